@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from functools import wraps
 from typing import Any, cast
 
 from allauth.account import views
-from allauth.account.app_settings import REAUTHENTICATION_TIMEOUT
-from allauth.account.authentication import get_authentication_records
 from allauth.mfa.base import views as factor_views
 from django.contrib import messages
 from django.http import HttpRequest
@@ -21,8 +18,8 @@ from django.views.decorators.cache import never_cache
 
 from portal import accounts, device_pages, factor_pages, invitation_pages, provider_pages, sign_up_pages
 from portal.http.mail_links import key_of
-from tenants import addresses, second_factors
-from tenants.access import holds_account
+from tenants import addresses
+from tenants.access import signed_by_of
 from tenants.models import User
 from tenants.throttle import Limit
 
@@ -30,41 +27,22 @@ PASSWORD_CHANGES = Limit("new passwords on the page", 5, 60)
 
 
 def own_account(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
-    """Keeps whom an organisation's provider signed in from what the account opens elsewhere."""
+    """Keeps whom an organisation's provider signed in from what is the person's alone: it could plant ways in."""
 
     @wraps(view)
     def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        if isinstance(request.user, User) and not holds_account(request.user, cast(Any, request.session)):
+        if request.user.is_authenticated and signed_by_of(cast(Any, request.session)) is not None:
             return render(request, "account/elsewhere.html", status=403)
         return view(request, *args, **kwargs)
 
     return guarded
 
 
-def own_factors(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
-    """Wants a sign-in of the last minutes of who can't show again that it is them, having neither password nor factor.
-
-    allauth lets them through.
-    """
-
-    @wraps(view)
-    def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        user = request.user
-        if isinstance(user, User) and not user.has_usable_password() and not second_factors.has_one(user.pk):
-            shown = [record["at"] for record in get_authentication_records(request, user)]
-            if time.time() - max(shown, default=0) > REAUTHENTICATION_TIMEOUT:
-                messages.info(request, _("Sign out and in again first, to show that it is you."))
-                return redirect("mfa_index")
-        return view(request, *args, **kwargs)
-
-    return own_account(guarded)
-
-
 @own_account
 def password_change(request: HttpRequest) -> HttpResponseBase:
     """Limits tries: the old password is asked for, and whoever found an open session must not guess it.
 
-    Who has none, being signed in by an organisation's provider, is mailed a link to set one.
+    Who has none, but a passkey, is mailed a link to set one.
     """
     if isinstance(request.user, User) and not request.user.has_usable_password():
         messages.info(request, _("You have no password here. A link to set one is sent by mail."))
@@ -109,13 +87,13 @@ urlpatterns = [
     path("devices/", own_account(device_pages.devices), name="account_devices"),
     path("devices/sign-out/", own_account(device_pages.sign_out), name="account_sign_out_device"),
     path("security/", own_account(factor_pages.index), name="mfa_index"),
-    path("security/app/", own_factors(factor_pages.add_app), name="mfa_activate_totp"),
-    path("security/app/remove/", own_factors(factor_pages.remove_app), name="mfa_deactivate_totp"),
-    path("security/keys/", own_factors(factor_pages.add_key), name="mfa_add_webauthn"),
-    path("security/keys/<int:pk>/", own_factors(factor_pages.rename_key), name="mfa_edit_webauthn"),
-    path("security/keys/<int:pk>/remove/", own_factors(factor_pages.remove_key), name="mfa_remove_webauthn"),
-    path("security/codes/", own_factors(factor_pages.codes), name="mfa_view_recovery_codes"),
-    path("security/codes/new/", own_factors(factor_pages.new_codes), name="mfa_generate_recovery_codes"),
+    path("security/app/", own_account(factor_pages.add_app), name="mfa_activate_totp"),
+    path("security/app/remove/", own_account(factor_pages.remove_app), name="mfa_deactivate_totp"),
+    path("security/keys/", own_account(factor_pages.add_key), name="mfa_add_webauthn"),
+    path("security/keys/<int:pk>/", own_account(factor_pages.rename_key), name="mfa_edit_webauthn"),
+    path("security/keys/<int:pk>/remove/", own_account(factor_pages.remove_key), name="mfa_remove_webauthn"),
+    path("security/codes/", own_account(factor_pages.codes), name="mfa_view_recovery_codes"),
+    path("security/codes/new/", own_account(factor_pages.new_codes), name="mfa_generate_recovery_codes"),
     path("again/", views.reauthenticate, name="account_reauthenticate"),
     path("again/code/", factor_views.reauthenticate, name="mfa_reauthenticate"),
     path("again/key/", factor_pages.KeyAgain.as_view(), name="mfa_reauthenticate_webauthn"),

@@ -18,6 +18,8 @@ from allauth.account.utils import user_pk_to_url_str
 from allauth.core.exceptions import ImmediateHttpResponse
 from django.conf import settings
 from django.contrib import messages
+from django.contrib.auth import BACKEND_SESSION_KEY
+from django.contrib.auth.backends import BaseBackend
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.models import AnonymousUser
 from django.core.mail import EmailMessage
@@ -34,7 +36,6 @@ from tenants import (
     access,
     account_mails,
     addresses,
-    identity_providers,
     people,
     second_factors,
     sign_ins,
@@ -50,9 +51,17 @@ NEW_DEVICES = Limit("mails about new devices of an account", 10, 3600)
 BY_PROVIDER = timedelta(hours=12)
 """How long a session lasts whose person the provider may have switched off meanwhile."""
 
+ACCOUNT_PAGES = "/accounts/"
 UNKNOWN_ADDRESS = "0.0.0.0"  # noqa: S104 - it is bound nowhere: through a Unix socket nobody's address is known
 RESETS = Limit("links for an account", 5, 3600)
 RESETS_OF_ADDRESS = Limit("links from an address", 20, 300)
+
+
+class ProviderBackend(BaseBackend):
+    """Marks sessions that a tenant's OpenID provider signed; it authenticates nobody."""
+
+    def get_user(self, user_id: Any) -> User | None:
+        return User.objects.filter(pk=user_id, is_active=True).first()
 
 
 class AddressBackend(AuthenticationBackend):  # type: ignore[misc]
@@ -74,11 +83,13 @@ class PortalAccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
         assert isinstance(user, User)
         signed_by: SignedBy | None = getattr(request, SIGNED_BY, None)
         is_new = user.last_login is not None and not devices.is_known(request, user)
-        if signed_by is not None and identity_providers.enabled(signed_by["tenant"]) is None:
-            second_factor.begin_again(request)
-            raise ImmediateHttpResponse(redirect("account_login"))
         with transaction.atomic():
             second_factor.require(request, user, signed_by)
+            if signed_by is not None:
+                user.backend = access.PROVIDER_BACKEND
+                if access.is_over(user.pk, {BACKEND_SESSION_KEY: user.backend, SIGNED_BY: signed_by}):
+                    second_factor.begin_again(request)
+                    raise ImmediateHttpResponse(redirect("account_login"))
             if not request.session.get_expire_at_browser_close():
                 request.session.set_expiry(None)
             super().login(request, user)
@@ -98,9 +109,10 @@ class PortalAccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
         return [*stages, "portal.second_factor.SignedByStage"]
 
     def pre_login(self, request: HttpRequest, user: AbstractBaseUser, **more: Any) -> HttpResponseBase | None:
-        """Sends somebody to their organisation's provider whom nothing else opens anything to."""
+        """Sends somebody to their organisation's provider whom nothing else opens anything to but their account."""
         assert isinstance(user, User)
-        if more.get("signal_kwargs") is None and _needs_provider(user):
+        wants_account = str(more.get("redirect_url") or "").startswith(ACCOUNT_PAGES)
+        if more.get("signal_kwargs") is None and not wants_account and _needs_provider(user):
             clear_login(request)
             messages.info(request, _("Your organisation wants you to sign in with its own provider."))
             return redirect("account_provider")

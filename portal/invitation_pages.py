@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 from allauth.account.adapter import get_adapter
@@ -24,7 +24,7 @@ from portal import accounts, devices
 from portal.http.mail_links import key_of
 from tenants import access, addresses, identity_providers, invitations
 from tenants.members import MemberConflict
-from tenants.models import Invitation, User
+from tenants.models import Invitation, Role, User
 from tenants.throttle import Limit
 
 TRIES = Limit("invitations opened from an address", 60, 300)
@@ -79,11 +79,13 @@ def invitation(request: HttpRequest, invitation_id: UUID, key: str = "") -> Http
     account = accounts.user_of(row.email) if row is not None else None
     if row is None or (account is not None and not account.is_active):
         return render(request, "account/invitation_ended.html", status=410)
-    provider = identity_providers.of_address(row.email)
+    provider = identity_providers.of_address(row.email) if row.role != Role.OWNER else None
     if provider is not None and provider.is_required and provider.tenant_id == row.tenant_id and account is None:
         return redirect("account_provider_begin", row.tenant_id)
     if account is None and not request.user.is_authenticated:
         return _with_a_new_account(request, row)
+    if request.user.is_authenticated and access.signed_by_of(cast(Any, request.session)) is not None:
+        return render(request, "account/elsewhere.html", status=403)
     if account is not None and request.user == account and request.method == "POST":
         with suppress(MemberConflict):
             return _join(request, row, account)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import asdict
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import UUID
 
 from allauth.account.internal.flows.login import perform_login, record_authentication
@@ -28,15 +29,21 @@ from tenants import addresses, identity_providers, provider_sign_ins
 from tenants.access import SIGNED_BY, SignedBy
 from tenants.identity_providers import SecretLost
 from tenants.models import IdentityProvider
-from tenants.provider_sign_ins import Person, SignInRefused
+from tenants.newcomers import NewcomerRefused
+from tenants.provider_sign_ins import Person
 from tenants.throttle import Limit
 
-SESSION_KEY = "provider_sign_in"
+SESSION_KEY = "provider_sign_ins"
+MOST_BEGUN = 5
+"""In one browser at a time, as in several tabs."""
+
 SECONDS = 900
 """For so long a sign-in may take at the provider."""
 
-ASKED = Limit("organisations looked for from an address", 30, 300)
-BEGUN = Limit("sign-ins with a provider from an address", 60, 300)
+ASKED = Limit("organisations looked for from an address", 300, 300)
+BEGUN = Limit("sign-ins with a provider from an address that came to nothing", 600, 300)
+SHOWN = ("state", "denied", "provider", "token", "secret")
+"""Failures of which everybody is told the reason; of others the owners, as it may tell of their network."""
 
 
 class AddressForm(forms.Form):
@@ -50,7 +57,10 @@ class AddressForm(forms.Form):
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 def choose(request: HttpRequest) -> HttpResponse:
-    """Leads from an address to the provider of its domain, by a link: forms may lead to no other site."""
+    """Leads from an address to the provider of its domain, by a link: forms may lead to no other site.
+
+    It names the provider, and not whose it is: anybody may ask.
+    """
     if not identity_providers.are_offered():
         raise Http404
     form = AddressForm(request.POST if request.method == "POST" else None)
@@ -59,7 +69,9 @@ def choose(request: HttpRequest) -> HttpResponse:
         if not ASKED.take(addresses.site_of(addresses.of_request(request))):
             return render(request, "429.html", status=429)
         context["provider"] = identity_providers.of_address(form.cleaned_data["email"])
-        if context["provider"] is None:
+        if context["provider"] is not None:
+            context["host"] = urlsplit(context["provider"].issuer).hostname
+        else:
             form.add_error("email", _("No organisation here signs in people of this domain. Use your password."))
     return render(request, "account/provider.html", context)
 
@@ -67,7 +79,11 @@ def choose(request: HttpRequest) -> HttpResponse:
 @never_cache
 @require_safe
 def begin(request: HttpRequest, tenant_id: UUID) -> HttpResponseBase:
-    """Sends the browser to the provider; who signs in there already comes back at once."""
+    """Sends the browser to the provider; who signs in there already comes back at once.
+
+    Whoever comes from elsewhere is told first where it leads: another's link would sign them in to another's
+    organisation, or lead anywhere.
+    """
     provider = _enabled(tenant_id)
     if request.user.is_authenticated:
         return redirect(get_next_redirect_url(request) or "web:home")
@@ -78,12 +94,12 @@ def begin(request: HttpRequest, tenant_id: UUID) -> HttpResponseBase:
         there = sign_in.address(_client(provider), begun)
     except (ProviderFailure, SecretLost) as failure:
         return _refused(request, provider, failure)
-    request.session[SESSION_KEY] = {
-        **asdict(begun),
-        "tenant": str(tenant_id),
-        "at": time.time(),
-        "next": get_next_redirect_url(request),
-    }
+    wanted = get_next_redirect_url(request)
+    if not _is_from_here(request):
+        context = {"provider": provider, "host": urlsplit(there).hostname, "next": wanted or ""}
+        return render(request, "account/provider_begin.html", context)
+    known = {**asdict(begun), "tenant": str(tenant_id), "at": time.time(), "next": wanted}
+    request.session[SESSION_KEY] = [*request.session.get(SESSION_KEY, []), known][-MOST_BEGUN:]
     request.session.set_expiry(SECONDS)
     return redirect(there)
 
@@ -93,23 +109,30 @@ def begin(request: HttpRequest, tenant_id: UUID) -> HttpResponseBase:
 def back(request: HttpRequest, tenant_id: UUID) -> HttpResponseBase:
     """Signs in whom the provider has signed: with an answer to the sign-in of this very browser, taken once."""
     provider = _enabled(tenant_id)
-    known = request.session.pop(SESSION_KEY, None) or {}
     if request.user.is_authenticated:
         return redirect("web:home")
-    if known.get("tenant") != str(tenant_id) or time.time() - known["at"] > SECONDS:
+    known = _taken(request, tenant_id)
+    if known is None:
         text = _("This sign-in was begun elsewhere, or too long ago. Begin again.")
-        return _refused(request, provider, ProviderFailure("state", text))
+        return render(request, "account/provider_refused.html", {"provider": provider, "why": text}, status=403)
+    person = None
     begun = Begun(known["state"], known["nonce"], known["verifier"])
     try:
-        claims = sign_in.claims_of(_client(provider), begun, request.GET.dict(), provider.role_claim)
+        claims = sign_in.claims_of(_client(provider), begun, request.GET.dict(), *provider.claims)
         person = Person.of_claims(claims, provider.role_claim)
-        member = provider_sign_ins.member_of(provider, person, addresses.of_request(request))
-    except (ProviderFailure, SignInRefused, SecretLost) as failure:
-        return _refused(request, provider, failure)
-    signed_by = SignedBy(tenant=str(tenant_id), factor=provider.counts_as_second_factor)
-    record_authentication(request, member.user, method="provider")
+        identity = provider_sign_ins.identity_of(provider, person, addresses.of_request(request))
+    except (ProviderFailure, NewcomerRefused, SecretLost) as failure:
+        return _refused(request, provider, failure, person)
+    BEGUN.give_back(addresses.site_of(addresses.of_request(request)))
+    signed_by = SignedBy(
+        tenant=str(tenant_id),
+        generation=str(provider.generation),
+        identity=identity.pk,
+        factor=provider.counts_as_second_factor,
+    )
+    record_authentication(request, identity.member.user, method="provider")
     login = Login(
-        user=member.user,
+        user=identity.member.user,
         redirect_url=known["next"],
         state={SIGNED_BY: signed_by},
         signal_kwargs={SIGNED_BY: signed_by},
@@ -130,17 +153,40 @@ def _enabled(tenant_id: UUID) -> IdentityProvider:
     return provider
 
 
+def _is_from_here(request: HttpRequest) -> bool:
+    """Returns whether a page of the portal led here, as the browser says; without https some say it by Referer only."""
+    came = request.headers.get("Sec-Fetch-Site")
+    if came is not None:
+        return came == "same-origin"
+    return urlsplit(request.headers.get("Referer", "")).netloc == request.get_host()
+
+
+def _taken(request: HttpRequest, tenant_id: UUID) -> dict[str, Any] | None:
+    """Takes the sign-in that this is the answer to out of the session, once; None if there is none."""
+    begun = request.session.get(SESSION_KEY, [])
+    for known in begun:
+        is_meant = known["state"] == request.GET.get("state") and known["tenant"] == str(tenant_id)
+        if is_meant and time.time() - known["at"] <= SECONDS:
+            request.session[SESSION_KEY] = [one for one in begun if one is not known]
+            found: dict[str, Any] = known
+            return found
+    return None
+
+
 def _client(provider: IdentityProvider) -> Client:
     """Raises SecretLost."""
     secret = identity_providers.secret_of(provider)
     return Client(provider.issuer, provider.client_id, secret, redirect_uri(provider.tenant_id))
 
 
-def _refused(request: HttpRequest, provider: IdentityProvider, failure: Exception) -> HttpResponse:
+def _refused(
+    request: HttpRequest, provider: IdentityProvider, failure: Exception, person: Person | None = None
+) -> HttpResponse:
     """Says why, and records it for the organisation's owners."""
-    code = getattr(failure, "code", "secret")
-    provider_sign_ins.record_refusal(provider, addresses.of_request(request), code)
-    why = str(failure) or _(
-        "The portal can’t read the secret for your provider any more: an owner has to enter it again."
-    )
+    code, why = getattr(failure, "code", "secret"), str(failure)
+    provider_sign_ins.record_refusal(provider, addresses.of_request(request), code, why, person)
+    if isinstance(failure, SecretLost):
+        why = _("The portal can’t read the secret for your provider any more: an owner has to enter it again.")
+    elif isinstance(failure, ProviderFailure) and code not in SHOWN:
+        why = _("Your organisation’s provider can’t be used at present (%(code)s).") % {"code": code}
     return render(request, "account/provider_refused.html", {"provider": provider, "why": why}, status=403)

@@ -127,7 +127,7 @@ TEMPLATES = [
 
 # Data ------------------------------------------------------------------------------------------
 DATABASE_URL = env.address("DATABASE_URL", f"sqlite:///{DATA / 'portal.sqlite3'}", "PostgreSQL or SQLite")
-CONNECTIONS_OF_A_PROCESS = 25
+CONNECTIONS_OF_A_PROCESS = 28
 DATABASES: dict[str, Any] = {"default": dj_database_url.parse(DATABASE_URL, conn_max_age=0)}
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     DATABASES["default"]["OPTIONS"] = {
@@ -283,7 +283,7 @@ FETCH_SECONDS_LIMIT = env.integer("FETCH_SECONDS_LIMIT", 3600, "how long the dow
 
 # People ----------------------------------------------------------------------------------------
 AUTH_USER_MODEL = "tenants.User"
-AUTHENTICATION_BACKENDS = ["portal.accounts.AddressBackend"]
+AUTHENTICATION_BACKENDS = ["portal.accounts.AddressBackend", "portal.accounts.ProviderBackend"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
@@ -301,7 +301,9 @@ OPERATOR_SECOND_FACTOR = env.flag(
     "OPERATOR_SECOND_FACTOR", False, "whether operators need a second factor for the administration"
 )
 SINGLE_SIGN_ON = env.flag(
-    "SINGLE_SIGN_ON", True, "whether organisations with a domain may have their people sign in with an OpenID provider"
+    "SINGLE_SIGN_ON",
+    True,
+    "whether people of organisations with a domain may sign in with an OpenID provider, and come by a directory",
 )
 MFA_ADAPTER = "portal.second_factor.PortalMFAAdapter"
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]

@@ -1,7 +1,8 @@
 from django.contrib import admin
-from django.urls import include, path
+from django.urls import include, path, re_path
 
 from portal import metrics, probes
+from portal.scim.views import scim
 
 urlpatterns = [
     path("admin/", admin.site.urls),
@@ -11,6 +12,7 @@ urlpatterns = [
     path("v1/", include("portal.api.openai.urls")),
     path("api/v1/", include("portal.api.native.urls")),
     path("api/", include("portal.api.openapi.urls")),
+    re_path(r"^scim/v2(?P<path>/.*)?$", scim, name="scim"),
     path("s/", include("portal.shared.urls")),
     path("", include("portal.web.urls")),
 ]

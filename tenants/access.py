@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypedDict
+from uuid import UUID
 
 from django.conf import settings
+from django.contrib.auth import BACKEND_SESSION_KEY
 from django.core.exceptions import PermissionDenied
 from django.db.models import CharField, Exists, ExpressionWrapper, OuterRef, Q, QuerySet, Value
 from django.db.models.functions import Concat
@@ -14,7 +16,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
 from tenants import scope, second_factors
-from tenants.models import AllowedDomain, ApiKey, KeyScope, Member, Role, Tenant, User
+from tenants.models import AllowedDomain, ApiKey, DirectoryToken, KeyScope, Member, Role, Tenant, User
 
 VIEW = frozenset({"recordings.view", "usage.view"})
 COMMENT = frozenset({"comments.write"})
@@ -64,10 +66,20 @@ class InsufficientScope(PermissionDenied):
 
 
 class SignedBy(TypedDict):
-    """Whose provider signed somebody in, and whether it asked for a second factor, too, as far as its tenant says."""
+    """Whose provider signed somebody in, by which tie, and with which settings (IdentityProvider.generation).
+
+    `factor`: it asked for a second factor, too, as far as its tenant says.
+    """
 
     tenant: str
+    generation: str
+    identity: int
     factor: bool
+
+
+NOBODY = SignedBy(tenant=str(UUID(int=0)), generation=str(UUID(int=0)), identity=0, factor=False)
+PROVIDER_BACKEND = "portal.accounts.ProviderBackend"
+"""By which sessions are marked, too, that a provider signed: a version that doesn't know them ends them."""
 
 
 class NotSignedIn(Exception):
@@ -117,7 +129,7 @@ class Page:
 
 @dataclass(frozen=True)
 class Actor:
-    """A member, a program with a key, an operator or the system, acting inside one tenant.
+    """A member, a program with a key, a directory, an operator or the system, acting inside one tenant.
 
     `address` is the client's, in the form of tenants.addresses; empty if unknown. `secret_prefix` identifies which of
     the key's secrets authenticated the program. A stranger is unauthenticated and has no permissions. `folder` is the
@@ -132,6 +144,7 @@ class Actor:
     address: str = ""
     operator: User | None = None
     is_stranger: bool = False
+    directory: DirectoryToken | None = None
     folder: str = ""
 
     @property
@@ -173,6 +186,12 @@ def member_actor(member: Member, address: str = "") -> Actor:
     return Actor(tenant=member.tenant, permissions=PERMISSIONS[member.role], member=member, address=address)
 
 
+def directory_actor(token: DirectoryToken, address: str = "") -> Actor:
+    """Returns the actor of a tenant's directory, which manages its people and nothing else."""
+    permissions = MANAGE_PEOPLE | {"owners.manage"}
+    return Actor(tenant=token.tenant, permissions=permissions, directory=token, address=address)
+
+
 def operator_actor(user: User, tenant: Tenant, address: str = "") -> Actor:
     """Returns the actor of an operator who works in the admin on a tenant's behalf."""
     return Actor(tenant=tenant, permissions=OWN, operator=user, address=address)
@@ -196,33 +215,30 @@ def memberships(user_id: int) -> list[Member]:
 def reachable(user_id: int, session: Mapping[str, Any]) -> list[Member]:
     """Returns those memberships that a session opens.
 
-    Whom a tenant's provider signed in reaches that tenant alone. Whoever signed in without it reaches no tenant that
-    requires its provider of their address; its owners do.
+    Whom a tenant's provider signed in reaches that tenant alone, and only as long as the provider would sign them in
+    again. Whoever signed in without it reaches no tenant that requires its provider of their address; its owners do.
     """
-    signed_by = signed_by_of(session)
+    signed_by, rows = signed_by_of(session), _memberships(user_id)
     if signed_by is not None:
-        return list(_memberships(user_id).filter(tenant_id=signed_by["tenant"]))
-    rows = _memberships(user_id)
-    return list(rows.exclude(_needs_provider(), ~Q(role=Role.OWNER)) if settings.SINGLE_SIGN_ON else rows)
+        return list(_signed_in(rows, signed_by)) if settings.SINGLE_SIGN_ON else []
+    needs_provider = _has_domain(
+        tenant__identity_provider__is_enabled=True, tenant__identity_provider__is_required=True
+    )
+    return list(rows.exclude(needs_provider, ~Q(role=Role.OWNER)) if settings.SINGLE_SIGN_ON else rows)
 
 
 def signed_by_of(session: Mapping[str, Any]) -> SignedBy | None:
-    """Returns who signed in the person of a session; None for themselves."""
+    """Returns who signed in the person of a session; None for themselves, NOBODY where it says too little."""
     signed_by: SignedBy | None = session.get(SIGNED_BY)
-    return signed_by
+    by_provider = session.get(BACKEND_SESSION_KEY) == PROVIDER_BACKEND
+    if not by_provider and signed_by is None:
+        return None
+    return signed_by if by_provider and signed_by and signed_by.keys() == NOBODY.keys() else NOBODY
 
 
-def holds_account(user: User, session: Mapping[str, Any]) -> bool:
-    """Returns whether a session may change how the account is signed in to.
-
-    Whom a tenant's provider signed in may not where the account opens anything else: the provider, or whoever runs it,
-    would get in there, too.
-    """
-    signed_by = signed_by_of(session)
-    if signed_by is None:
-        return True
-    others = Member.objects.filter(user=user).exclude(tenant_id=signed_by["tenant"])
-    return not (user.is_staff or user.is_superuser or others.exists())
+def is_over(user_id: int, session: Mapping[str, Any]) -> bool:
+    """Returns whether a provider signed somebody in who reaches nothing by it any more."""
+    return signed_by_of(session) is not None and not reachable(user_id, session)
 
 
 def session_actor(
@@ -250,14 +266,23 @@ def _memberships(user_id: int) -> QuerySet[Member]:
     return rows.select_related("tenant", "tenant__quota", "user").order_by("tenant__name", "id")
 
 
-def _needs_provider() -> Exists:
-    """Selects members whose tenant requires its provider of addresses such as theirs."""
+def _signed_in(rows: QuerySet[Member], signed_by: SignedBy) -> QuerySet[Member]:
+    """Returns the membership that a provider's word opens, if it still holds: it does for no operator."""
+    return rows.filter(
+        _has_domain(),
+        tenant_id=signed_by["tenant"],
+        identities__id=signed_by["identity"],
+        identities__provider__generation=signed_by["generation"],
+        identities__provider__is_enabled=True,
+        user__is_staff=False,
+        user__is_superuser=False,
+    )
+
+
+def _has_domain(**conditions: bool) -> Exists:
+    """Selects members for whose addresses their tenant's provider speaks."""
     with scope.across_tenants("a person may be a member of several tenants"):
-        rows = AllowedDomain.objects.filter(
-            tenant=OuterRef("tenant"),
-            tenant__identity_provider__is_enabled=True,
-            tenant__identity_provider__is_required=True,
-        )
+        rows = AllowedDomain.objects.filter(tenant=OuterRef("tenant"), by_provider=True, **conditions)
         rows = rows.annotate(email=ExpressionWrapper(OuterRef("user__email"), output_field=CharField()))
         return Exists(rows.filter(email__endswith=Concat(Value("@"), "domain")))
 

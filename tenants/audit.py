@@ -50,6 +50,8 @@ ACTIONS: dict[str, Promise] = {
     "transcript.corrected": _("Transcript corrected"),
     "transcript.struck": _("Words or sound struck out"),
     "transcript.unstruck": _("Struck words or sound given back"),
+    "video.asked": _("Video with subtitles asked for"),
+    "video.deleted": _("Video with subtitles deleted"),
     "comment.created": _("Comment added"),
     "comment.changed": _("Comment changed"),
     "comment.resolved": _("Comment resolved"),
@@ -115,6 +117,8 @@ ACTIONS: dict[str, Promise] = {
     "voice.enrolled": _("Voice enrolled"),
     "voice.revoked": _("Enrolled voice deleted"),
     "voice.names_removed": _("Recognised names removed"),
+    "directory.token_made": _("Directory token made"),
+    "directory.token_revoked": _("Directory token revoked"),
     "quota.changed": _("Limits changed"),
     "tenant.created": _("Organisation created"),
     "tenant.changed": _("Organisation changed"),
@@ -249,6 +253,8 @@ def _identity(actor: Actor) -> tuple[str, str, str]:
         return AuditEntry.Kind.KEY, str(actor.key.id), actor.key.name
     if actor.member is not None:
         return AuditEntry.Kind.MEMBER, str(actor.member.user_id), actor.member.user.email
+    if actor.directory is not None:
+        return AuditEntry.Kind.DIRECTORY, str(actor.directory.id), actor.directory.name
     if actor.operator is not None:
         return AuditEntry.Kind.OPERATOR, str(actor.operator.pk), actor.operator.email
     return (AuditEntry.Kind.UNKNOWN if actor.is_stranger else AuditEntry.Kind.SYSTEM), "", ""

@@ -6,8 +6,9 @@ opens that tenant alone.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from cryptography.fernet import InvalidToken
 from django.conf import settings
@@ -15,15 +16,22 @@ from django.db import transaction
 from django.http import Http404
 from django.utils.translation import gettext as _
 
-from tenants import audit, scope, user_sessions
+from tenants import account_mails, audit, scope
 from tenants.access import Actor
 from tenants.encryption import ciphers
 from tenants.models import AllowedDomain, Identity, IdentityProvider, Role, Tenant, User
 
 SALT = "tenants.identity_providers"
 PERMISSION = "owners.manage"
-GO_ON = {"client_secret", "roles", "role_claim", "default_role", "makes_members", "trusts_addresses"}
+GO_ON = {"client_secret", "roles", "role_claim", "default_role", "makes_members"}
 """Settings with which sessions go on; with a change of any other whoever signed in with the provider is signed out."""
+
+
+TOLD = {
+    *("issuer", "client_id", "client_secret", "is_enabled", "is_required", "required_claim", "trusts_addresses"),
+    "counts_as_second_factor",
+}
+"""Settings of whose change the owners are mailed, as whoever made it could sign in as any of them."""
 
 
 class SecretLost(Exception):
@@ -36,20 +44,26 @@ class Wanted:
 
     issuer: str
     client_id: str
-    secret: str = ""
+    secret: str = field(default="", repr=False)
     is_enabled: bool = False
     makes_members: bool = True
     default_role: str = Role.VIEWER
     role_claim: str = ""
+    required_claim: str = ""
     roles: dict[str, str] = field(default_factory=dict)
     trusts_addresses: bool = False
     counts_as_second_factor: bool = False
     is_required: bool = False
 
 
+def are_allowed() -> bool:
+    """Returns whether whoever runs the portal lets tenants' providers and directories in."""
+    return bool(settings.SINGLE_SIGN_ON)
+
+
 def require(actor: Actor) -> None:
     """Raises PermissionDenied, and Http404 where whoever runs the portal wants no providers."""
-    if not settings.SINGLE_SIGN_ON:
+    if not are_allowed():
         raise Http404
     actor.require(PERMISSION)
 
@@ -58,12 +72,6 @@ def provider_of(actor: Actor) -> IdentityProvider | None:
     """Returns the tenant's provider. Raises PermissionDenied and Http404."""
     require(actor)
     return IdentityProvider.objects.filter(tenant=actor.tenant).first()
-
-
-def domains_of(tenant: Tenant) -> list[str]:
-    """Returns the domains for whose addresses the tenant's provider speaks."""
-    with scope.bound(tenant.id):
-        return list(AllowedDomain.objects.filter(tenant=tenant).values_list("domain", flat=True))
 
 
 def keep(actor: Actor, wanted: Wanted) -> IdentityProvider:
@@ -76,6 +84,7 @@ def keep(actor: Actor, wanted: Wanted) -> IdentityProvider:
             raise ValueError("A provider needs a secret, and another issuer another one.")
         values = {name: value for name, value in vars(wanted).items() if name != "secret"}
         changed = sorted(name for name, value in values.items() if getattr(row, name) != value)
+        before = {f"{name}_before": getattr(row, name) for name in changed if name in TOLD and row.sealed_secret}
         for name, value in values.items():
             setattr(row, name, value)
         if wanted.secret:
@@ -83,9 +92,12 @@ def keep(actor: Actor, wanted: Wanted) -> IdentityProvider:
             changed.append("client_secret")
         row.save()
         if changed:
-            audit.record(actor, "provider.changed", row, fields=changed, issuer=row.issuer, enabled=row.is_enabled)
-        if not GO_ON.issuperset(changed):
-            end_sessions(actor.tenant)
+            audit.record(
+                actor, "provider.changed", row, fields=changed, issuer=row.issuer, enabled=row.is_enabled, **before
+            )
+        if TOLD.intersection(changed):
+            tell_owners(actor, row)
+        end_what_was_opened(row, changed)
     return row
 
 
@@ -95,17 +107,28 @@ def remove(actor: Actor) -> None:
     if row is None:
         raise Http404(_("There is no OpenID provider."))
     with transaction.atomic():
-        end_sessions(actor.tenant)
         audit.record(actor, "provider.removed", row, issuer=row.issuer)
-        Identity.objects.filter(tenant=actor.tenant).delete()
+        tell_owners(actor, row)
         row.delete()
 
 
-def end_sessions(tenant: Tenant) -> None:
-    """Signs out everybody whom the tenant's provider has signed in, on all their devices."""
-    with scope.bound(tenant.id):
-        for user in User.objects.filter(memberships__identities__in=Identity.objects.filter(tenant=tenant)).distinct():
-            user_sessions.end(user)
+def tell_owners(actor: Actor, row: IdentityProvider) -> None:
+    """Mails the owners that another provider, or the provider otherwise, decides who they are."""
+    by = actor.user.email if actor.user else ""
+    for user in User.objects.filter(memberships__tenant=actor.tenant, memberships__role=Role.OWNER).order_by("pk"):
+        account_mails.tell(user, "provider_changed", "web:provider", tenant=actor.tenant, issuer=row.issuer, by=by)
+
+
+def end_what_was_opened(row: IdentityProvider, changed: Collection[str]) -> None:
+    """Ends what the settings before had opened: sessions that the provider signed, and ties that it would not make."""
+    ties = Identity.objects.filter(provider=row)
+    if "issuer" in changed:
+        ties.delete()
+    elif "trusts_addresses" in changed and not row.trusts_addresses:
+        ties.filter(is_verified=False).delete()
+    if not GO_ON.issuperset(changed):
+        row.generation = uuid4()
+        row.save(update_fields=["generation"])
 
 
 def secret_of(row: IdentityProvider) -> str:
@@ -129,7 +152,8 @@ def of_address(email: str) -> IdentityProvider | None:
     """Returns the provider that speaks for an address; None if there is none."""
     domain = User.objects.normalize_email(email).rpartition("@")[2]
     with scope.across_tenants("the address says which tenant"):
-        found = AllowedDomain.objects.filter(domain=domain).first() if domain and "\x00" not in domain else None
+        rows = AllowedDomain.objects.filter(domain=domain, by_provider=True)
+        found = rows.first() if domain and "\x00" not in domain else None
     return enabled(found.tenant_id) if found else None
 
 

@@ -17,7 +17,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from tenants import account_mails, audit, enrolled_voices, former_members, scope
-from tenants.access import PERMISSIONS, Actor, member_actor, system_actor
+from tenants.access import PERMISSIONS, Actor, member_actor
 from tenants.models import ApiKey, Invitation, Member, Role, Tenant
 
 RANKS = Case(*(When(role=role, then=Value(rank)) for rank, role in enumerate(Role.values)), output_field=IntegerField())
@@ -78,11 +78,13 @@ def change_role(actor: Actor, member_id: int, role: Role) -> Member:
     return changed
 
 
-def give_role(changed: Member, role: Role) -> None:
-    """Gives a member the role that the tenant's provider says, in the caller's transaction, with the tenant locked."""
-    if changed.role == role:
+def give_role(actor: Actor, changed: Member, role: Role) -> None:
+    """Gives a member the role that the tenant's provider or directory says; owners keep theirs.
+
+    In the caller's transaction, with the tenant locked.
+    """
+    if changed.role in (role, Role.OWNER):
         return
-    actor = system_actor(changed.tenant)
     _set_role(actor, changed, role)
     if "people.manage" not in PERMISSIONS[role]:
         _revoke_invitations_of(actor, changed)

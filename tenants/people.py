@@ -8,9 +8,9 @@ from typing import Any
 
 from django.db import transaction
 
-from tenants import audit, enrolled_voices
+from tenants import audit, enrolled_voices, scope
 from tenants.access import Actor
-from tenants.models import Member, User
+from tenants.models import Identity, Member, User
 
 ActorFor = Callable[[Member], Actor]
 RIGHTS = ("is_active", "is_staff", "is_superuser")
@@ -31,9 +31,11 @@ def audited_fields(user_id: int) -> dict[str, Any]:
 
 
 def record_changes(user_id: int, before: dict[str, Any], actor_for: ActorFor, **details: audit.Detail) -> None:
-    """Audits what differs from `before`, a result of `audited_fields`."""
+    """Audits what differs from `before`, a result of `audited_fields`. Another address ends ties to providers."""
     now = audited_fields(user_id)
     rights = [name for name in RIGHTS if now[name] != before[name]]
+    if now["email"] != before["email"]:
+        _untie(user_id)
     for member in all_memberships(user_id):
         actor = actor_for(member)
         if now["email"] != before["email"]:
@@ -54,3 +56,9 @@ def record_removal(user: User, actor_for: ActorFor) -> None:
 def all_memberships(user_id: int) -> list[Member]:
     """Returns a user's memberships, including those of inactive users and tenants."""
     return list(Member.objects.filter(user_id=user_id).select_related("tenant", "user").order_by("id"))
+
+
+def _untie(user_id: int) -> None:
+    """Ends what providers know a person by: they spoke for the address that was."""
+    with scope.across_tenants("a person may be a member of several tenants"):
+        Identity.objects.filter(member__user_id=user_id).delete()

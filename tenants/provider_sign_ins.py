@@ -12,31 +12,27 @@ from datetime import timedelta
 from typing import Any
 from zlib import crc32
 
-from allauth.mfa.models import Authenticator
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from tenants import audit, identity_providers, invitations, members, people, scope, user_sessions
-from tenants.access import member_actor, stranger_actor
-from tenants.models import Identity, IdentityProvider, Invitation, Member, Role, Tenant, User
+from tenants import audit, identity_providers, invitations, members, newcomers, scope
+from tenants.access import member_actor, stranger_actor, system_actor
+from tenants.models import AuditEntry, Identity, IdentityProvider, Invitation, Member, Role, Tenant, User
+from tenants.newcomers import NewcomerRefused
 from tenants.throttle import Limit
 
 NEWCOMERS = Limit("people who came to an organisation by its provider", 500, 86_400)
 REFUSALS_WITHIN = timedelta(hours=1)
-MAX_REFUSALS = 20
+MAX_REFUSALS = 10
+LONGEST_REASON = 400
 MOST_VALUES = 500
+GOOGLE = "https://accounts.google.com"
+"""It signs for everybody with any address, and names in `hd` whose account it is."""
+
 RANK = {role: rank for rank, role in enumerate(Role)}
-
-
-class SignInRefused(Exception):
-    """The provider's word is not enough. The message tells the person what to do."""
-
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(message)
-        self.code = code
 
 
 @dataclass(frozen=True)
@@ -49,13 +45,14 @@ class Person:
     first_name: str
     last_name: str
     values: frozenset[str]
+    claims: Mapping[str, Any]
 
     @classmethod
     def of_claims(cls, claims: Mapping[str, Any], role_claim: str) -> Person:
         """Reads verified claims; `values` are those of the claim with the role."""
         said = claims.get("email_verified")
         found = claims.get(role_claim) if role_claim else None
-        values = found if isinstance(found, list) else [found]
+        values = _several(found)
         return cls(
             subject=claims["sub"],
             email=User.objects.normalize_email(_text(claims.get("email"), 254)),
@@ -63,101 +60,121 @@ class Person:
             first_name=_text(claims.get("given_name"), 150),
             last_name=_text(claims.get("family_name"), 150),
             values=frozenset(value for value in values[:MOST_VALUES] if isinstance(value, str)),
+            claims=claims,
         )
 
 
-def member_of(provider: IdentityProvider, person: Person, address: str) -> Member:
-    """Returns the member of the provider's tenant, made one or tied to the provider now. Raises SignInRefused."""
+def identity_of(provider: IdentityProvider, person: Person, address: str) -> Identity:
+    """Returns the tie to a member of the provider's tenant, either made now if need be. Raises NewcomerRefused."""
+    try:
+        return _identity_of(provider, person, address)
+    except IntegrityError as error:  # the same account was made meanwhile, elsewhere
+        raise NewcomerRefused("changed", _("Your account has just changed. Begin again.")) from error
+
+
+def _identity_of(provider: IdentityProvider, person: Person, address: str) -> Identity:
+    """Raises NewcomerRefused, and IntegrityError."""
     with transaction.atomic(), scope.bound(provider.tenant_id):
         Tenant.objects.select_for_update(of=("self",)).get(id=provider.tenant_id)
         now = identity_providers.enabled(provider.tenant_id)
-        if now is None or now.issuer != provider.issuer:
-            raise SignInRefused("changed", _("Sign-in by this provider has changed. Begin again."))
-        known = Identity.objects.filter(tenant=now.tenant, issuer=now.issuer, subject=person.subject)
-        identity = known.select_related("member__user", "member__tenant").first()
-        member = identity.member if identity else _tied(now, person, address)
-        _check_account(now, member.user)
-        _give_role(now, member, person)
-    return member
+        if now is None or now.generation != provider.generation:
+            raise NewcomerRefused("changed", _("Sign-in by this provider has changed. Begin again."))
+        _check_customer(now, person)
+        known = Identity.objects.filter(provider=now, issuer=now.issuer, subject=person.subject)
+        identity = known.select_related("member__user", "member__tenant").first() or _tied(now, person, address)
+        newcomers.check_account(now.tenant, identity.member.user)
+        _give_role(now, identity.member, person)
+    return identity
 
 
-def record_refusal(provider: IdentityProvider, address: str, code: str) -> None:
-    """Records a refused sign-in for the tenant's owners, a bounded number an hour."""
+def record_refusal(
+    provider: IdentityProvider, address: str, code: str, said: str, person: Person | None = None
+) -> None:
+    """Records a refused sign-in for the tenant's owners, for each reason a bounded number an hour."""
+    details = {"why": code, "said": said[:LONGEST_REASON]}
+    if person is not None:
+        details |= {"email": person.email, "subject": person.subject}
+    who = crc32(f"{address} {details.get('subject')}".encode()) % MAX_REFUSALS
     with scope.bound(provider.tenant_id):
-        stranger, slot = stranger_actor(provider.tenant, address), crc32(f"{address} {code}".encode()) % MAX_REFUSALS
-        audit.record_once(stranger, "provider.refused", provider, REFUSALS_WITHIN, slot, why=code)
+        slot = crc32(f"{code} {who}".encode())
+        audit.record_once(
+            stranger_actor(provider.tenant, address), "provider.refused", provider, REFUSALS_WITHIN, slot, **details
+        )
 
 
-def _tied(provider: IdentityProvider, person: Person, address: str) -> Member:
-    """Returns the member whose address the provider names for the first time. Raises SignInRefused."""
+def _check_customer(provider: IdentityProvider, person: Person) -> None:
+    """Raises NewcomerRefused for an account there that is not the organisation's: another customer's, or private."""
+    named, _equals, value = (part.strip() for part in provider.required_claim.partition("="))
+    is_theirs = not named or value in map(_spelled, _several(person.claims.get(named)))
+    if provider.issuer == GOOGLE:
+        is_theirs = is_theirs and person.claims.get("hd") in newcomers.domains_of(provider.tenant)
+    if not is_theirs:
+        message = _("Your account at the provider is none of %(tenant)s. Choose another one there.")
+        raise NewcomerRefused("other_customer", message % {"tenant": provider.tenant})
+
+
+def _tied(provider: IdentityProvider, person: Person, address: str) -> Identity:
+    """Ties the member to the provider whose address it names for the first time. Raises NewcomerRefused."""
     email = _believed_address(provider, person)
     user = User.objects.filter(email=email).first()
     member = Member.objects.filter(tenant=provider.tenant, user=user).select_related("user", "tenant").first()
     if user is not None:
-        _check_account(provider, user)
+        newcomers.check_account(provider.tenant, user)
     if member is None:
-        member = _joined(provider, person, email, user, address)
+        member = _joined(provider, person, email, address)
     if Identity.objects.filter(member=member, issuer=provider.issuer).exists():
         message = _("%(email)s belongs to somebody else at the provider. Ask an owner to remove that member first.")
-        raise SignInRefused("other_subject", message % {"email": email})
-    Identity.objects.create(tenant=provider.tenant, member=member, issuer=provider.issuer, subject=person.subject)
+        raise NewcomerRefused("other_subject", message % {"email": email})
+    identity = Identity.objects.create(
+        tenant=provider.tenant,
+        provider=provider,
+        member=member,
+        issuer=provider.issuer,
+        subject=person.subject,
+        is_verified=bool(person.is_verified),
+    )
     audit.record(member_actor(member, address), "member.provider_tied", member, issuer=provider.issuer, email=email)
-    return member
+    return identity
 
 
 def _believed_address(provider: IdentityProvider, person: Person) -> str:
-    """Returns the address if the provider may speak for it. Raises SignInRefused."""
+    """Returns the address if the provider may speak for it. Raises NewcomerRefused."""
     try:
         validate_email(person.email)
     except ValidationError:
-        raise SignInRefused("no_address", _("The provider names no e-mail address.")) from None
+        raise NewcomerRefused("no_address", _("The provider names no e-mail address.")) from None
     if person.is_verified is False or (person.is_verified is None and not provider.trusts_addresses):
-        raise SignInRefused("not_verified", _("The provider does not say that your e-mail address is verified."))
-    if not _speaks_for(provider, person.email):
-        message = _("The provider of %(tenant)s does not speak for the address %(email)s.")
-        raise SignInRefused("other_domain", message % {"tenant": provider.tenant, "email": person.email})
+        raise NewcomerRefused("not_verified", _("The provider does not say that your e-mail address is verified."))
+    newcomers.check_address(provider.tenant, person.email)
     return person.email
 
 
-def _joined(provider: IdentityProvider, person: Person, email: str, user: User | None, address: str) -> Member:
-    """Makes a newcomer a member. Raises SignInRefused.
-
-    An account that was there already is somebody's who never showed this organisation that the address is theirs:
-    with memberships elsewhere it comes by an invitation, without any its password and factors end.
-    """
+def _joined(provider: IdentityProvider, person: Person, email: str, address: str) -> Member:
+    """Makes a newcomer a member, by their invitation if there is one. Raises NewcomerRefused."""
     rows = Invitation.objects.filter(tenant=provider.tenant, email=email, accepted_at=None, revoked_at=None)
     invitation = rows.filter(expires_at__gt=timezone.now()).select_related("tenant").first()
-    if invitation is None and not provider.makes_members:
-        raise SignInRefused("not_a_member", _("You are not a member of %(tenant)s.") % {"tenant": provider.tenant})
-    if user is not None and people.all_memberships(user.pk):
-        message = _("%(email)s has an account in another organisation. Ask for an invitation, and accept it first.")
-        raise SignInRefused("other_tenant", message % {"email": email})
+    if invitation is None and (not provider.makes_members or _was_removed(provider.tenant, email)):
+        raise NewcomerRefused("not_a_member", _("You are not a member of %(tenant)s.") % {"tenant": provider.tenant})
+    if invitation is not None and invitation.role == Role.OWNER:
+        message = _("You are invited as an owner: open the link of that mail first, and choose a password.")
+        raise NewcomerRefused("owner_invitation", message)
     if not NEWCOMERS.take(str(provider.tenant_id)):
-        raise SignInRefused("too_many", _("Too many people joined today. Try again tomorrow."))
-    if user is None:
-        user = User.objects.create_user(email, None, first_name=person.first_name, last_name=person.last_name)
-    else:
-        with people.recording_changes(user.pk, lambda member: member_actor(member, address)):
-            user.set_unusable_password()
-            user.save(update_fields=["password"])
-        Authenticator.objects.filter(user=user).delete()
-        user_sessions.end(user)
+        raise NewcomerRefused("too_many", _("Too many people joined today. Try again tomorrow."))
+    user, ended = newcomers.account_of(provider.tenant, email, person.first_name, person.last_name)
     if invitation is not None:
-        return invitations.accept(invitation, user, address)
-    member = Member.objects.create(tenant=provider.tenant, user=user, role=provider.default_role)
-    audit.record(member_actor(member, address), "member.added", member, email=email, role=member.role, how="provider")
+        member = invitations.accept(invitation, user, address)
+    else:
+        member = Member.objects.create(tenant=provider.tenant, user=user, role=provider.default_role)
+        actor = member_actor(member, address)
+        audit.record(actor, "member.added", member, email=email, role=member.role, how="provider")
+    newcomers.record_ended(member_actor(member, address), member, ended)
     return member
 
 
-def _check_account(provider: IdentityProvider, user: User) -> None:
-    """Raises SignInRefused for an account that no tenant's provider opens, or no longer this one's."""
-    if not user.is_active:
-        raise SignInRefused("inactive", _("This account is switched off."))
-    if user.is_staff or user.is_superuser:
-        raise SignInRefused("operator", _("Operators sign in with their password or a passkey."))
-    if not _speaks_for(provider, user.email):
-        message = _("The provider of %(tenant)s does not speak for the address %(email)s.")
-        raise SignInRefused("other_domain", message % {"tenant": provider.tenant, "email": user.email})
+def _was_removed(tenant: Tenant, email: str) -> bool:
+    """Returns whether somebody with this address left, or was removed, as far as the audit log goes back."""
+    rows = AuditEntry.objects.filter(tenant=tenant, object_id=str(tenant.pk), action="member.removed")
+    return rows.filter(details__email=email).exists()
 
 
 def _give_role(provider: IdentityProvider, member: Member, person: Person) -> None:
@@ -166,12 +183,18 @@ def _give_role(provider: IdentityProvider, member: Member, person: Person) -> No
         return
     named = [Role(provider.roles[value]) for value in person.values if value in provider.roles]
     role = min(named, key=RANK.__getitem__) if named else Role(provider.default_role)
-    members.give_role(member, role)
-
-
-def _speaks_for(provider: IdentityProvider, email: str) -> bool:
-    return email.rpartition("@")[2] in identity_providers.domains_of(provider.tenant)
+    members.give_role(system_actor(provider.tenant), member, role)
 
 
 def _text(value: object, longest: int) -> str:
-    return " ".join(value.replace("\x00", "").split())[:longest] if isinstance(value, str) else ""
+    text = value.encode(errors="ignore").decode() if isinstance(value, str) else ""
+    return " ".join(text.replace("\x00", "").split())[:longest]
+
+
+def _several(value: object) -> list[object]:
+    return value if isinstance(value, list) else [value]
+
+
+def _spelled(value: object) -> str:
+    """Returns a claim's value as settings spell it."""
+    return str(value).lower() if isinstance(value, bool) else str(value) if isinstance(value, str | int) else ""

@@ -28,6 +28,7 @@ ON_POSTGRESQL = {
     "tests/tenants/test_api_keys.py": "a limit that many requests reach at once",
     "tests/tenants/test_audit.py": "rows that are written once, found by time and by what they are of",
     "tests/portal/web/test_single_sign_on.py": "patterns of addresses, and accounts locked while somebody comes in",
+    "tests/portal/scim/test_scim.py": "names compared without their capitals, memberships that end beside locks",
     "tests/tenants/test_balance.py": "sums of rows compared with counters",
     "tests/tenants/test_members.py": "a rule over several rows that two transactions could break together",
     "tests/tenants/test_notices.py": "rows that only one of many transactions may write",
@@ -52,6 +53,7 @@ ON_POSTGRESQL = {
     "tests/transcription/search/test_search.py": "full text: each database has its own",
     "tests/transcription/uploads/test_acceptance.py": "claims by compare-and-swap and lease",
     "tests/transcription/uploads/test_cleanup.py": "due times by the database's clock",
+    "tests/transcription/videos/test_videos.py": "claims by compare-and-swap and lease, JSON compared",
     "tests/transcription/webhooks/test_retries.py": "claims by compare-and-swap and lease",
     "tests/transcription/webhooks/test_telling.py": "an outbox in the transaction that it tells of",
 }

@@ -22,6 +22,9 @@ from django.middleware.csrf import CsrfViewMiddleware as Csrf
 from django.middleware.locale import LocaleMiddleware as Locale
 from django.middleware.security import SecurityMiddleware as Security
 from django.utils.deprecation import MiddlewareMixin
+from django.utils.functional import SimpleLazyObject
+
+from portal.http import sessions
 
 UNUSED_FEATURES = (
     *("accelerometer", "camera", "display-capture", "encrypted-media", "gamepad", "geolocation", "gyroscope", "hid"),
@@ -110,7 +113,11 @@ class CsrfViewMiddleware(RunsInLoop, Csrf):
 
 
 class AuthenticationMiddleware(RunsInLoop, Authentication):
-    pass
+    """Knows nobody by a session whose provider's word no longer holds."""
+
+    def process_request(self, request: HttpRequest) -> None:
+        super().process_request(request)
+        request.user = SimpleLazyObject(lambda: sessions.user_of(request))  # type: ignore[assignment]
 
 
 class XFrameOptionsMiddleware(RunsInLoop, XFrameOptions):

@@ -1,4 +1,4 @@
-"""Says who sends a request: by an API key, a session or a socket ticket. Nothing else reads those.
+"""Says who sends a request: by an API key, a directory's token, a session or a socket ticket. Nothing else reads those.
 
 A request is authenticated once, and its Caller travels in the ASGI scope. That happens where it is first asked for:
 before the body for uploads, else in the thread in which the view runs anyway.
@@ -24,7 +24,7 @@ from portal.http.asgi import Scope, header, scope_of
 from portal.http.routes import Credentials, route_of
 from portal.http.sessions import actor_of_session, session_key_of
 from portal.tickets import service as tickets
-from tenants import access, addresses, api_keys
+from tenants import access, addresses, api_keys, directory
 from tenants.access import Actor, Page, SecondFactorMissing, TenantMismatch
 from tenants.api_keys import Bearer, KeyRefused
 from tenants.models import User
@@ -37,6 +37,7 @@ REALTIME = "/v1/realtime"
 """The one socket that a program opens with its key, as OpenAI has it."""
 
 LINKS = "/s/"
+PROVIDERS = "/accounts/login/organisation/"
 
 REALTIME_PROTOCOL, KEY_PROTOCOL = "realtime", "openai-insecure-api-key."
 """Subprotocols of that socket: browsers can't set its headers, and name the key in the second one."""
@@ -116,10 +117,14 @@ def socket_key_of(scope: Scope) -> str | None:
 def claimed_identity(scope: Scope) -> Hashable:
     """Returns what a request says of its sender, unverified: for sharing threads before anybody has asked.
 
-    At a share link, which asks for no account, that is its address, whatever else it says.
+    At a share link, which asks for no account, that is its address, whatever else it says; where a provider is asked,
+    the tenant whose it is.
     """
-    if scope.get("path", "").startswith(LINKS):
+    path: str = scope.get("path", "")
+    if path.startswith(LINKS):
         return addresses.site_of(addresses.of_scope(scope))
+    if path.startswith(PROVIDERS) and path != PROVIDERS:
+        return path.removeprefix(PROVIDERS).partition("/")[0]
     return header(scope, "authorization") or _session_key(scope) or (scope.get("client") or ("",))[0]
 
 
@@ -156,6 +161,8 @@ def _request_actor(scope: Scope) -> Actor | None:
     credentials, address = route_of(scope).credentials, addresses.of_scope(scope)
     if credentials is not Credentials.SESSION:
         scheme, _space, secret = header(scope, "authorization").partition(" ")
+        if credentials is Credentials.DIRECTORY:
+            return directory.authenticate(secret.strip(), address) if scheme.lower() == "bearer" else None
         if scheme.lower() == "bearer":
             return api_keys.authenticate(secret.strip(), address)
         if credentials is Credentials.KEY:

@@ -32,6 +32,7 @@ class Credentials(Enum):
     KEY = "key"
     SESSION = "session"
     KEY_OR_SESSION = "key or session"
+    DIRECTORY = "token of a directory"
 
 
 class Body(Enum):
@@ -53,8 +54,9 @@ class Route:
     body_bytes: int = JSON_BYTES
     content_type: str = ""
     is_slow: bool = False
-    """Its view probes and stores a recording, or asks the object storage or an OpenID provider: it runs in threads of
-    its own kind."""
+    """Its view probes and stores a recording, or asks the object storage: it runs in threads of its own kind."""
+    asks_provider: bool = False
+    """Its view asks a tenant's OpenID provider, which may be slow on purpose: it runs in a few threads of that kind."""
     sees_disconnect: bool = False
     """Its view sees to it that what was begun is finished. Others are not told of a client that disconnects, or the
     file would go while a thread still stores it."""
@@ -73,8 +75,8 @@ ROUTES = (
     Route("POST", "/api/v1/recordings", Credentials.KEY, Body.FILE, is_slow=True),
     Route("DELETE", "/api/v1/recordings/{id}", Credentials.KEY, is_slow=True),
     Route("POST", "/recordings/", Credentials.SESSION, Body.FILE, is_slow=True),
-    Route("", "/accounts/login/organisation/{id}/.*", Credentials.SESSION, body_bytes=FORM_BYTES, is_slow=True),
-    Route("", "/people/sign-in/test/", Credentials.SESSION, body_bytes=FORM_BYTES, is_slow=True),
+    Route("", "/accounts/login/organisation/{id}/.*", Credentials.SESSION, body_bytes=FORM_BYTES, asks_provider=True),
+    Route("", "/people/sign-in/test/", Credentials.SESSION, body_bytes=FORM_BYTES, asks_provider=True),
     Route("POST", "/voice/(check/)?", Credentials.SESSION, body_bytes=VOICE_BYTES, is_slow=True),
     Route("", "/s/[^/]+/sound", Credentials.SESSION, is_slow=True),
     Route("POST", "/api/v1/uploads", Credentials.KEY_OR_SESSION, Body.CHUNK, content_type=TUS_BYTES, is_slow=True),
@@ -83,6 +85,7 @@ ROUTES = (
     Route("", "/api/v1/uploads/multipart(/{id}(/complete)?)?", Credentials.KEY_OR_SESSION, is_slow=True),
     Route("", "/api/v1/uploads(/.*)?", Credentials.KEY_OR_SESSION),
     Route("", "/api/v1/.*", Credentials.KEY),
+    Route("", "/scim/v2(/.*)?", Credentials.DIRECTORY, body_bytes=FORM_BYTES),
     Route("", "/v1/.*", Credentials.KEY, body_bytes=FORM_BYTES),
     Route("", ".*", Credentials.SESSION, body_bytes=FORM_BYTES),
 )

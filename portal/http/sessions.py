@@ -8,14 +8,25 @@ from typing import Any, cast
 
 from django.conf import settings
 from django.contrib.auth import get_user
+from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest, parse_cookie
 
 from tenants import access
 from tenants.access import Actor, Page
+from tenants.models import User
 
 
 def session_key_of(cookie_header: str) -> str | None:
     return parse_cookie(cookie_header).get(settings.SESSION_COOKIE_NAME)
+
+
+def user_of(request: HttpRequest) -> User | AnonymousUser:
+    """Returns who is signed in, and ends the session whose provider's word no longer holds."""
+    user, session = get_user(request), cast(Any, request.session)
+    if isinstance(user, User) and access.is_over(user.pk, session):
+        session.flush()
+        return AnonymousUser()
+    return user
 
 
 def actor_of_session(

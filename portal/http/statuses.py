@@ -42,6 +42,7 @@ STATUS_OF_CODE = {
     "too_many_members": 409,
     "too_many_shares": 409,
     "too_many_uploads": 429,
+    "too_many_videos": 429,
     "too_many_webhooks": 409,
     "too_much": 413,
     "unsupported_extension": 400,

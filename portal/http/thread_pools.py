@@ -20,7 +20,7 @@ from django.db import close_old_connections
 
 from portal.http.asgi import Application, Receive, Scope, Send
 from portal.http.authentication import claimed_identity
-from portal.http.routes import route_of
+from portal.http.routes import Route, route_of
 from transcription.concurrency import CallerQueue
 
 Parameters = ParamSpec("Parameters")
@@ -30,6 +30,7 @@ REQUEST_THREADS = 12
 UPLOAD_THREADS = 6
 CLIP_THREADS = 6
 HEALTH_THREADS = 1
+PROVIDER_THREADS = 3
 """Together as many as settings.DATABASES lets a process have connections."""
 
 
@@ -91,6 +92,8 @@ UPLOADS = ThreadPool("upload", UPLOAD_THREADS)
 CLIPS = ThreadPool("clip", CLIP_THREADS)
 """For files of CLIP_BYTES at most that somebody waits for: they don't wait behind large ones."""
 CLIP_BYTES = 25 * 1024 * 1024
+PROVIDERS = ThreadPool("provider", PROVIDER_THREADS)
+"""For what asks the OpenID providers of tenants, one of which gets two of them: nothing else waits for those."""
 HEALTH = ThreadPool("health", HEALTH_THREADS)
 
 
@@ -101,13 +104,17 @@ class ThreadPoolMiddleware:
         self.application = application
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        is_slow = scope["type"] == "http" and route_of(scope).is_slow
+        pool = _pool_of(route_of(scope)) if scope["type"] == "http" else REQUESTS
         token = thread_user.set(claimed_identity(scope))
         try:
-            async with ThreadSensitiveContext(executor=UPLOADS if is_slow else REQUESTS):
+            async with ThreadSensitiveContext(executor=pool):
                 await self.application(scope, receive, send)
         finally:
             thread_user.reset(token)
+
+
+def _pool_of(route: Route) -> ThreadPool:
+    return PROVIDERS if route.asks_provider else UPLOADS if route.is_slow else REQUESTS
 
 
 def in_thread(

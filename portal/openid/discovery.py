@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 from django.core.cache import cache
 from django.utils.translation import gettext as _
 from joserfc.errors import JoseError
-from joserfc.jwk import KeySet
+from joserfc.jwk import Key, import_key
 
 from portal.openid.errors import ProviderFailure
 from transcription.outbound import json_calls
@@ -17,7 +18,8 @@ from transcription.outbound.errors import OutboundError
 from transcription.outbound.target import SIGN_IN, parse_target
 
 WELL_KNOWN = "/.well-known/openid-configuration"
-KEPT_SECONDS = 300
+KEPT_SECONDS, FAILED_SECONDS = 300, 20
+MOST_KEYS = 50
 BASIC, POST = "client_secret_basic", "client_secret_post"
 
 
@@ -33,17 +35,25 @@ class Discovered:
     method: str
 
 
-def discover(issuer: str) -> Discovered:
-    """Returns what the provider says, which is kept for some minutes. Raises ProviderFailure."""
-    kept: Discovered | None = cache.get(_name("provider", issuer))
+def discover(issuer: str, anew: bool = False) -> Discovered:
+    """Returns what the provider says, kept for some minutes unless `anew`. Raises ProviderFailure.
+
+    A failure is kept for some seconds, so that people who try again don't wait for it again.
+    """
+    kept: Discovered | tuple[str, str] | None = None if anew else cache.get(_name("provider", issuer))
     if kept is None:
-        kept = ask(issuer)
-        cache.set(_name("provider", issuer), kept, KEPT_SECONDS)
-    return kept
+        try:
+            kept = _ask(issuer)
+        except ProviderFailure as failure:
+            kept = (failure.code, str(failure))
+        cache.set(_name("provider", issuer), kept, KEPT_SECONDS if isinstance(kept, Discovered) else FAILED_SECONDS)
+    if isinstance(kept, Discovered):
+        return kept
+    raise ProviderFailure(*kept)
 
 
-def ask(issuer: str) -> Discovered:
-    """Returns what the provider says now. Raises ProviderFailure, which names what is wrong."""
+def _ask(issuer: str) -> Discovered:
+    """Raises ProviderFailure, which names what is wrong."""
     said = _get(issuer.rstrip("/") + WELL_KNOWN)
     if said.get("issuer") != issuer:
         message = _("It calls itself “%(said)s”, not “%(issuer)s”. Enter the issuer as it writes it.")
@@ -64,16 +74,20 @@ def ask(issuer: str) -> Discovered:
     return found
 
 
-def keys_of(provider: Discovered, anew: bool = False) -> KeySet:
-    """Returns the keys that it signs with; kept for some minutes unless `anew`. Raises ProviderFailure."""
+def keys_of(provider: Discovered, anew: bool = False) -> list[Key]:
+    """Returns the keys that it signs with; kept for some minutes unless `anew`. Raises ProviderFailure.
+
+    Keys that can't be read, of a kind to come, are left out (RFC 7517, section 5), and those that encrypt.
+    """
     kept: dict[str, Any] | None = None if anew else cache.get(_name("keys", provider.keys))
     said = kept if kept is not None else _get(provider.keys)
-    try:
-        keys = KeySet.import_key_set(said)  # type: ignore[arg-type]  # checked by what it raises
-    except (JoseError, ValueError, TypeError, LookupError, AttributeError) as error:
-        raise ProviderFailure("keys", _("Its keys can’t be read.")) from error
-    if not keys.keys:
-        raise ProviderFailure("keys", _("It publishes no keys."))
+    listed, keys = said.get("keys"), []
+    for one in listed[:MOST_KEYS] if isinstance(listed, list) else []:
+        with suppress(JoseError, ValueError, TypeError, LookupError, AttributeError):
+            if one.get("use", "sig") == "sig" and one.get("kty") != "oct":
+                keys.append(import_key(one))
+    if not keys:
+        raise ProviderFailure("keys", _("It publishes no keys that the portal can read."))
     if kept is None:
         cache.set(_name("keys", provider.keys), said, KEPT_SECONDS)
     return keys

@@ -6,7 +6,7 @@ import base64
 import hashlib
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Self
 from urllib.parse import quote_plus, urlencode
 
@@ -20,6 +20,8 @@ from transcription.outbound import json_calls
 from transcription.outbound.errors import OutboundError
 
 SCOPES = "openid email profile"
+SECONDS = 10.0
+"""What a provider may take for all that one request asks of it."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,7 @@ class Client:
 
     issuer: str
     client_id: str
-    secret: str
+    secret: str = field(repr=False)
     redirect_uri: str
 
 
@@ -36,15 +38,16 @@ class Client:
 class Begun:
     """What the browser's session remembers of a sign-in until the provider answers, once."""
 
-    state: str
-    nonce: str
-    verifier: str
+    state: str = field(repr=False)
+    nonce: str = field(repr=False)
+    verifier: str = field(repr=False)
 
     @classmethod
     def new(cls) -> Self:
         return cls(*(secrets.token_urlsafe(32) for _secret in range(3)))
 
 
+@json_calls.within(SECONDS)
 def address(client: Client, begun: Begun) -> str:
     """Returns where the browser goes. Raises ProviderFailure."""
     provider = discovery.discover(client.issuer)
@@ -63,8 +66,9 @@ def address(client: Client, begun: Begun) -> str:
     return f"{provider.authorization}{separator}{urlencode(query)}"
 
 
-def claims_of(client: Client, begun: Begun, answered: Mapping[str, str], wanted: str = "") -> dict[str, Any]:
-    """Returns what the provider says of who signed in there, with the claim `wanted` if it has it.
+@json_calls.within(SECONDS)
+def claims_of(client: Client, begun: Begun, answered: Mapping[str, str], *wanted: str) -> dict[str, Any]:
+    """Returns what the provider says of who signed in there, with the claims `wanted` that it has.
 
     `answered` is the query that the browser came back with. Raises ProviderFailure.
     """
@@ -72,7 +76,7 @@ def claims_of(client: Client, begun: Begun, answered: Mapping[str, str], wanted:
     if not constant_time_compare(answered.get("state", ""), begun.state):
         raise ProviderFailure("state", _("This sign-in was begun elsewhere, or too long ago. Begin again."))
     if answered.get("iss", provider.issuer) != provider.issuer:
-        raise ProviderFailure("issuer", _("Another provider answered. Begin again."))
+        raise ProviderFailure("state", _("Another provider answered. Begin again."))
     if "code" not in answered:
         said = answered.get("error", "")[:80]
         if said == "access_denied":
@@ -80,7 +84,7 @@ def claims_of(client: Client, begun: Begun, answered: Mapping[str, str], wanted:
         raise ProviderFailure("provider", _("The provider refused the sign-in (%(said)s).") % {"said": said or "?"})
     answer = _tokens(provider, client, begun, answered["code"])
     claims = tokens.verified(str(answer.get("id_token", "")), provider, client.client_id, begun.nonce)
-    if provider.userinfo and any(name and name not in claims for name in ("email", wanted)):
+    if provider.userinfo and any(name not in claims for name in ("email", *wanted)):
         more = _userinfo(provider, answer, claims["sub"])
         if "email" in claims:
             more.pop("email_verified", None)  # it is said of the address there, which may be another one

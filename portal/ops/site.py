@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Any
+from typing import Any, cast
 
 from allauth.account.adapter import get_adapter
 from django.contrib.admin import AdminSite
@@ -17,7 +17,7 @@ from django.urls import URLPattern, URLResolver, path, reverse
 from django.utils.translation import gettext_lazy as _
 
 from tenants import scope
-from tenants.access import SIGNED_BY
+from tenants.access import signed_by_of
 from tenants.models import User
 from tenants.second_factors import is_missing_for_operator
 
@@ -40,8 +40,8 @@ class OperatorsSite(AdminSite):
 
     def has_permission(self, request: HttpRequest) -> bool:
         """Wants a second factor, too, where OPERATOR_SECOND_FACTOR says so; no tenant's provider makes operators."""
-        user, session = request.user, request.session
-        if not super().has_permission(request) or not isinstance(user, User) or SIGNED_BY in session:
+        user, session = request.user, cast(Any, request.session)
+        if not super().has_permission(request) or not isinstance(user, User) or signed_by_of(session) is not None:
             return False
         return not is_missing_for_operator(user)
 

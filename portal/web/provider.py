@@ -2,6 +2,14 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, cast
+from urllib.parse import urlencode
+
+from allauth.account.app_settings import REAUTHENTICATION_TIMEOUT
+from allauth.account.authentication import get_authentication_records
 from django.conf import settings
 from django.contrib import messages
 from django.http import HttpResponse
@@ -18,15 +26,40 @@ from portal.openid.errors import ProviderFailure
 from portal.provider_pages import redirect_uri
 from portal.web.access import TenantRequest, member_required
 from portal.web.provider_form import ProviderForm
-from tenants import identity_providers
+from tenants import identity_providers, newcomers
+from tenants.access import SAFE_METHODS, signed_by_of
 from tenants.throttle import Limit
 
+SAVED_WITHIN = 1800
+"""For so many seconds an owner may fill in the form."""
+
 TESTS = Limit("tests of an organisation's OpenID provider", 10, 60)
+
+
+def themselves(view: Callable[[TenantRequest], HttpResponseBase]) -> Callable[[TenantRequest], HttpResponseBase]:
+    """Wants owners to have shown lately that it is them, and none whom the provider itself has signed in.
+
+    allauth would keep the form in the session meanwhile, with the client secret.
+    """
+
+    @wraps(view)
+    def guarded(request: TenantRequest) -> HttpResponseBase:
+        identity_providers.require(request.actor)
+        if signed_by_of(cast(Any, request.session)) is not None:
+            return render(request, "account/elsewhere.html", status=403)
+        shown = [one["at"] for one in get_authentication_records(request, request.user) if one.get("reauthenticated")]
+        longest = REAUTHENTICATION_TIMEOUT if request.method in SAFE_METHODS else SAVED_WITHIN
+        if time.time() - max(shown, default=0) > longest:
+            return redirect(f"{reverse('account_reauthenticate')}?{urlencode({'next': reverse('web:provider')})}")
+        return view(request)
+
+    return guarded
 
 
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 @member_required(identity_providers.PERMISSION)
+@themselves
 def provider(request: TenantRequest) -> HttpResponseBase:
     row = identity_providers.provider_of(request.actor)
     form = ProviderForm(row, request.POST if request.method == "POST" else None)
@@ -38,7 +71,7 @@ def provider(request: TenantRequest) -> HttpResponseBase:
     context = {
         "form": form,
         "kept": identity_providers.provider_of(request.actor),
-        "domains": identity_providers.domains_of(request.actor.tenant),
+        "domains": newcomers.domains_of(request.actor.tenant),
         "redirect_uri": redirect_uri(request.actor.tenant.id),
         "begin_uri": f"{settings.PORTAL_URL}{begin}",
         "section": "people",
@@ -48,6 +81,7 @@ def provider(request: TenantRequest) -> HttpResponseBase:
 
 @require_POST
 @member_required(identity_providers.PERMISSION)
+@themselves
 def test(request: TenantRequest) -> HttpResponse:
     """Asks the provider for its addresses and keys now, and says what is wrong."""
     row = identity_providers.provider_of(request.actor)
@@ -57,7 +91,7 @@ def test(request: TenantRequest) -> HttpResponse:
         return redirect("web:provider")
     try:
         identity_providers.secret_of(row)
-        keys = discovery.keys_of(discovery.ask(row.issuer), anew=True).keys
+        keys = discovery.keys_of(discovery.discover(row.issuer, anew=True), anew=True)
     except ProviderFailure as failure:
         messages.error(request, str(failure))
     except identity_providers.SecretLost:
@@ -70,6 +104,7 @@ def test(request: TenantRequest) -> HttpResponse:
 
 @require_POST
 @member_required(identity_providers.PERMISSION)
+@themselves
 def remove(request: TenantRequest) -> HttpResponse:
     if identity_providers.provider_of(request.actor) is not None:
         identity_providers.remove(request.actor)

@@ -38,14 +38,14 @@ class ProviderForm(forms.ModelForm):  # type: ignore[type-arg]  # no parameters 
     )
     field_order = (
         *("issuer", "client_id", "client_secret", "makes_members", "default_role", "role_claim", "roles"),
-        *("trusts_addresses", "counts_as_second_factor", "is_required", "is_enabled"),
+        *("required_claim", "trusts_addresses", "counts_as_second_factor", "is_required", "is_enabled"),
     )
 
     class Meta:
         model = IdentityProvider
         fields = (
             *("is_enabled", "issuer", "client_id", "makes_members", "default_role", "role_claim"),
-            *("trusts_addresses", "counts_as_second_factor", "is_required"),
+            *("required_claim", "trusts_addresses", "counts_as_second_factor", "is_required"),
         )
         widgets = {
             "issuer": forms.URLInput(attrs={"autocomplete": "off", "placeholder": "https://login.example.com"}),
@@ -71,6 +71,13 @@ class ProviderForm(forms.ModelForm):  # type: ignore[type-arg]  # no parameters 
         if "?" in issuer or "#" in issuer:
             raise forms.ValidationError(gettext("An issuer has neither a query nor a fragment."))
         return issuer
+
+    def clean_required_claim(self) -> str:
+        text = str(self.cleaned_data["required_claim"]).strip()
+        named, _equals, value = (part.strip() for part in text.partition("="))
+        if text and not (named and value):
+            raise forms.ValidationError(gettext("Write the name of a claim, =, and its value."))
+        return text
 
     def clean_roles(self) -> dict[str, str]:
         found: dict[str, str] = {}

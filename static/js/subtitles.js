@@ -7,13 +7,14 @@ import { ask } from "./page.js";
 import { closest, data, find } from "./query.js";
 import { text } from "./strings.js";
 import { toast } from "./toast.js";
+import { Videos } from "./videos.js";
 
 const KEPT = "portal.subtitles";
 const SETTLE = 400; // milliseconds in which limits are typed
 const ON_A_PAGE = 200;
 const APART = 0.2; // seconds that picture and sound may be apart
-const WIDEST = 6; // hundredths of the frame's width that a letter is high, at most
-const FULL = 176; // of the same: what a line takes of the width, with letters half as wide as high
+const WIDEST = 5; // hundredths of the frame's width that a letter is high, at most
+const FULL = 140; // of the same: so many of its columns fill a line, as in a video (transcription/exports/burnt.py)
 
 /** @import { Player } from "./player.js" */
 /** @import { Transcript } from "./transcript.js" */
@@ -59,6 +60,7 @@ export class Subtitles {
     this.video = dialog.querySelector("video");
     this.stop = new AbortController();
     const { signal } = this.stop;
+    this.videos = new Videos(find(dialog, "[data-videos]", HTMLElement), this.form);
     this.#restore();
     this.form.addEventListener("input", () => this.#changed(), { signal });
     this.list.addEventListener("click", (event) => this.#pick(event), { signal });
@@ -83,6 +85,7 @@ export class Subtitles {
 
   close() {
     this.stop.abort();
+    this.videos.close();
     this.watcher.disconnect();
     this.#leave();
   }
@@ -109,6 +112,7 @@ export class Subtitles {
       this.video.src = data(this.video, "picture");
     }
     this.#read();
+    this.videos.look();
     cancelAnimationFrame(this.#frame);
     this.#follow();
   }
@@ -117,6 +121,7 @@ export class Subtitles {
     cancelAnimationFrame(this.#frame);
     clearTimeout(this.#timer);
     this.video?.pause();
+    this.videos.leave();
   }
 
   /** A file without a picture, or with one that this browser doesn't know, leaves the frame dark. */

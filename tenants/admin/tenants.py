@@ -95,7 +95,7 @@ class IdentityProviderInline(admin.StackedInline):
 
     model = IdentityProvider
     extra = 0
-    readonly_fields = ("issuer", "client_id", "role_claim", "roles")
+    readonly_fields = ("issuer", "client_id", "role_claim", "roles", "required_claim")
 
     def has_add_permission(self, _request: HttpRequest, _row: Any = None) -> bool:
         return False
@@ -161,12 +161,14 @@ class TenantAdmin(admin.ModelAdmin):
             elif formset.model is AllowedDomain and formset.has_changed():
                 domains = list(AllowedDomain.objects.filter(tenant=tenant).values_list("domain", flat=True))
                 audit.record(operator, "tenant.changed", tenant, fields=["allowed_domains"], domains=domains)
-                identity_providers.end_sessions(tenant)
             elif formset.model is IdentityProvider and formset.has_changed():
                 fields = sorted({field for _row, changed in formset.changed_objects for field in changed})
                 action = "provider.removed" if formset.deleted_objects else "provider.changed"
                 audit.record(operator, action, tenant, fields=fields)
-                identity_providers.end_sessions(tenant)
+                for row, changed in formset.changed_objects:
+                    identity_providers.end_what_was_opened(row, changed)
+                for row in (*(row for row, _changed in formset.changed_objects), *formset.deleted_objects):
+                    identity_providers.tell_owners(operator, row)
             elif formset.model is Quota:
                 for quota, fields in formset.changed_objects:
                     limits = {field: getattr(quota, field) for field in fields}

@@ -5,6 +5,7 @@ from tenants.models.allowed_domain import AllowedDomain
 from tenants.models.api_key import ApiKey, KeyScope, Maker
 from tenants.models.audit_entry import AuditEntry
 from tenants.models.backup import Backup, OutboundHold
+from tenants.models.directory import DirectoryPerson, DirectoryToken
 from tenants.models.enrolled_voice import EnrolledVoice
 from tenants.models.identity_provider import Identity, IdentityProvider
 from tenants.models.invitation import Invitation
@@ -24,6 +25,8 @@ __all__ = [
     "Attempts",
     "AuditEntry",
     "Backup",
+    "DirectoryPerson",
+    "DirectoryToken",
     "EmailUserManager",
     "EnrolledVoice",
     "Identity",

@@ -1,4 +1,4 @@
-"""Domains of e-mail addresses that are a tenant's: their holders may join it by themselves, its provider names them."""
+"""Domains of e-mail addresses that are a tenant's: their holders may join it, its provider may speak for them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tenants.scope import TenantManager
 
 
 class AllowedDomain(models.Model):
-    """Whoever gets mail at an address of the domain may join the tenant, or whom the tenant's provider signs in.
+    """By mail, whoever gets it at an address of the domain may join; by the provider, whom it signs in may be anybody.
 
     Set by operators, who know whose it is.
     """
@@ -39,7 +39,16 @@ class AllowedDomain(models.Model):
         _("joined by a mailed link"),
         default=True,
         db_default=True,
-        help_text=_("Without it the domain only says for whom the tenant’s OpenID provider speaks."),
+        help_text=_("Whoever gets mail at an address of the domain joins with the role of newcomers."),
+    )
+    by_provider = models.BooleanField(
+        _("the organisation’s OpenID provider speaks for it"),
+        default=False,
+        db_default=False,
+        help_text=_(
+            "It signs in whomever it likes with an address of the domain, members and owners included. Tick it only "
+            "once it is certain that the domain is this organisation’s."
+        ),
     )
     created_at = models.DateTimeField(_("created"), default=timezone.now, editable=False)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import uuid
+
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
@@ -51,6 +53,16 @@ class IdentityProvider(models.Model):
         help_text=_("As in groups or roles. Empty: roles are given in the portal."),
     )
     roles: models.JSONField[dict[str, str]] = models.JSONField(_("roles by the claim’s values"), default=dict)
+    required_claim = models.CharField(
+        _("claim that people must have"),
+        max_length=200,
+        blank=True,
+        db_default="",
+        help_text=_(
+            "A claim and its value, as in tid = 1b2c3d, without which nobody is signed in: for an issuer that signs "
+            "for other organisations, too. Google’s accounts need an hd of your domains anyway."
+        ),
+    )
     trusts_addresses = models.BooleanField(
         _("believe addresses that it doesn’t call verified"),
         default=False,
@@ -72,6 +84,9 @@ class IdentityProvider(models.Model):
             "the provider fails."
         ),
     )
+    generation = models.UUIDField(
+        default=uuid.uuid4, editable=False, help_text="Another one, and whoever signed in with it is signed out."
+    )
     created_at = models.DateTimeField(_("created"), default=timezone.now, editable=False)
 
     objects = TenantManager()
@@ -86,14 +101,24 @@ class IdentityProvider(models.Model):
     def __str__(self) -> str:
         return self.issuer
 
+    @property
+    def claims(self) -> tuple[str, ...]:
+        """The names of the claims that it is asked for, beside the address."""
+        return tuple(filter(None, (self.role_claim, self.required_claim.partition("=")[0].strip())))
+
 
 class Identity(models.Model):
-    """What a provider knows a member by: nobody else has this subject there, and the member no other one."""
+    """What a provider knows a member by: nobody else has this subject there, and the member no other one.
+
+    It goes with the provider, with the membership, and with the address by which the two were tied.
+    """
 
     tenant = models.ForeignKey(Tenant, models.CASCADE, related_name="+", verbose_name=_("tenant"))
+    provider = models.ForeignKey(IdentityProvider, models.CASCADE, related_name="+", verbose_name=_("OpenID provider"))
     member = models.ForeignKey(Member, models.CASCADE, related_name="identities", verbose_name=_("member"))
     issuer = models.CharField(_("issuer"), max_length=500)
     subject = models.CharField(_("subject"), max_length=255)
+    is_verified = models.BooleanField(_("the provider called the address verified"))
     created_at = models.DateTimeField(_("created"), default=timezone.now, editable=False)
 
     objects = TenantManager()

@@ -18,7 +18,7 @@ DOMAIN = """
 from tenants import scope
 from tenants.models import AllowedDomain, Tenant
 with scope.across_tenants("a test"):
-    AllowedDomain.objects.create(tenant=Tenant.objects.get(), domain="acme.example", by_mail=False)
+    AllowedDomain.objects.create(tenant=Tenant.objects.get(), domain="acme.example", by_mail=False, by_provider=True)
 """
 
 
@@ -38,6 +38,8 @@ def test_from_the_owner_s_page_to_a_newcomer_s_library(
     owner = sign_in()
     owner.goto("/people/")
     owner.get_by_role("link", name="Set it up").click()
+    owner.get_by_label("Password").fill(stack.credentials["staff_password"])
+    owner.get_by_role("button", name="Go on").click()
     expect(owner.get_by_text("No domain of e-mail addresses is entered")).to_be_visible()
     run(stack, DOMAIN)
     owner.reload()
@@ -51,6 +53,7 @@ def test_from_the_owner_s_page_to_a_newcomer_s_library(
     expect(owner.locator(".toast")).to_contain_text("Saved.")
     owner.get_by_role("button", name="Test").click()
     expect(owner.locator(".toast").first).to_contain_text("The provider answers, with 1 key.")
+    tile = owner.locator("#begin-uri").inner_text()
     for name, options in _looks():
         looked = sign_in(**options)
         looked.goto("/people/sign-in/")
@@ -59,6 +62,11 @@ def test_from_the_owner_s_page_to_a_newcomer_s_library(
     context = open_context()
     context.route(re.compile("^https:"), lambda route: route.fulfill(body=""))  # the look of the provider's page
     carol = context.new_page()
+    carol.goto(tile)
+    expect(carol.get_by_role("heading")).to_contain_text("Sign in to ")
+    picture(carol, "provider-from-elsewhere")
+    carol.get_by_role("link", name="Go on").click()
+    expect(carol.get_by_placeholder("sub")).to_be_visible()
     _to_the_provider(carol, picture)
     carol.get_by_placeholder("sub").fill("eve")
     carol.get_by_role("button", name="Authorize").click()
@@ -98,4 +106,4 @@ def _to_the_provider(page: Page, picture: Picture) -> None:
     page.get_by_label("E-mail address").fill("carol@acme.example")
     page.get_by_role("button", name="Go on").click()
     picture(page, "provider-go-on")
-    page.get_by_role("link", name="Sign in with ").first.click()
+    page.get_by_role("link", name="Sign in at 127.0.0.1").click()

@@ -75,6 +75,18 @@ def test_a_film_is_translated_beside_and_subtitled(page: Page, film: Path, tmp_p
         dialog.get_by_role("button", name="Download SubRip").click()
     assert saved.value.suggested_filename == "a fox on film.de.en.srt"
     assert max(map(len, Path(saved.value.path()).read_text().splitlines())) <= len("00:00:00,000 --> 00:00:00,000")
+    dialog.get_by_role("button", name="In the picture (MP4)").click()
+    video = dialog.locator("[data-video-list] li", has_text="in the picture (MP4), with the text beside")
+    expect(video).to_be_visible()
+    video.scroll_into_view_if_needed()
+    picture(page, "a video is made")
+    with page.expect_download() as saved:
+        video.get_by_role("link", name="Download").click(timeout=TRANSCRIBED)
+    assert saved.value.suggested_filename == "a fox on film.subtitled.mp4"
+    assert Path(saved.value.path()).read_bytes()[4:8] == b"ftyp"
+    picture(page, "a video is there")
+    video.get_by_role("button", name="Delete").click()
+    expect(video).to_have_count(0)
     dialog.get_by_role("button", name="Go to this line").first.click()
     expect(page.locator("[data-index='0'] .segment__time")).to_be_focused()
     page.emulate_media(color_scheme="dark")

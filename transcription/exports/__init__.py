@@ -14,7 +14,7 @@ from transcription.exports.formats import SUBTITLES, WRITERS, Export, cues_of, f
 from transcription.exports.formulas import escape_formulas
 from transcription.exports.layout import Layout
 from transcription.exports.speakers import names_of
-from transcription.exports.subtitles import WEBVTT_HEAD, clock, subrip, webvtt
+from transcription.exports.subtitles import WEBVTT_HEAD, clock, subrip, subrip_of, webvtt
 from transcription.exports.texts import plain_text, tsv
 
 __all__ = [
@@ -38,6 +38,7 @@ __all__ = [
     "spoken_language",
     "spoken_words",
     "subrip",
+    "subrip_of",
     "text_language",
     "tsv",
     "verbose_json",

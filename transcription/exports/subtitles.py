@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 from html import escape
 
-from transcription.exports.cues import split_into_cues
+from transcription.exports.cues import Cue, split_into_cues
 from transcription.exports.layout import Layout
 from transcription.exports.speakers import UNNAMED, Names, prefixes_of
 from transcription.models import Segment
@@ -25,9 +25,14 @@ def subrip(
 
     beside: another text, by segments, which stands below.
     """
+    return subrip_of(split_into_cues(segments, layout, prefixes_of(names), beside), first)
+
+
+def subrip_of(cues: Iterable[Cue], first: int = 1) -> str:
+    """Returns SubRip with cues numbered from `first`."""
     return "".join(
         f"{number}\n{clock(cue.start, ',')} --> {clock(cue.end, ',')}\n{_block(cue.lines + cue.beside)}\n\n"
-        for number, cue in enumerate(split_into_cues(segments, layout, prefixes_of(names), beside), start=first)
+        for number, cue in enumerate(cues, start=first)
     )
 
 

@@ -21,7 +21,7 @@ from tenants.access import Actor, system_actor
 from transcription import search as text_search
 from transcription import tenant_lock
 from transcription.folders.visibility import among, seen
-from transcription.library import holds
+from transcription.library import holds, videos
 from transcription.library.filters import EVERYTHING, TO_CHECK, Filter
 from transcription.library.orders import ordered
 from transcription.media import storage
@@ -209,8 +209,10 @@ def purge(tenant_id: UUID, rows: QuerySet[Recording], actor: Actor | None = None
         parts = [text for text, rehears in texts if rehears is not None]
         objects = [str(pk) for pk in (*whole, *row.shares.values_list("id", flat=True), *parts)]
         named, more = objects[:MOST_NAMED], len(objects) > MOST_NAMED
-        audit.record(actor or system_actor(row.tenant), ERASED, row, sha256=row.sha256, objects=named, more=more)
-        keys = [*row.media_keys, *copies.forget(row.id)]
+        private = row.folder is not None and row.folder.is_private
+        who = actor or system_actor(row.tenant)
+        audit.record(who, ERASED, row, sha256=row.sha256, objects=named, more=more, private=private)
+        keys = [*row.media_keys, *copies.forget(row.id), *videos.forget_of_recording(tenant_id, row.id)]
         row.delete()
         if row.audio_deleted_at is None:
             quota.give_storage_back(tenant_id, row.bytes)

@@ -24,7 +24,7 @@ from tenants import audit, quota, scope
 from tenants.access import system_actor
 from tenants.models import Tenant
 from transcription import search, tenant_lock
-from transcription.library import recordings
+from transcription.library import recordings, videos
 from transcription.media import storage
 from transcription.models import (
     Attempt,
@@ -188,9 +188,9 @@ def _delete_audio(tenant: Tenant, recording_id: UUID) -> bool:
         Recording.objects.filter(id=row.id).update(audio_deleted_at=timezone.now(), playback_key="", track_copies={})
         Loudness.objects.filter(recording_id=row.id).delete()
         audit.record(system_actor(tenant), "audio.erased", row)
-        redacted = copies.forget(row.id)
+        made = [*copies.forget(row.id), *videos.forget_of_recording(tenant.id, row.id)]
         quota.give_storage_back(tenant.id, row.bytes)
-    storage.discard(*keys, *redacted)
+    storage.discard(*keys, *made)
     return True
 
 
@@ -208,6 +208,7 @@ def _delete_text(tenant: Tenant, transcription_id: UUID) -> bool:
         heard_again.update(**changes)
         for model in (Segment, Speaker, MachineText, Revision):
             model.objects.filter(transcription_id__in=ids).delete()
+        keys = videos.forget_of_texts(tenant.id, ids)
         recording_id = Transcription.objects.values_list("recording_id", flat=True).get(id=transcription_id)
         audit.record(
             system_actor(tenant), "transcript.erased", Transcription(pk=transcription_id), recording=str(recording_id)
@@ -216,4 +217,5 @@ def _delete_text(tenant: Tenant, transcription_id: UUID) -> bool:
             Comment.objects.filter(recording=recording_id).delete()  # they are about words that are gone
         search.index_recording(recording_id)
         Attempt.objects.filter(transcription_id__in=ids).update(error="")
+    storage.discard(*keys)
     return True

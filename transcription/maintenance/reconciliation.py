@@ -14,7 +14,7 @@ from tenants import balance, quota, scope
 from tenants.balance import MAX_REPORTED
 from tenants.discrepancies import Discrepancy, Kind
 from tenants.models import AccountCheck, LedgerEntry, Quota, Reservation, Tenant
-from transcription.models import Recording, Status, Transcription
+from transcription.models import Recording, Status, SubtitledVideo, Transcription
 
 log = logging.getLogger(__name__)
 UNFINISHED = (Status.QUEUED, Status.RUNNING)
@@ -119,7 +119,9 @@ def _charged_other_than(times: int, rows: QuerySet[Transcription]) -> list[Discr
 
 def _stored_bytes() -> list[Discrepancy]:
     kept = Recording.objects.filter(tenant=OuterRef("tenant"), audio_deleted_at=None)
-    quotas = Quota.objects.annotate(kept=balance.total(kept, "tenant", "bytes")).exclude(stored_bytes_used=F("kept"))
+    videos = SubtitledVideo.objects.filter(tenant=OuterRef("tenant"))
+    stored = balance.total(kept, "tenant", "bytes") + balance.total(videos, "tenant", "bytes")
+    quotas = Quota.objects.annotate(kept=stored).exclude(stored_bytes_used=F("kept"))
     values = quotas.order_by("tenant_id").values_list("tenant_id", "kept", "stored_bytes_used")[:MAX_REPORTED]
     return [Discrepancy(tenant_id, Kind.STORED_BYTES, kept, used) for tenant_id, kept, used in values]
 

@@ -28,6 +28,7 @@ from transcription.offboarding import deletion
 from transcription.queue import claims, fairness, lifecycle, statistics, wakeups
 from transcription.shares import cutting
 from transcription.uploads import cleanup as uploads
+from transcription.videos import making as videos
 from transcription.webhooks import deliveries, events
 
 log = logging.getLogger(__name__)
@@ -102,6 +103,7 @@ EVERY_FEW_MINUTES: dict[str, Task] = {
     "reservations of ended work released": reconciliation.release_ended,
     "backlogs of the fair order corrected": fairness.correct_all,
     "deleted recordings purged": recordings.purge_deleted,
+    "old videos with subtitles dropped": videos.drop_old,
     "abandoned uploads dropped": drop_abandoned_uploads,
     "old uploads forgotten": uploads.forget_old,
 }

@@ -1,7 +1,7 @@
 """Runs ffmpeg on untrusted media in a restricted process.
 
-Address space, CPU time, wall time and open files are limited; it writes no files, has its own process group, can use
-the protocols `file:` and `pipe:` and an allow-list of demuxers (`formats`), and has no network if the system allows.
+Address space, CPU time, wall time, open files and what it writes are limited; it has its own process group, can use the
+protocols `file:` and `pipe:` and an allow-list of demuxers (`formats`), and has no network if the system allows.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import shutil
 import signal
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
@@ -149,10 +149,10 @@ def decoder(
     path: Path, source: list[str], output: list[str], cpu_seconds: float, wall_seconds: float | None = None
 ) -> Iterator[Ffmpeg]:
     """Runs an ffmpeg that reads a file; kills its process group after the block or after `wall_seconds`."""
-    allowed = ["-protocol_whitelist", "file,pipe", "-format_whitelist", ",".join(ALLOWED_DEMUXERS)]
+    allowed = reading(ALLOWED_DEMUXERS)
     plain = ["-vn", "-sn", "-dn", "-map_metadata", "-1", "-map_chapters", "-1"]
     arguments = ["-nostdin", "-v", "info", "-copyts", *allowed, *source, "-i", f"file:{path}", *plain, *output]
-    process = _start(arguments, cpu_seconds, writes=False)
+    process = _start(arguments, cpu_seconds)
     with _terminated_after(process), _killed_after(process, wall_seconds):
         yield process
 
@@ -161,17 +161,42 @@ def decoder(
 def encoder(source: list[str], output: list[str], target: Path, cpu_seconds: float) -> Iterator[Ffmpeg]:
     """Runs an ffmpeg that encodes its stdin to a file."""
     arguments = ["-v", "error", *source, "-i", "pipe:0", *output, "-y", f"file:{target}"]
-    process = _start(arguments, cpu_seconds, writes=True)
+    process = _start(arguments, cpu_seconds, COPY_BYTES, is_fed=True)
     with _terminated_after(process):
         yield process
 
 
-def _start(arguments: list[str], cpu_seconds: float, writes: bool) -> Ffmpeg:
+@contextmanager
+def converter(
+    inputs: list[str], output: list[str], target: Path, cpu_seconds: float, wall_seconds: float, most_bytes: int
+) -> Iterator[Ffmpeg]:
+    """Runs an ffmpeg that makes one file of others, with less right to the processor than what people wait for.
+
+    Its stdout says how far it is, as `-progress` does. `inputs` are options and `-i` of each, with those of `reading`.
+    It runs in the folder of `target`, so that a filter may name a file there.
+    """
+    arguments = ["-nostdin", "-v", "info", "-progress", "pipe:1", *inputs, *output, "-y", f"file:{target}"]
+    process = _start(arguments, cpu_seconds, most_bytes, folder=target.parent)
+    with _terminated_after(process), _killed_after(process, wall_seconds):
+        yield process
+
+
+def reading(demuxers: Iterable[str]) -> list[str]:
+    """Returns the options of an input that may be of these formats only."""
+    return ["-protocol_whitelist", "file,pipe", "-format_whitelist", ",".join(demuxers)]
+
+
+def _start(
+    arguments: list[str], cpu_seconds: float, most_bytes: int = 0, *, is_fed: bool = False, folder: Path | None = None
+) -> Ffmpeg:
+    """most_bytes: that it may write to files. is_fed: through stdin, silently. folder: where it runs, patiently."""
+    limits = _limits(cpu_seconds, most_bytes, "nice -n 15 " if folder else "")
     process = Ffmpeg(
-        [*_limits(cpu_seconds, writes), find_ffmpeg(), "-hide_banner", "-nostats", "-threads", "1", *arguments],
-        stdin=subprocess.PIPE if writes else subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL if writes else subprocess.PIPE,
-        stderr=subprocess.DEVNULL if writes else subprocess.PIPE,
+        [*limits, find_ffmpeg(), "-hide_banner", "-nostats", "-threads", "1", *arguments],
+        stdin=subprocess.PIPE if is_fed else subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL if is_fed else subprocess.PIPE,
+        stderr=subprocess.DEVNULL if is_fed else subprocess.PIPE,
+        cwd=folder,
         env={"PATH": os.defpath, "LC_ALL": "C"},
         start_new_session=True,
     )
@@ -215,15 +240,15 @@ def _terminate(process: Ffmpeg) -> None:
         process.wait()
 
 
-def _limits(cpu_seconds: float, writes: bool) -> list[str]:
+def _limits(cpu_seconds: float, most_bytes: int, through: str) -> list[str]:
     """Returns a shell prefix that sets limits and execs the command, which is safer than code between fork and exec.
 
     At the CPU time's hard limit a process is killed as anybody may kill it; the soft one before has its own signal.
     """
-    written = COPY_BYTES // 512 if writes else 0
+    written = -(-most_bytes // 512)
     cpu = f"ulimit -S -t {int(cpu_seconds)}; ulimit -H -t {int(cpu_seconds) + GRACE_CPU_SECONDS}; "
     limits = f"ulimit -v {ADDRESS_SPACE_KIB}; {cpu}ulimit -f {written}; ulimit -n 32; "
-    return [*without_network(), "/bin/sh", "-c", limits + 'ulimit -c 0; exec "$0" "$@"']
+    return [*without_network(), "/bin/sh", "-c", limits + f'ulimit -c 0; exec {through}"$0" "$@"']
 
 
 @cache

@@ -12,6 +12,7 @@ from transcription.models.revision import MachineText, Revision
 from transcription.models.search_entry import SearchEntry
 from transcription.models.speaker import DiarizationCheckpoint, KnownSpeaker, Speaker
 from transcription.models.statistic import StageTime, Statistic
+from transcription.models.subtitled_video import SubtitledVideo
 from transcription.models.sweeper import Sweeper
 from transcription.models.tag import Favourite, Tag, Tagging
 from transcription.models.term import Term
@@ -60,6 +61,7 @@ __all__ = [
     "StageTime",
     "Statistic",
     "Status",
+    "SubtitledVideo",
     "Sweeper",
     "Tag",
     "Tagging",

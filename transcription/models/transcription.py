@@ -276,6 +276,7 @@ class Transcription(models.Model):
             models.Index(fields=["cancel_at"], condition=Q(waiters=0), name="transcriptions_forsaken"),
             models.Index(fields=["tenant", "status"], name="transcriptions_by_status"),
             models.Index(fields=["finished_at"], condition=Q(status="completed"), name="transcriptions_finished"),
+            models.Index(fields=["finished_at"], condition=Q(status="failed"), name="transcriptions_failed"),
         )
 
     def __str__(self) -> str:

@@ -40,6 +40,7 @@ from transcription.models import (
     Recording,
     SearchEntry,
     Segment,
+    SubtitledVideo,
     TenantSchedule,
 )
 from transcription.offboarding.tenant_models import Rows, refers_to, rows_of, tenant_models
@@ -54,6 +55,7 @@ LEFT_OUT: dict[str, str] = {
     EnrolledVoice._meta.label_lower: "what a network makes of members' voices, which they delete and make themselves",
     KnownSpeaker._meta.label_lower: "voices, kept only while a recording is transcribed",
     Loudness._meta.label_lower: "how loud the recordings are, made from them",
+    SubtitledVideo._meta.label_lower: "made from the recordings and transcripts, and kept for a week",
     SearchEntry._meta.label_lower: "the search index, made from the transcripts",
     Quota._meta.label_lower: "stands in tenant.json",
     TenantSchedule._meta.label_lower: "the moment's place in the fair order",

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import math
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 from urllib.parse import urlencode
 
@@ -16,7 +20,18 @@ from transcription.outbound.target import SIGN_IN, parse_target
 
 SECONDS = 8.0
 MOST_BYTES = 256 * 1024
+ENDS = ContextVar("ENDS", default=math.inf)
 FORM = "application/x-www-form-urlencoded"
+
+
+@contextmanager
+def within(seconds: float) -> Iterator[None]:
+    """Gives all calls of the block so many seconds together, or fewer where a block around it says so."""
+    token = ENDS.set(min(time.monotonic() + seconds, ENDS.get()))
+    try:
+        yield
+    finally:
+        ENDS.reset(token)
 
 
 def get_json(url: str, headers: Mapping[str, str] | None = None) -> dict[str, Any]:
@@ -33,7 +48,8 @@ def post_form(url: str, fields: Mapping[str, str], headers: Mapping[str, str] | 
 def _call(method: str, url: str, headers: Mapping[str, str], body: bytes | None = None) -> dict[str, Any]:
     target = parse_target(url, SIGN_IN)
     accepted = {"Accept": "application/json", **headers}
-    with Deadline(SECONDS) as deadline, exchange(method, target, deadline, SECONDS, accepted, body) as answer:
+    seconds = min(SECONDS, max(0.01, ENDS.get() - time.monotonic()))
+    with Deadline(seconds) as deadline, exchange(method, target, deadline, seconds, accepted, body) as answer:
         if answer.status != 200:
             message = _("%(host)s answered %(status)d.") % {"host": target.host, "status": answer.status}
             raise OutboundError("status", message, answer.status >= 500, answer.status)

@@ -22,6 +22,7 @@ from portal.api.native import (
     transcripts,
     uploads,
     usage,
+    videos,
     webhooks,
 )
 
@@ -36,6 +37,7 @@ urlpatterns = [
     *rehearings.urls,
     *speakers.urls,
     *strikes.urls,
+    *videos.urls,
     *tags.urls,
     *folders.urls,
     *shares.urls,

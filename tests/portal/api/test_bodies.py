@@ -23,6 +23,7 @@ UNKNOWN: list[tuple[str, str, dict[str, Any]]] = [
     ("POST", "/api/v1/recordings/{recording}/transcriptions", {}),
     ("POST", "/api/v1/transcriptions/{transcription}/retry", {}),
     ("POST", "/api/v1/transcriptions/{transcription}/translation", {}),
+    ("POST", "/api/v1/transcriptions/{transcription}/videos", {"kind": "mkv"}),
     ("POST", "/api/v1/keys", {"name": "x"}),
     ("PATCH", "/api/v1/keys/{key}", {"name": "x"}),
     ("POST", "/api/v1/keys/{key}/rotate", {}),

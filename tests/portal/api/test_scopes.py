@@ -14,7 +14,7 @@ from tenants import scope
 from tenants.models import ApiKey
 from tests.conftest import Character
 from tests.portal.api.characters import bearer, send
-from tests.portal.web.conftest import make_rehearing, make_transcription
+from tests.portal.web.conftest import make_rehearing, make_transcription, make_video
 from transcription.comments import threads
 from transcription.fetches import access
 from transcription.folders import folders
@@ -36,6 +36,7 @@ UNKNOWN = "00000000-0000-4000-8000-000000000000"
 
 READ = {"read": 200, "write": 200, "admin": 200}
 WRITE_201 = {"read": 403, "write": 201, "admin": 201}
+WRITE_202 = {"read": 403, "write": 202, "admin": 202}
 WRITE_204 = {"read": 403, "write": 204, "admin": 204}
 WRITE_400 = {"read": 403, "write": 400, "admin": 400}  # the body was left out on purpose
 WRITE_409 = {"read": 403, "write": 409, "admin": 409}  # it is over already
@@ -61,6 +62,11 @@ TABLE: list[tuple[str, str, Any, dict[str, int]]] = [
     ("POST", "/api/v1/transcriptions/{transcription}/cancel", None, WRITE_409),
     ("POST", "/api/v1/transcriptions/{transcription}/retry", None, WRITE_409),
     ("POST", "/api/v1/transcriptions/{transcription}/translation", None, WRITE_409),
+    ("GET", "/api/v1/transcriptions/{transcription}/videos", None, READ),
+    ("POST", "/api/v1/transcriptions/{transcription}/videos", {"kind": "burnt"}, WRITE_202),
+    ("GET", "/api/v1/videos/{video}", None, READ),
+    ("GET", "/api/v1/videos/{video}/file", None, READ),
+    ("DELETE", "/api/v1/videos/{video}", None, WRITE_204),
     ("GET", "/api/v1/keys", None, ADMIN),
     ("POST", "/api/v1/keys", {"name": "x"}, ADMIN_201),
     ("GET", "/api/v1/keys/{key}", None, ADMIN),
@@ -200,6 +206,8 @@ def address_of(path: str, row: Transcription, alice: Character) -> str:
         if "{webhook}" in path:
             hook = Endpoint.objects.create(tenant=row.tenant, url="https://acme.example/hook")
             made |= {"webhook": hook.id, "delivery": events.test_of(hook).id}
+        if "{video}" in path:
+            made["video"] = make_video(row).id
         if "{rehearing}" in path:
             made["rehearing"] = make_rehearing(row).id
         if "{comment}" in path:

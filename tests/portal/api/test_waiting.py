@@ -15,7 +15,7 @@ from django.middleware.csrf import CsrfViewMiddleware
 from django.middleware.security import SecurityMiddleware
 from django.utils.module_loading import import_string
 
-from portal.http.thread_pools import CLIP_THREADS, HEALTH_THREADS, REQUEST_THREADS, UPLOAD_THREADS
+from portal.http.thread_pools import CLIP_THREADS, HEALTH_THREADS, PROVIDER_THREADS, REQUEST_THREADS, UPLOAD_THREADS
 from tenants import scope
 from tenants.models import Tenant
 from tests.conftest import Character
@@ -59,7 +59,7 @@ def test_what_djangos_silenced_checks_look_for_is_there(needed: type) -> None:
 
 
 def test_a_process_has_as_many_threads_for_requests_as_database_connections() -> None:
-    together = REQUEST_THREADS + UPLOAD_THREADS + CLIP_THREADS + HEALTH_THREADS
+    together = REQUEST_THREADS + UPLOAD_THREADS + CLIP_THREADS + HEALTH_THREADS + PROVIDER_THREADS
     assert together == settings.CONNECTIONS_OF_A_PROCESS
 
 

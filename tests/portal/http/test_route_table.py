@@ -29,8 +29,9 @@ REQUESTS = [
     ("POST", "/voice/check/", "", Credentials.SESSION, Body.SMALL, True),
     ("GET", "/s/link/sound", "", Credentials.SESSION, Body.SMALL, True),
     ("GET", "/s/link/", "", Credentials.SESSION, Body.SMALL, False),
-    ("GET", f"/accounts/login/organisation/{ID}/back/", "", Credentials.SESSION, Body.SMALL, True),
-    ("POST", "/people/sign-in/test/", "", Credentials.SESSION, Body.SMALL, True),
+    ("GET", f"/accounts/login/organisation/{ID}/back/", "", Credentials.SESSION, Body.SMALL, False),
+    ("POST", "/people/sign-in/test/", "", Credentials.SESSION, Body.SMALL, False),
+    ("PATCH", f"/scim/v2/Users/{ID}", "", Credentials.DIRECTORY, Body.SMALL, False),
     ("POST", "/accounts/login/", "", Credentials.SESSION, Body.SMALL, False),
     ("POST", "/v1/audio/transcriptions\n", "", Credentials.KEY, Body.SMALL, False),
 ]

@@ -115,6 +115,7 @@ QUEUES = r"""
 """
 # With API keys.
 API = """
+    ^scim/v2(?P<path>/.*)?$
     v1/audio/transcriptions
     v1/audio/translations
     v1/models
@@ -127,6 +128,9 @@ API = """
     api/v1/transcriptions/<uuid:transcription_id>/cancel
     api/v1/transcriptions/<uuid:transcription_id>/retry
     api/v1/transcriptions/<uuid:transcription_id>/translation
+    api/v1/transcriptions/<uuid:transcription_id>/videos
+    api/v1/videos/<uuid:video_id>
+    api/v1/videos/<uuid:video_id>/file
     api/v1/recordings/<uuid:recording_id>/transcript.<str:extension>
     api/v1/transcriptions/<uuid:transcription_id>/transcript.<str:extension>
     api/v1/fetches
@@ -262,6 +266,9 @@ PAGES = """
     transcriptions/<uuid:transcription_id>/retry/
     transcriptions/<uuid:transcription_id>/beside/
     transcriptions/<uuid:transcription_id>/cues/
+    transcriptions/<uuid:transcription_id>/videos/
+    videos/<uuid:video_id>/file
+    videos/<uuid:video_id>/delete/
     transcriptions/<uuid:transcription_id>/beside/<uuid:other_id>/
     transcriptions/<uuid:transcription_id>/track/
     transcriptions/<uuid:transcription_id>/walk/
@@ -288,6 +295,8 @@ PAGES = """
     keys/<uuid:key_id>/keep/
     people/
     people/many/
+    people/directory/
+    people/directory/<uuid:token_id>/revoke/
     people/sign-in/
     people/sign-in/test/
     people/sign-in/remove/

@@ -212,7 +212,7 @@ def test_a_worker_measures_its_stages_and_nothing_of_the_text_is_shown(
     job.run_attempt(claim)
     row.refresh_from_db()
     assert row.status == Status.COMPLETED
-    assert list(row.intake_seconds)[0] == Stage.PROBE
+    assert next(iter(row.intake_seconds)) == Stage.PROBE
     [only] = row.attempts.all()
     assert {Stage.DECODE, Stage.ENGINE, Stage.SAVE} <= set(only.stages)
     _begin, _end, seconds, runs, longest = only.stages["engine"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.core import mail
@@ -16,7 +17,8 @@ from pytest_django import DjangoCaptureOnCommitCallbacks
 from tenants import account_mails, scope, user_sessions
 from tenants.models import Tenant
 from tests.conftest import Character
-from transcription.models import Recording, Segment, Status, Task, Transcription
+from transcription.media import storage
+from transcription.models import Recording, Segment, Status, SubtitledVideo, Task, Transcription
 
 Make = Callable[..., Transcription]
 Mailed = Callable[[str], list[str]]
@@ -84,6 +86,27 @@ def make_translation(row: Transcription, *texts: str) -> Transcription:
             for n, text in enumerate(texts)
         )
     return made
+
+
+def make_video(row: Transcription) -> SubtitledVideo:
+    """A video with subtitles that is there, of two bytes."""
+    key = storage.recording_key(row.tenant_id, row.recording_id, f"video-{uuid4()}.mp4")
+    path = storage.local_path(key)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"ok")
+    with scope.bound(row.tenant_id):
+        return SubtitledVideo.objects.create(
+            tenant=row.tenant,
+            recording=row.recording,
+            transcription=row,
+            kind=SubtitledVideo.Kind.BURNT,
+            max_line_length=42,
+            max_lines=2,
+            key=key,
+            bytes=2,
+            percent=100,
+            finished_at=timezone.now(),
+        )
 
 
 @pytest.fixture

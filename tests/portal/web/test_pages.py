@@ -38,7 +38,19 @@ READING = {
         "receipt",
         "receipts",
     ),
-    *("swagger", "redoc", "examples", "lines", "tags", "folder_names", "shares", "share_link", "beside", "cues"),
+    *(
+        "swagger",
+        "redoc",
+        "examples",
+        "lines",
+        "tags",
+        "folder_names",
+        "shares",
+        "share_link",
+        "beside",
+        "cues",
+        "video",
+    ),
 }
 OF_THE_PERSON = {"tenant", "set_language"}
 ARGUMENTS = {"index": 0, "format": "txt", "notice_id": 1, "member_id": 7}

@@ -11,10 +11,10 @@ from django.utils import timezone
 
 from portal.web import urls
 from tenants import api_keys, scope
-from tenants.models import ApiKey, Invitation, Notice, Role, Tenant
+from tenants.models import ApiKey, DirectoryToken, Invitation, Notice, Role, Tenant
 from tenants.quota import this_month
 from tests.conftest import Character, create_member
-from tests.portal.web.conftest import Make, make_rehearing, make_translation
+from tests.portal.web.conftest import Make, make_rehearing, make_translation, make_video
 from transcription.media import storage
 from transcription.models import Comment, Folder, FolderMember, Recording, Revision, Tag, Term, Transcription
 from transcription.shares.models import Share
@@ -78,6 +78,10 @@ TABLE = [
     ("GET", "/transcriptions/{transcription}/lines/", EVERYBODY),
     ("GET", "/transcriptions/{transcription}/beside/", EVERYBODY),
     ("GET", "/transcriptions/{transcription}/cues/", EVERYBODY),
+    ("GET", "/transcriptions/{transcription}/videos/", EVERYBODY),
+    ("POST", "/transcriptions/{transcription}/videos/", EDITORS_400),
+    ("GET", "/videos/{video}/file", EVERYBODY),
+    ("POST", "/videos/{video}/delete/", EDITORS),
     ("POST", "/transcriptions/{transcription}/beside/", EDITORS_409),
     ("GET", "/transcriptions/{transcription}/beside/{other}/", EVERYBODY),
     ("POST", "/transcriptions/{transcription}/strikes/", EDITORS_400),
@@ -115,8 +119,11 @@ TABLE = [
     ("GET", "/people/", EVERYBODY),
     ("POST", "/people/", MANAGERS),
     ("POST", "/people/many/", MANAGERS),
-    ("GET", "/people/sign-in/", OWNERS),
-    ("POST", "/people/sign-in/", OWNERS),
+    ("GET", "/people/sign-in/", OWNERS_302),
+    ("POST", "/people/sign-in/", OWNERS_302),
+    ("GET", "/people/directory/", OWNERS),
+    ("POST", "/people/directory/", OWNERS),
+    ("POST", "/people/directory/{token}/revoke/", OWNERS_302),
     ("POST", "/people/sign-in/test/", OWNERS_302),
     ("POST", "/people/sign-in/remove/", OWNERS_302),
     ("POST", "/people/second-factor/", OWNERS_302),
@@ -201,11 +208,14 @@ def address_of(url: str, row: Transcription) -> str:
         FolderMember.objects.create(tenant=row.tenant, folder=folder, member=member)
         comment = Comment.objects.create(tenant=row.tenant, recording=row.recording, start=0.0, end=1.0)
         term = Term.objects.create(tenant=row.tenant, text="Acme", folded=str(uuid4()))
+        token = DirectoryToken.objects.create(tenant=row.tenant, name="Acme's secret plan", digest=str(uuid4()))
         share = Share.objects.create(tenant=row.tenant, recording=row.recording, digest=str(uuid4()))
     return url.format(
         rehearing=make_rehearing(row).id,
         other=make_translation(row, "Good morning.").id,
+        video=make_video(row).id,
         term=term.id,
+        token=token.id,
         tag=tag.id,
         folder=folder.id,
         comment=comment.id,
@@ -226,7 +236,8 @@ def test_every_page_is_in_the_table() -> None:
     names = {"recording_id": "{recording}", "transcription_id": "{transcription}"}
     names |= {"key_id": "{key}", "notice_id": "{notice}", "endpoint_id": "{endpoint}", "delivery_id": "{delivery}"}
     names |= {"index": "0", "member_id": "{member}", "invitation_id": "{invitation}", "term_id": "{term}"}
-    names |= {"rehearing_id": "{rehearing}", "other_id": "{other}"}
+    names |= {"rehearing_id": "{rehearing}", "other_id": "{other}", "video_id": "{video}"}
+    names["token_id"] = "{token}"
     names |= {
         "series_id": "{series}",
         "tag_id": "{tag}",

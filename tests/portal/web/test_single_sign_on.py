@@ -18,21 +18,23 @@ import httpx
 import pytest
 import time_machine
 from allauth.mfa.models import Authenticator
+from allauth.mfa.totp.internal import auth as totp
 from django.core.cache import cache
 from django.test import Client
 from django.utils import timezone
-from joserfc import jwt
+from joserfc import jws, jwt
 from joserfc.jwk import RSAKey
 from oidc_provider_mock import run_server_in_thread
 
 from portal.http.sessions import actor_of_session
-from tenants import identity_providers, invitations, members, scope
+from tenants import identity_providers, invitations, members, people, scope
 from tenants.identity_providers import Wanted
 from tenants.models import AllowedDomain, AuditEntry, Identity, IdentityProvider, Member, Role, Tenant, User
 from tests.conftest import Character, create_member, create_tenant
-from tests.portal.web.conftest import signed_in
+from tests.portal.web.conftest import Mailed, signed_in
 from tests.provider import CLIENT, SECRET, Provider
 from tests.receiver import listening
+from transcription.outbound import json_calls
 
 pytestmark = pytest.mark.django_db
 PAGE = "/people/sign-in/"
@@ -52,7 +54,7 @@ def loopback(settings: Any) -> Iterator[None]:
 @pytest.fixture
 def domain(acme: Tenant) -> AllowedDomain:
     with scope.bound(acme.id):
-        return AllowedDomain.objects.create(tenant=acme, domain="acme.example")
+        return AllowedDomain.objects.create(tenant=acme, domain="acme.example", by_provider=True)
 
 
 @pytest.fixture
@@ -67,8 +69,16 @@ def keep(owner: Character, provider: Provider | str, **more: Any) -> IdentityPro
         return identity_providers.keep(owner.actor, Wanted(issuer, CLIENT, SECRET, is_enabled=True, **more))
 
 
+@pytest.fixture
+def as_alice(as_alice: Client) -> Client:
+    """Alice, who has just shown again that it is her."""
+    assert as_alice.post("/accounts/again/", {"password": "correct horse"}).status_code == 302
+    return as_alice
+
+
 def begin(tenant: Tenant, client: Client, **query: str) -> Any:
-    return client.get(f"{CHOOSE}{tenant.id}/", query)
+    """Somebody follows the link of a page of the portal."""
+    return client.get(f"{CHOOSE}{tenant.id}/", query, headers={"Sec-Fetch-Site": "same-origin"})
 
 
 def arrive(tenant: Tenant, provider: Provider, client: Client | None = None, **answer: str) -> tuple[Any, Client]:
@@ -117,9 +127,10 @@ class TestARealProvider:
             browser = Client()
             assert CHOOSE in browser.get("/accounts/login/").content.decode()
             page = browser.post(CHOOSE, {"email": "carol@acme.example", "next": "/usage/"}).content.decode()
-            assert "Sign in with Acme" in page
+            assert "Sign in at 127.0.0.1" in page
+            assert "Acme" not in page, "anybody may ask"
             [link] = re.findall(r'href="(/accounts/login/organisation/[^"]+)"', page)
-            there = browser.get(link)["Location"]
+            there = browser.get(link, headers={"Referer": "http://testserver/"})["Location"]
             assert parse_qs(urlsplit(there).query)["scope"] == ["openid email profile"]
             back = httpx.post(there, data={"sub": "c-1"}).headers["Location"]
             answer = browser.get(urlsplit(back).path, parse_qs(urlsplit(back).query))
@@ -176,7 +187,57 @@ class TestWhoComesIn:
         provider.claims, provider.userinfo = {"sub": "c-1"}, dict(CAROL)
         assert tenants_of(arrive(alice.tenant, provider)[1]) == ["Acme"]
         provider.claims, provider.userinfo = {"sub": "d-1"}, dict(CAROL)
-        assert "two different people" in why(arrive(alice.tenant, provider)[0])
+        assert "can’t be used at present (userinfo)" in why(arrive(alice.tenant, provider)[0])
+        assert "two different people" in told(alice.tenant, "provider.refused")[-1]["said"]
+
+    def test_who_was_removed_comes_back_by_an_invitation_only(
+        self, alice: Character, bob: Character, domain: AllowedDomain, provider: Provider
+    ) -> None:
+        keep(alice, provider)
+        provider.claims |= {"sub": "b-1", "email": "bob@acme.example"}
+        with scope.bound(alice.tenant.id):
+            members.remove(alice.actor, bob.member.pk, "revoke")
+        assert "not a member" in why(arrive(alice.tenant, provider)[0])
+        with scope.bound(alice.tenant.id):
+            invitations.invite(alice.actor, [invitations.Wanted("bob@acme.example", Role.EDITOR)])
+        assert tenants_of(arrive(alice.tenant, provider)[1]) == ["Acme"]
+
+    def test_an_owner_s_invitation_needs_its_link(
+        self, alice: Character, domain: AllowedDomain, provider: Provider
+    ) -> None:
+        keep(alice, provider, is_required=True)
+        with scope.bound(alice.tenant.id):
+            [row] = invitations.invite(alice.actor, [invitations.Wanted("carol@acme.example", Role.OWNER)])
+        assert "invited as an owner" in why(arrive(alice.tenant, provider)[0])
+        browser = Client()
+        page = browser.get(urlsplit(invitations.link(row)).path, follow=True).content.decode()
+        assert 'name="password1"' in page, "owners keep a password"
+
+    def test_an_issuer_of_many_is_asked_whose_account_it_is(
+        self, alice: Character, domain: AllowedDomain, provider: Provider, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        keep(alice, provider, required_claim="tid = 7")
+        provider.userinfo = dict(CAROL)
+        for claims, comes in (({}, False), ({"tid": "8"}, False), ({"tid": 7}, True), ({"tid": ["1", "7"]}, True)):
+            provider.claims = CAROL | claims
+            answer, browser = arrive(alice.tenant, provider)
+            assert tenants_of(browser) == (["Acme"] if comes else []), claims
+            assert comes or "none of Acme" in why(answer)
+        monkeypatch.setattr("tenants.provider_sign_ins.GOOGLE", provider.issuer)
+        for workspace in (None, "evil.example"):
+            provider.claims = CAROL | {"tid": 7, "hd": workspace}
+            assert "none of Acme" in why(arrive(alice.tenant, provider)[0]), "at every sign-in"
+        provider.claims = CAROL | {"tid": 7, "hd": "acme.example"}
+        assert tenants_of(arrive(alice.tenant, provider)[1]) == ["Acme"]
+
+    def test_a_domain_for_mail_gives_the_provider_nothing(
+        self, alice: Character, domain: AllowedDomain, provider: Provider
+    ) -> None:
+        with scope.bound(alice.tenant.id):
+            AllowedDomain.objects.update(by_provider=False)
+        keep(alice, provider)
+        assert "does not speak for" in why(arrive(alice.tenant, provider)[0])
+        assert "No organisation here" in Client().post(CHOOSE, {"email": "x@acme.example"}).content.decode()
 
     def test_an_invitation_is_accepted_with_its_role(
         self, alice: Character, domain: AllowedDomain, provider: Provider
@@ -216,7 +277,7 @@ class TestWhoDoesNot:
         self, claims: dict[str, Any], code: str, alice: Character, mallory: Character, provider: Provider
     ) -> None:
         with scope.bound(mallory.tenant.id):
-            AllowedDomain.objects.create(tenant=mallory.tenant, domain="evil.example")
+            AllowedDomain.objects.create(tenant=mallory.tenant, domain="evil.example", by_provider=True)
         User.objects.create_superuser("olivia@evil.example", "correct horse")
         User.objects.create_user("gone@evil.example", "x", is_active=False)
         create_member(alice.tenant, "eve@evil.example", Role.EDITOR)
@@ -225,7 +286,8 @@ class TestWhoDoesNot:
         answer, browser = arrive(mallory.tenant, provider)
         assert why(answer)
         assert tenants_of(browser) == []
-        assert told(mallory.tenant, "provider.refused") == [{"why": code}]
+        [refused] = told(mallory.tenant, "provider.refused")
+        assert (refused["why"], refused["subject"]) == (code, "m-1")
         assert not Member.objects.filter(tenant=mallory.tenant).exclude(user=mallory.user).exists()
 
     def test_a_domain_that_goes_takes_everybody_with_it(
@@ -246,7 +308,7 @@ class TestWhoDoesNot:
         assert "belongs to somebody else" in why(arrive(alice.tenant, provider)[0])
 
     def test_an_account_that_somebody_prepared_loses_what_they_know(
-        self, alice: Character, domain: AllowedDomain, provider: Provider
+        self, alice: Character, domain: AllowedDomain, provider: Provider, mailed: Mailed
     ) -> None:
         keep(alice, provider)
         carol = User.objects.create_user("carol@acme.example", "known to Mallory")
@@ -258,6 +320,9 @@ class TestWhoDoesNot:
         assert "_auth_user_id" not in before.session or before.get("/people/").status_code == 302
         Client().post("/accounts/login/", {"login": "carol@acme.example", "password": "known to Mallory"})
         assert not User.objects.get(email="carol@acme.example").has_usable_password()
+        assert "carol@acme.example: You have come to Acme" in "".join(mailed("Acme signs you in now"))
+        for change in ("member.password_changed", "member.factors_reset"):
+            assert told(alice.tenant, change) == [{"email": "carol@acme.example", "how": "provider"}]
 
 
 class TestASession:
@@ -278,24 +343,113 @@ class TestASession:
         assert browser.post("/tenant/", {"tenant": str(second.id)}).status_code == 404
         assert browser.get("/people/", headers={"X-Page-Tenant": str(second.id)}).status_code == 409
         assert actor_of_session(browser.session.session_key, str(second.id)) is None
-        for page in ("security/", "security/keys/", "security/app/", "security/codes/", "devices/", "password/change/"):
-            assert browser.get(f"/accounts/{page}").status_code == 403, page
         assert told(second, "member.signed_in") == []
         User.objects.filter(pk=alice.user.pk).update(is_staff=True, is_superuser=True)
         assert browser.get("/admin/").status_code == 302
-        assert browser.get("/admin/login/").status_code == 403
-        Member.objects.filter(tenant=alice.tenant, user=alice.user).delete()
-        assert browser.get("/people/").status_code == 403
+        assert browser.get("/people/").status_code == 302
 
-    def test_shows_again_that_it_is_them_before_a_factor_is_added(
-        self, alice: Character, domain: AllowedDomain, provider: Provider
+    def test_changes_nothing_that_is_the_person_s_own(
+        self, alice: Character, mallory: Character, domain: AllowedDomain, provider: Provider
+    ) -> None:
+        keep(alice, provider, counts_as_second_factor=True)
+        _answer, browser = arrive(alice.tenant, provider)
+        for page in ("security/", "security/keys/", "security/app/", "security/codes/", "devices/", "password/change/"):
+            assert browser.get(f"/accounts/{page}").status_code == 403, page
+        with scope.bound(mallory.tenant.id):
+            [row] = invitations.invite(mallory.actor, [invitations.Wanted("carol@acme.example", Role.ADMIN)])
+        browser.get(urlsplit(invitations.link(row)).path)
+        assert browser.post(f"/accounts/invitations/{row.id}/").status_code == 403
+        assert tenants_of(browser) == ["Acme"]
+        assert not Member.objects.filter(tenant=mallory.tenant, user__email="carol@acme.example").exists()
+
+    @pytest.mark.parametrize(
+        "what", ["all", "provider", "domain", "address", "operator", "member", "again", "old", "new"]
+    )
+    def test_holds_no_longer_than_what_made_it(
+        self, what: str, alice: Character, bob: Character, domain: AllowedDomain, provider: Provider, settings: Any
+    ) -> None:
+        keep(alice, provider)
+        provider.claims |= {"sub": "b-1", "email": "bob@acme.example"}
+        _answer, browser = arrive(alice.tenant, provider)
+        assert tenants_of(browser) == ["Acme"]
+        session = browser.session
+        with scope.bound(alice.tenant.id):
+            rows = IdentityProvider.objects.filter(tenant=alice.tenant)
+            if what == "all":
+                settings.SINGLE_SIGN_ON = False
+            elif what == "provider":
+                rows.update(is_enabled=False)
+            elif what == "domain":
+                AllowedDomain.objects.update(by_provider=False)
+            elif what == "address":
+                with people.recording_changes(bob.user.pk, lambda _member: alice.actor):
+                    User.objects.filter(pk=bob.user.pk).update(email="rob@acme.example")
+            elif what == "operator":
+                User.objects.filter(pk=bob.user.pk).update(is_staff=True)
+            elif what == "member":
+                members.remove(alice.actor, bob.member.pk, "revoke")
+                Member.objects.create(tenant=alice.tenant, user=bob.user, role=Role.ADMIN)
+            elif what == "again":
+                rows.delete()
+                assert not Identity.objects.exists(), "ties go with it"
+                keep(alice, provider)
+            elif what == "old":
+                session["signed_by"] = {"tenant": str(alice.tenant.id), "factor": True}
+                session.save()
+            else:
+                del session["signed_by"]
+                session.save()
+        assert actor_of_session(session.session_key) is None
+        assert browser.get("/people/").status_code == 302
+        assert "_auth_user_id" not in browser.session
+
+    def test_is_of_a_kind_that_earlier_versions_do_not_know(
+        self, alice: Character, domain: AllowedDomain, provider: Provider, settings: Any
     ) -> None:
         keep(alice, provider)
         _answer, browser = arrive(alice.tenant, provider)
-        assert browser.get("/accounts/security/keys/").status_code == 200
-        assert browser.get("/accounts/password/change/")["Location"] == "/accounts/password/reset/"
-        with time_machine.travel(timezone.now() + timedelta(minutes=10)):
-            assert browser.get("/accounts/security/keys/")["Location"] == "/accounts/security/"
+        settings.AUTHENTICATION_BACKENDS = settings.AUTHENTICATION_BACKENDS[:1]
+        assert browser.get("/people/").status_code == 302
+
+    def test_sessions_of_their_own_go_on_with_other_settings(
+        self, alice: Character, bob: Character, mallory: Character, domain: AllowedDomain, provider: Provider
+    ) -> None:
+        keep(alice, provider)
+        Member.objects.create(tenant=mallory.tenant, user=bob.user, role=Role.VIEWER)
+        own = signed_in(Client(), bob)
+        provider.claims |= {"sub": "b-1", "email": "bob@acme.example"}
+        arrive(alice.tenant, provider)
+        owner = signed_in(Client(), alice)
+        provider.claims |= {"sub": "a-1", "email": "alice@acme.example"}
+        arrive(alice.tenant, provider)
+        keep(alice, provider, counts_as_second_factor=True)
+        assert owner.get("/people/").status_code == 200
+        assert own.get("/people/").status_code == 200
+
+    def test_ties_by_addresses_that_are_not_believed_any_more_end(
+        self, alice: Character, domain: AllowedDomain, provider: Provider
+    ) -> None:
+        keep(alice, provider, trusts_addresses=True)
+        provider.claims |= {"email_verified": None}
+        _answer, browser = arrive(alice.tenant, provider)
+        assert tenants_of(browser) == ["Acme"]
+        keep(alice, provider)
+        assert tenants_of(browser) == []
+        assert "verified" in why(arrive(alice.tenant, provider)[0])
+
+    def test_waits_for_a_second_factor_under_the_provider_that_began_it(
+        self, alice: Character, bob: Character, domain: AllowedDomain, provider: Provider
+    ) -> None:
+        keep(alice, provider)
+        secret = totp.generate_totp_secret()
+        totp.TOTP.activate(bob.user, secret)
+        code = totp.format_hotp_value(totp.hotp_value(secret, next(iter(totp.yield_hotp_counters_from_time()))))
+        provider.claims |= {"sub": "b-1", "email": "bob@acme.example"}
+        _answer, browser = arrive(alice.tenant, provider)
+        keep(alice, "https://other.example")
+        answer = browser.post("/accounts/login/second/", {"code": code})
+        assert answer["Location"] == "/accounts/login/"
+        assert tenants_of(browser) == []
 
     def test_ends_with_the_provider_s_settings_and_after_half_a_day(
         self, alice: Character, as_alice: Client, domain: AllowedDomain, provider: Provider
@@ -364,7 +518,8 @@ class TestRequired:
         address = f"/admin/tenants/tenant/{alice.tenant.pk}/change/"
         page = admin_client.get(address)
         assert provider.issuer in page.content.decode()
-        form: dict[str, Any] = {"name": "Acme", "is_active": "on", "default_mode": "auto", "speakers": "off"}
+        tenant_form = page.context["adminform"].form
+        form: dict[str, Any] = {name: tenant_form[name].value() for name in tenant_form.fields}
         for formset in page.context["inline_admin_formsets"]:
             for one in [*formset.formset.forms, formset.formset.management_form]:
                 form |= {f"{one.prefix}-{name}": one[name].value() for name in one.fields}
@@ -461,12 +616,76 @@ class TestWhatIsNotBelieved:
         assert "begun elsewhere" in why(Client().get(back, brought)), "another browser"
         keep(mallory, provider)
         assert "begun elsewhere" in why(browser.get(f"{CHOOSE}{mallory.tenant.id}/back/", brought))
+        assert begin(alice.tenant, browser).status_code == 302, "in another tab"
+        assert browser.get(back, brought | {"code": "another"}).status_code == 403
         assert "begun elsewhere" in why(browser.get(back, brought)), "each sign-in is answered once"
+        assert {one["why"] for one in told(alice.tenant, "provider.refused")} == {"status"}
         assert "Another provider" in why(arrive(alice.tenant, provider, iss="https://evil.example")[0])
         with time_machine.travel(timezone.now(), tick=False) as clock:
             there = begin(alice.tenant, browser)["Location"]
             clock.shift(timedelta(minutes=16))
             assert "begun elsewhere" in why(browser.get(back, provider.authorized(there)))
+
+    def test_a_link_of_somebody_else_s(self, alice: Character, domain: AllowedDomain, provider: Provider) -> None:
+        keep(alice, provider)
+        provider.document = {"authorization_endpoint": "https://login.elsewhere.example/a"}
+        for headers in (
+            {"Sec-Fetch-Site": "cross-site"},
+            {"Sec-Fetch-Site": "none"},
+            {"Referer": "https://e.example/"},
+        ):
+            page = Client().get(f"{CHOOSE}{alice.tenant.id}/", headers=headers)
+            assert page.status_code == 200
+            assert "Sign in to Acme?" in page.content.decode()
+            assert "login.elsewhere.example" in page.content.decode()
+        assert begin(alice.tenant, Client()).status_code == 302
+
+    def test_keys_and_names_of_another_kind_keep_nobody_out(
+        self, alice: Character, domain: AllowedDomain, provider: Provider
+    ) -> None:
+        keep(alice, provider)
+        other = RSAKey.generate_key(2048, {"kid": "two"})
+        mine = [other.as_dict(private=False), provider.key.as_dict(private=False)]
+        odd = [{"kty": "EC", "crv": "P-999", "x": "AA", "y": "AA"}, {"kty": "RSA", "n": "A", "e": "AQAB"}, 7, {}]
+        provider.keys = {"keys": [*odd, *mine]}
+        provider.sign = lambda claims: jwt.encode({"alg": "RS256"}, claims, provider.key)
+        assert tenants_of(arrive(alice.tenant, provider)[1]) == ["Acme"], "any key may have signed"
+
+        def with_half_a_character(claims: dict[str, Any]) -> str:
+            return jws.serialize_compact({"alg": "RS256"}, json.dumps(claims).encode(), provider.key)
+
+        provider.sign = with_half_a_character
+        provider.claims |= {"sub": "d-1", "email": "dora@acme.example", "given_name": "D\ud800ora"}
+        assert tenants_of(arrive(alice.tenant, provider)[1]) == ["Acme"]
+        assert User.objects.get(email="dora@acme.example").first_name == "Dora"
+        provider.claims |= {"sub": "\ud800"}
+        assert "not valid (sub)" in why(arrive(alice.tenant, provider)[0])
+
+    def test_a_provider_that_is_slow_or_fails_is_asked_seldom(
+        self, alice: Character, domain: AllowedDomain, provider: Provider
+    ) -> None:
+        keep(alice, provider)
+        provider.document = {"issuer": "https://other.example"}
+        assert "at present (issuer)" in why(begin(alice.tenant, Client()))
+        asked = len(provider.receiver.requests)
+        assert begin(alice.tenant, Client()).status_code == 403
+        assert len(provider.receiver.requests) == asked
+        cache.clear()
+        provider.document = {}
+        browser, honest = Client(), provider.receiver.reply
+        assert honest is not None
+        brought = provider.authorized(begin(alice.tenant, browser)["Location"])
+
+        def late(handler: Any) -> None:
+            time.sleep(0.4)
+            honest(handler)
+
+        provider.receiver.reply = late
+        began = time.monotonic()
+        with json_calls.within(0.6):
+            answer = browser.get(f"{CHOOSE}{alice.tenant.id}/back/", brought)
+        assert "at present (timeout)" in why(answer)
+        assert time.monotonic() - began < 2
 
     def test_what_the_provider_refuses(self, alice: Character, domain: AllowedDomain, provider: Provider) -> None:
         keep(alice, provider)
@@ -476,7 +695,8 @@ class TestWhatIsNotBelieved:
         assert "may not use" in why(browser.get(back, {"error": "access_denied", "state": state}))
         state = provider.authorized(begin(alice.tenant, browser)["Location"])["state"]
         assert "&lt;b&gt;" in why(browser.get(back, {"error": "<b>", "state": state}))
-        assert "did not accept" in why(arrive(alice.tenant, provider, code="another code")[0])
+        assert "at present (status)" in why(arrive(alice.tenant, provider, code="another code")[0])
+        assert "did not accept" in told(alice.tenant, "provider.refused")[-1]["said"]
 
 
 class TestItsPage:
@@ -497,6 +717,27 @@ class TestItsPage:
         assert as_alice.post(PAGE, form | {"issuer": provider.issuer}).status_code == 302, "kept"
         elsewhere = as_alice.post(PAGE, form | {"issuer": "https://login.evil.example"}).content.decode()
         assert "Enter the secret that belongs to this issuer." in elsewhere, "it goes to nobody else"
+
+    def test_it_is_an_owner_s_own_key(
+        self, alice: Character, domain: AllowedDomain, provider: Provider, mailed: Mailed
+    ) -> None:
+        second = create_member(alice.tenant, "dora@acme.example", Role.OWNER)
+        browser = signed_in(Client(), alice)
+        form = {"client_id": CLIENT, "client_secret": SECRET, "default_role": "viewer", "is_enabled": "on"}
+        form |= {"issuer": provider.issuer}
+        for answer in (browser.get(PAGE), browser.post(PAGE, form), browser.post(f"{PAGE}remove/")):
+            assert answer["Location"] == f"/accounts/again/?next={PAGE.replace('/', '%2F')}"
+        assert SECRET not in str(dict(browser.session.items()))
+        browser.post("/accounts/again/", {"password": "correct horse"})
+        assert browser.post(PAGE, form)["Location"] == PAGE
+        assert browser.post(PAGE, form | {"issuer": "https://login.acme.example"}).status_code == 302
+        assert told(alice.tenant, "provider.changed")[-1]["issuer_before"] == provider.issuer
+        keep(alice, provider)
+        provider.claims |= {"sub": "d-1", "email": second.user.email}
+        _answer, by_provider = arrive(alice.tenant, provider)
+        for answer in (by_provider.get(PAGE), by_provider.post(PAGE, form), by_provider.post(f"{PAGE}remove/")):
+            assert answer.status_code == 403, "a provider changes not itself"
+        assert "dora@acme.example: The OpenID provider" in "".join(mailed("Single sign-on of Acme was changed"))
 
     def test_what_can_not_be_is_refused(self, alice: Character, as_alice: Client) -> None:
         form = {"client_id": CLIENT, "client_secret": SECRET, "default_role": "viewer"}
@@ -536,7 +777,7 @@ class TestItsPage:
         keep(alice, provider)
         settings.OUTBOUND_ALLOWED_NETWORKS = []
         assert "not on the public internet" in as_alice.post(f"{PAGE}test/", follow=True).content.decode()
-        assert "not on the public internet" in why(begin(alice.tenant, Client()))
+        assert "at present (refused_address)" in why(begin(alice.tenant, Client()))
         assert provider.receiver.connections == 0
         settings.OUTBOUND_PLAIN_HTTP = ["downloads", "webhooks"]
         assert "must begin with https" in as_alice.post(f"{PAGE}test/", follow=True).content.decode()

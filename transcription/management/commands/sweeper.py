@@ -12,16 +12,17 @@ from transcription.fetches import fetcher
 from transcription.maintenance.sweeper import ROUNDS, Task, sweep
 from transcription.queue import progress
 from transcription.strikes import copies
+from transcription.videos import making as videos
 from transcription.webhooks import dispatcher
 
-LOOPS = (dispatcher.run, fetcher.run, copies.run)
+LOOPS = (dispatcher.run, fetcher.run, copies.run, videos.run)
 STOP_SECONDS = 20.0
 
 
 class Command(BaseCommand):
     help = (
         "Repairs what crashes and lost wake-ups left behind, sends webhooks, downloads recordings by URL, "
-        "and makes redacted sound."
+        "and makes redacted sound and videos with subtitles."
     )
     requires_system_checks = []  # they import all pages, of which it serves none; `manage.py check` runs them
 
@@ -39,6 +40,7 @@ class Command(BaseCommand):
             fetcher.fetch_due()
             dispatcher.send_due()
             copies.make_due()
+            videos.make_due()
             progress.flush()
             return
         stop = threading.Event()

@@ -1,0 +1,1 @@
+"""Videos with subtitles: asked for, made beside the sweeper, fetched, and deleted after some days."""
