@@ -17,6 +17,7 @@ export function watchFolderPickers() {
     const choose = () => {
       hidden.value = ids.get(input.value) ?? "";
       hidden.disabled = !hidden.value;
+      input.name = hidden.disabled ? "folder" : "";
     };
     let timer = 0;
     let asked = "";

@@ -23,9 +23,9 @@ PERMISSION = "recordings.delete"
 def move(actor: Actor, recording_id: UUID, folder: Folder | None) -> Folder | None:
     """Moves a recording into a folder, or out of any, and returns the one that it was in.
 
-    Links that were shared stay as they are. Raises Http404, Refused for a folder that is gone, InvalidOption for another
-    person's private one, unless the recording is theirs, and PermissionDenied where the actor may not take it from
-    where it is, or add nothing to the folder.
+    Links that were shared stay as they are. Raises Http404, Refused for a folder that is gone, InvalidOption for
+    another person's private one, unless the recording is theirs, and PermissionDenied where the actor may not take it
+    from where it is, or add nothing to the folder.
     """
     actor.require(PERMISSION)
     among(actor, folder).require(folders.ADD)
@@ -45,11 +45,7 @@ def move(actor: Actor, recording_id: UUID, folder: Folder | None) -> Folder | No
 
 def _require_own_place(actor: Actor, row: Recording, folder: Folder | None) -> None:
     """Raises InvalidOption. Who oversees all folders may put back there what is its person's."""
-    if (
-        folder is None
-        or not folder.is_private
-        or Folder.objects.filter(folders.not_others(actor), id=folder.id).exists()
-    ):
+    if folder is None or Folder.objects.filter(folders.not_others(actor), id=folder.id).exists():
         return
     if folder.owner is None or row.created_by_id != folder.owner.user_id:
         raise InvalidOption(folders.PARAM, _("Only its person puts others’ recordings into a private folder."))
