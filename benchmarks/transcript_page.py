@@ -1,6 +1,11 @@
 """How a very long transcript opens, scrolls and is searched: a generated one of 30,000 segments in a real Chromium.
 
 python -m benchmarks.transcript_page [--segments 30000] [--words]   (Chromium on the PATH, or named in CHROMIUM)
+
+Four speakers, three lines each at a time; one line of forty is to be checked. Of what is done on the page, the longest
+step is printed: the processor time of the browser's main thread, which answers nothing else meanwhile. It is not the
+time on a clock, which depends on what else the machine does. The phone is the same Chromium with a phone's window, its
+times multiplied by four.
 """
 
 from __future__ import annotations
@@ -38,77 +43,114 @@ def main() -> None:
 
 def measure(stack: Any, segments: int, words: bool) -> None:
     """Prints one table."""
-    from benchmarks.table import print_table
+    from benchmarks.table import machine, print_table
     from tests.browser.conftest import find_chromium, session_of_staff
 
     recording = _generated(stack, segments, words)
     from playwright.sync_api import sync_playwright
 
+    columns = []
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=find_chromium(), args=FLAGS)
         state = session_of_staff(browser, stack)
-        page = browser.new_context(base_url=stack.url, storage_state=state).new_page()
-        page.set_default_timeout(600_000)
-        began = time.perf_counter()
-        page.goto(f"/recordings/{recording}/", wait_until="commit")
-        first_byte = time.perf_counter() - began
-        page.locator(".segment__time[tabindex='0']").wait_for()
-        ready = time.perf_counter() - began
-        rows = [
-            ["bytes of the page", f"{page.evaluate(SIZE) / 1e6:.1f} MB"],
-            ["until its first byte", f"{first_byte:.2f} s"],
-            ["until its lines can be used", f"{ready:.2f} s"],
-            ["elements", f"{page.locator('*').count():,}"],
-        ]
-        page.locator(".segment").nth(segments - 1).wait_for(state="attached")
-        rows.append(["until all of them are there", f"{time.perf_counter() - began:.1f} s"])
-        rows += [[name, f"{page.evaluate(script):.0f} ms"] for name, script in SCRIPTS.items()]
-        print_table(f"A transcript of {segments:,} segments{' with words' if words else ''}", ["", ""], rows)
+        for options, slower in DEVICES.values():
+            context = browser.new_context(base_url=stack.url, storage_state=state, **options)
+            columns.append(Visit(context, f"/recordings/{recording}/", slower).figures(segments))
+            context.close()
         browser.close()
+    rows = [[name, *(column[name] for column in columns)] for name in columns[0]]
+    title = f"A transcript of {segments:,} segments{' with words' if words else ''}"
+    print_table(f"{title}; {machine()}, {os.getloadavg()[0]:.0f} processes at work", ["", *DEVICES], rows)
 
 
-SIZE = "performance.getEntriesByType('navigation')[0].decodedBodySize"
-FRAMES = """
-    const frame = () => new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
-    const timed = async (run) => {
-        const began = performance.now();
-        run();
-        await frame();
-        return performance.now() - began;
-    };
-"""
-SCRIPTS = {
-    "a jump somewhere, median": f"""async () => {{
-        {FRAMES}
-        const times = [];
-        for (let part = 0; part <= 60; part += 1)
-            times.push(await timed(() => scrollTo(0, document.body.scrollHeight * part / 60)));
-        return times.sort((one, other) => one - other)[30];
-    }}""",
-    "a page further, the longest of 60": f"""async () => {{
-        {FRAMES}
-        scrollTo(0, document.body.scrollHeight / 2);
-        await frame();
-        let longest = 0;
-        for (let page = 0; page < 60; page += 1)
-            longest = Math.max(longest, await timed(() => scrollBy(0, innerHeight)));
-        return longest;
-    }}""",
-    "a search, until the first hit is shown": f"""async () => {{
-        {FRAMES}
-        const input = document.querySelector("[data-finder] input");
-        return timed(() => {{ input.value = "xylophone"; input.dispatchEvent(new Event("input")); }});
-    }}""",
-    "the next hit": f"""async () => {{
-        {FRAMES}
-        return timed(() => document.querySelector("[data-next]").click());
-    }}""",
-    "a seek to the middle": f"""async () => {{
-        {FRAMES}
-        const audio = document.querySelector("audio");
-        return timed(() => audio.dispatchEvent(new Event("timeupdate")));
-    }}""",
+class Visit:
+    """The page of a transcript in one browser. slower: by how much its processor is slower than this one."""
+
+    def __init__(self, context: Any, address: str, slower: int) -> None:
+        self._page, self._address, self._slower = context.new_page(), address, slower
+        self._page.set_default_timeout(600_000)
+        self._session = context.new_cdp_session(self._page)
+        self._session.send("Performance.enable", {"timeDomain": "threadTicks"})
+
+    def figures(self, segments: int) -> dict[str, str]:
+        opened = [self._open() for _again in range(OPENED)]
+        found = {"until its first lines can be read and used, of five times the shortest": f"{min(opened):.2f} s"}
+        began = time.perf_counter()
+        busy = self._busy()
+        longest = 0.0
+        while (there := self._page.evaluate(THERE)) < segments:
+            longest = max(longest, self._step(SCROLL))
+        found["until the others are there"] = f"{time.perf_counter() - began:.0f} s"
+        found["… of which the page works"] = f"{(self._busy() - busy) * self._slower:.1f} s"
+        found["a page further meanwhile"] = f"{longest * self._slower:.0f} ms"
+        print(found, there, flush=True)
+        for name, (before, step, times) in STEPS.items():
+            self._step(before)
+            longest = max(self._step(step, at) for at in range(times))
+            found[name] = f"{longest * self._slower:.0f} ms"
+            print(f"  {name}: {found[name]}", flush=True)
+        metrics = self._metrics()
+        found["nodes"] = f"{metrics['Nodes']:,.0f}"
+        found["memory of its scripts"] = f"{metrics['JSHeapUsedSize'] / 1e6:.0f} MB"
+        found["memory of its process"] = f"{_resident() / 1e6:.0f} MB"
+        return found
+
+    def _open(self) -> float:
+        began = time.perf_counter()
+        self._page.goto(self._address, wait_until="commit")
+        self._page.locator(".segment__time[tabindex='0']").wait_for()
+        return time.perf_counter() - began
+
+    def _step(self, script: str, at: int = 0) -> float:
+        """Returns the milliseconds of processor time that the page's main thread needs for a step, drawing included."""
+        busy = self._busy()
+        self._page.evaluate(f"async (at) => {{ {script}; {FRAME} }}", at)
+        return (self._busy() - busy) * 1000
+
+    def _busy(self) -> float:
+        return self._metrics()["TaskDuration"]
+
+    def _metrics(self) -> dict[str, float]:
+        return {one["name"]: one["value"] for one in self._session.send("Performance.getMetrics")["metrics"]}
+
+
+def _resident() -> float:
+    """Returns the bytes of the largest renderer of this process, which is the page's."""
+    import psutil
+
+    ours = psutil.Process().children(recursive=True)
+    return max(float(one.memory_info().rss) for one in ours if "--type=renderer" in one.cmdline())
+
+
+OPENED = 5
+DEVICES: dict[str, tuple[dict[str, Any], int]] = {
+    "computer": ({"viewport": {"width": 1280, "height": 720}}, 1),
+    "phone, four times slower": (
+        {"viewport": {"width": 390, "height": 844}, "device_scale_factor": 3, "is_mobile": True, "has_touch": True},
+        4,
+    ),
 }
+THERE = "document.getElementsByClassName('segment').length"
+FRAME = "await new Promise((done) => requestAnimationFrame(() => setTimeout(done)));"
+SCROLL = "scrollBy(0, innerHeight)"
+TYPE = """
+    const input = document.querySelector("[data-finder] input");
+    input.value = WORD.slice(0, at + 1);
+    input.dispatchEvent(new Event("input"));
+    await new Promise((done) => setTimeout(done, 100))
+"""
+CLEAR = TYPE.replace("WORD.slice(0, at + 1)", '""')
+STEPS: dict[str, tuple[str, str, int]] = {
+    "a page further": ("scrollTo(0, document.body.scrollHeight / 2)", SCROLL, 60),
+    "a jump somewhere": ("scrollTo(0, 0)", "scrollTo(0, document.body.scrollHeight * ((at * 37) % 60) / 60)", 60),
+    "a letter of a rare word": ("", f'const WORD = "xylophone"; {TYPE}', 9),
+    "the next hit": ("", 'document.querySelector("[data-next]").click()', 20),
+    "a letter of a word of every line": (CLEAR, f'const WORD = "question"; {TYPE}', 8),
+    "a search that is cleared": ("", CLEAR, 1),
+    "only one speaker, and all again": ("scrollTo(0, 0)", 'document.querySelector("[data-only]").click()', 2),
+    "the next to check": ("", 'document.querySelector("[data-check-next]").click()', 20),
+    "a moment that is played": ("", 'document.querySelector("audio").dispatchEvent(new Event("timeupdate"))', 10),
+}  # fmt: skip
 
 
 def _generated(stack: Any, segments: int, words: bool) -> str:
@@ -133,7 +175,7 @@ django.setup()
 from django.utils import timezone
 from tenants import scope
 from tenants.models import Member
-from transcription.models import Recording, Segment, Transcription
+from transcription.models import Recording, Segment, Speaker, Transcription
 count, words = int(sys.argv[1]), bool(sys.argv[2])
 tenant = Member.objects.order_by("pk").first().tenant
 with scope.bound(tenant.id):
@@ -142,7 +184,8 @@ with scope.bound(tenant.id):
         sha256="0" * 64, duration_seconds=count * {SEGMENT_SECONDS} + 1)
     row = Transcription.objects.create(
         tenant=tenant, recording=recording, model="base", status="completed", finished_at=timezone.now(),
-        detected_language="en")
+        detected_language="en", speakers="4")
+    Speaker.objects.bulk_create([Speaker.numbered(row, index) for index in range(4)])
     def segment(at):
         start = at * {SEGMENT_SECONDS}
         text = " {SENTENCE} " + ("xylophone" if at % {EVERY} == 0 else str(at))
@@ -151,7 +194,8 @@ with scope.bound(tenant.id):
               "probability": 0.9}} for n, word in enumerate(text.split())
         ] if words else []
         return Segment(
-            tenant=tenant, transcription=row, index=at, start=start, end=start + 1.1, text=text, words=spoken)
+            tenant=tenant, transcription=row, index=at, start=start, end=start + 1.1, text=text, words=spoken,
+            speaker=at // 3 % 4, avg_logprob=-1.2 if at % 40 == 7 else -0.2)
     Segment.objects.bulk_create([segment(at) for at in range(count)], 500)
 print(recording.id)
 """

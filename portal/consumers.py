@@ -323,18 +323,25 @@ class TranscriptConsumer(TenantConsumer):
             return rows.filter(status=Status.COMPLETED).values_list("revision", flat=True).first()
 
 
+FORGOTTEN_AFTER = 10
+"""Checks: what a person sees is asked anew, where only ids and percentages are told."""
+
+
 class RecordingsConsumer(TenantConsumer):
     """/ws/recordings/: which of the recordings that somebody sees changed."""
 
     known: dict[str, bool]
-    """Whether they see it, of the recordings that were told of since the last check."""
+    """Whether they see it, of the recordings that were told of in the last FORGOTTEN_AFTER checks."""
+    checks: int
 
     async def open(self, actor: Actor) -> str:
-        self.known = {}
+        self.known, self.checks = {}, 0
         return progress.tenant_group(actor.tenant.id)
 
     async def check(self) -> None:
-        self.known.clear()
+        self.checks += 1
+        if self.checks % FORGOTTEN_AFTER == 0:
+            self.known.clear()
 
     async def greet(self) -> None:
         """Says that whoever lists the recordings from now on misses no change."""
@@ -349,7 +356,7 @@ class RecordingsConsumer(TenantConsumer):
             await self.send_json({"type": "progress", "recording": event["recording"], "percent": event["percent"]})
 
     async def sees(self, recording_id: str) -> bool:
-        """Asks the database about a recording once between two checks; of one that is gone everybody may know."""
+        """Asks the database about a recording now and then; of one that is gone everybody may know."""
         if recording_id not in self.known:
             self.known[recording_id] = sees_all(self.viewer) or not await self.is_hidden(recording_id)
         return self.known[recording_id]
@@ -357,8 +364,7 @@ class RecordingsConsumer(TenantConsumer):
     @database_sync_to_async
     def is_hidden(self, recording_id: str) -> bool:
         with scope.bound(self.tenant_id):
-            rows = Recording.objects.filter(id=recording_id)
-            return rows.exists() and not rows.filter(seen(self.viewer)).exists()
+            return Recording.objects.filter(~seen(self.viewer), id=recording_id).exists()
 
 
 def snapshot_of(row: Transcription) -> dict[str, Any]:

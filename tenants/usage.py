@@ -75,9 +75,9 @@ def by_key(tenant: Tenant, month: date) -> list[Consumer]:
     return [Consumer(None, keys.get(row["api_key_id"]), row["count"], row["total"]) for row in rows]
 
 
-def batches(tenant: Tenant, month: date | None = None) -> Iterator[list[LedgerEntry]]:
-    """Yields the ledger oldest first, BATCH entries at a time, each batch by its own query."""
-    rows = entries(tenant, month).order_by("created_at", "id")
+def batches(rows: QuerySet[LedgerEntry]) -> Iterator[list[LedgerEntry]]:
+    """Yields entries oldest first, BATCH at a time, each batch by its own query."""
+    rows = rows.order_by("created_at", "id")
     batch = list(rows[:BATCH])
     while batch:
         yield batch

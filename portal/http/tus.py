@@ -22,6 +22,7 @@ from portal.http.receiving import UploadRefused, body_of, outcome_of
 from tenants import scope as tenant_scope
 from tenants.access import Actor
 from transcription.errors import Refused
+from transcription.folders.folders import ADD
 from transcription.intake import idempotency
 from transcription.models import Recording
 from transcription.uploads import access, creation
@@ -107,7 +108,7 @@ def _continue(actor: Actor, path: str, headers: dict[str, str]) -> Chunk:
     """Goes on with an upload at the offset that the request says, which must be its own."""
     tus_headers.check_content_type(headers)
     offset = tus_headers.number(headers, "Upload-Offset")
-    row = access.upload(actor, UUID(path.removeprefix(f"{COLLECTION}/")), Upload.Way.TUS)
+    row = access.upload(actor, UUID(path.removeprefix(f"{COLLECTION}/")), Upload.Way.TUS, ADD)
     slot = access.locked(row)
     try:
         if offset != slot.size:

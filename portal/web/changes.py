@@ -54,7 +54,7 @@ def change_fields(request: TenantRequest, row: Transcription) -> dict[str, Any]:
     From segment `first` on, `removed` of them went, and `lines` are in their place: those that were put there and the
     one after them, which may begin a turn now. `lines` is None where the page has to ask for all of them, because
     there are many, or because somebody else changed the transcript meanwhile. `speakers` says whether names, or whose
-    lines are, changed.
+    lines are, changed; `strikes`, whether something was struck or given back.
     """
     revision = Revision.objects.filter(transcription=row, number=row.revision).first()
     if revision is None:
@@ -68,7 +68,7 @@ def change_fields(request: TenantRequest, row: Transcription) -> dict[str, Any]:
         added = removed
     fields: dict[str, Any] = {"revision": row.revision, "first": first, "removed": removed, "added": added}
     fields["lines"] = None
-    fields["speakers"] = bool(revision.speakers or revision.names)
+    fields |= {"speakers": bool(revision.speakers or revision.names), "strikes": bool(revision.struck)}
     if max(removed, added) <= MOST_LINES and not moves_strikes:
         original = request.actor.may(striking.PERMISSION)
         last = first + added

@@ -22,6 +22,7 @@ from tenants.access import Actor
 from transcription.errors import InvalidOption, Refused
 from transcription.folders import folders as service
 from transcription.library import moving
+from transcription.library import recordings as library
 from transcription.models import FolderRole, Recording
 from transcription.models.folder import LONGEST_FOLDER
 from transcription.models.tag import folded_name
@@ -69,12 +70,16 @@ def create(request: TenantRequest) -> HttpResponse:
 @never_cache
 @member_required("recordings.view")
 def names(request: TenantRequest) -> JsonResponse:
-    """Answers a picker with the first names that have what was typed, `q`."""
+    """Answers a picker with the first names that have what was typed, `q`, and their ids.
+
+    The private folder may not be there yet, and has no id then.
+    """
     search, private = request.GET.get("q", "")[:LONGEST_FOLDER], service.private_label()
-    offered = [service.label(request.actor, row) for row in service.addable(request.actor, search)[:OFFERED]]
+    rows = service.addable(request.actor, search)[:OFFERED]
+    offered = {service.label(request.actor, row): str(row.id) for row in rows}
     if request.actor.may(service.ADD) and folded_name(search) in folded_name(private):
-        offered = [private, *(name for name in offered if name != private)]
-    return JsonResponse({"names": offered})
+        offered = {private: "", **offered}
+    return JsonResponse({"folders": offered})
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -153,9 +158,10 @@ def remove_member(request: TenantRequest, folder_id: UUID, member_id: int) -> Ht
 @require_POST
 @member_required(moving.PERMISSION)
 def move(request: TenantRequest, recording_id: UUID) -> HttpResponse:
-    """Moves a recording to the folder that the field `folder` names, or out of any where it is empty."""
+    """Moves a recording to the folder that the field `folder` names, or out of any where it says so."""
+    library.recording(request.actor, recording_id, permission=moving.PERMISSION)
     try:
-        into = service.chosen(request.actor, request.POST.get("folder", ""))
+        into = service.moved_to(request.actor, request.POST.get("folder", ""))
         before = moving.move(request.actor, recording_id, into)
     except (InvalidOption, Refused) as refused:
         messages.error(request, str(refused))
@@ -169,7 +175,7 @@ def move(request: TenantRequest, recording_id: UUID) -> HttpResponse:
 
 
 def library_context(actor: Actor, chosen: str) -> dict[str, Any]:
-    """Returns the folders that the library shows, the chosen one among them, and the name to upload to it."""
+    """Returns the folders that the library shows, the chosen one among them, and whether to upload to it."""
     rows = list(service.visible(actor)[: SHOWN_FIRST + 1])
     shown = rows[:SHOWN_FIRST]
     current = service.named(actor, chosen)
@@ -180,5 +186,5 @@ def library_context(actor: Actor, chosen: str) -> dict[str, Any]:
         "has_more_folders": len(rows) > SHOWN_FIRST,
         "folder": current,
         "folder_label": service.label(actor, current) if current else "",
-        "upload_folder": service.label(actor, current) if current and service.may_add(actor, current) else "",
+        "upload_folder": current if current and service.may_add(actor, current) else None,
     }

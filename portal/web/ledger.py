@@ -13,6 +13,7 @@ from portal.web.spreadsheet import utc
 from tenants import usage
 from tenants.models import LedgerEntry
 from transcription.exports import escape_formulas
+from transcription.library import charges
 
 COLUMNS = ("time", "transcription", "kind", "seconds", "description", "member", "key")
 
@@ -25,10 +26,12 @@ def ledger(request: TenantRequest) -> StreamingHttpResponse:
     month = requested_month(request)
     name = f"ledger-{month:%Y-%m}.csv" if month else "ledger.csv"
     tenant = request.actor.tenant
-    return spreadsheet.download(name, tenant, COLUMNS, usage.batches(tenant, month), _row)
+    rows = charges.entries(request.actor, month)
+    return spreadsheet.download(name, tenant, COLUMNS, usage.batches(rows), _row)
 
 
 def _row(entry: LedgerEntry) -> tuple[object, ...]:
-    texts = (entry.description, entry.user.email if entry.user else "", str(entry.api_key) if entry.api_key else "")
+    transcription, name = charges.named(entry)
+    texts = (name, entry.user.email if entry.user else "", str(entry.api_key) if entry.api_key else "")
     time = utc(entry.created_at)
-    return (time, entry.transcription_id, entry.kind, entry.seconds, *(escape_formulas(text) for text in texts))
+    return (time, transcription, entry.kind, entry.seconds, *(escape_formulas(text) for text in texts))

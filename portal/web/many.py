@@ -59,7 +59,7 @@ def act(request: TenantRequest) -> JsonResponse:
         raise Http404 from None
     answer = {"done": [str(one) for one in part.done], "failed": [vars(failure) for failure in part.failed]}
     if part.before:
-        answer["before"] = {str(moved): str(folder or "") for moved, folder in part.before.items()}
+        answer["before"] = {str(moved): str(folder or folders.NOWHERE) for moved, folder in part.before.items()}
     return JsonResponse(answer | {"cursor": str(part.cursor) if part.cursor else None})
 
 
@@ -105,8 +105,8 @@ def _acted(actor: Actor, body: dict[str, Any], after: Cursor | None) -> Part:
         tag = _tag(actor, str(body.get("name", "")), make=action == "tag")
         return many.put_tag(actor, rows, after, tag, off=action == "untag")
     if action == "move":
-        into = folders.chosen(actor, str(body.get("folder", "")))
         actor.require(moving.PERMISSION)
+        into = folders.moved_to(actor, str(body.get("folder", "")))
         return many.move(actor, rows, after, into)
     if action == "delete":
         actor.require("recordings.delete")

@@ -52,7 +52,7 @@ ON_A_PAGE = 25
 MOST_COUNTED = 1000
 MOST_AT_ONCE = 1000
 """Segments of a transcript that its page has from the beginning; of a longer one AT_FIRST, the rest comes later."""
-AT_FIRST = 200
+AT_FIRST = 60
 UPLOAD_STATUS = {"too_large": 413, "no_room": 507, "unavailable": 503}
 
 

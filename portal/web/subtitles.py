@@ -28,18 +28,21 @@ def cues(request: TenantRequest, transcription_id: UUID) -> JsonResponse:
     """Answers with the cues of a layout, with the text `beside` where one is named, without what is struck.
 
     Each has its start and end in seconds, its lines, those beside, the columns of each line of both, and the index of
-    its segment.
+    its segment. `beside` is the language of the text beside.
     """
     try:
         row = editing.transcript(request.actor, transcription_id)
         layout = Layout.checked(request.GET.get("max_line_length"), request.GET.get("max_lines")) or Layout()
-        found = exports.cues_of(row, layout, text_beside(row, request.GET.get("beside", "")))
+        beside = text_beside(row, request.GET.get("beside", ""))
+        found = exports.cues_of(row, layout, beside)
     except InvalidOption as invalid:
         return problem(400, str(invalid))
     except (NotCompleted, TextDeleted):
         raise Http404 from None
-    read_audit.read(request.actor, row, "page")
-    return JsonResponse({"cues": [_fields(cue) for cue in found]})
+    for one in (row, beside) if beside else (row,):
+        read_audit.read(request.actor, one, "page")
+    language = exports.text_language(beside) if beside else ""
+    return JsonResponse({"cues": [_fields(cue) for cue in found], "beside": language})
 
 
 def _fields(cue: Cue) -> list[object]:

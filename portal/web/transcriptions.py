@@ -47,7 +47,8 @@ def download(request: TenantRequest, transcription_id: UUID, format: str) -> Htt
         return HttpResponse(f"{invalid}\n", "text/plain; charset=utf-8", 400)
     except TextDeleted as deleted:
         return HttpResponse(f"{deleted}\n", "text/plain; charset=utf-8", 410)
-    read_audit.exported(request.actor, row, format)
+    for one in (row, beside) if beside else (row,):
+        read_audit.exported(request.actor, one, format)
     disposition = content_disposition_header(True, export.file_name) or "attachment"
     return HttpResponse(export.body, export.content_type, headers={"Content-Disposition": disposition})
 
@@ -66,6 +67,8 @@ def text_beside(row: Transcription, text: str) -> Transcription | None:
 @member_required("recordings.create")
 def cancel(request: TenantRequest, transcription_id: UUID) -> HttpResponse:
     row, cancelled = recordings.cancel(request.actor, transcription_id)
+    if request.headers.get("X-Requested-With") == "XMLHttpRequest":
+        return HttpResponse(status=204)  # the page shows it, and no message is left for the next one
     name = {"name": row.recording.name}
     if cancelled:
         messages.success(request, _("The transcription of “%(name)s” was cancelled. Nothing was charged.") % name)

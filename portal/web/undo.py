@@ -8,6 +8,7 @@ from django.contrib import messages
 from django.contrib.messages.storage.base import Message
 from django.http import HttpRequest
 
+from transcription.folders.folders import NOWHERE
 from transcription.models import Folder
 
 TAG = "undo:"
@@ -19,11 +20,11 @@ def success_with_undo(request: HttpRequest, text: str, recording_id: UUID) -> No
 
 
 def moved_with_undo(request: HttpRequest, text: str, recording_id: UUID, before: Folder | None) -> None:
-    messages.success(request, text, extra_tags=f"{MOVED}{recording_id}:{before.id if before else ''}")
+    messages.success(request, text, extra_tags=f"{MOVED}{recording_id}:{before.id if before else NOWHERE}")
 
 
 def move_to_undo(message: Message) -> tuple[UUID, str] | None:
-    """Returns a moved recording, and the id of the folder that it was in; an empty text for none."""
+    """Returns a moved recording, and the id of the folder that it was in; NOWHERE for none."""
     tag = message.extra_tags or ""
     recording_id, _colon, folder = tag.removeprefix(MOVED).partition(":")
     return (UUID(recording_id), folder) if tag.startswith(MOVED) else None

@@ -13,6 +13,7 @@ from portal.web.access import TenantRequest, member_required
 from portal.web.months import requested_month
 from tenants import quota
 from tenants import usage as charges
+from transcription.library import charges as ledger
 from transcription.models import Status, Transcription
 
 ON_A_PAGE = 25
@@ -37,7 +38,7 @@ def usage(request: TenantRequest) -> HttpResponse:
         "bars": list(zip(chart.bars, days, strict=True)),
         "members": charges.by_member(tenant, month),
         "keys": charges.by_key(tenant, month),
-        "ledger": Paginator(charges.entries(tenant, month), ON_A_PAGE).get_page(request.GET.get("page")),
+        "ledger": Paginator(ledger.entries(request.actor, month), ON_A_PAGE).get_page(request.GET.get("page")),
         "section": "usage",
     }
     return render(request, "web/usage.html", context)

@@ -70,7 +70,8 @@ def file(request: TenantRequest, video_id: UUID) -> HttpResponseBase:
     row = orders.video(request.actor, video_id)
     if not orders.is_current(row):
         raise Http404
-    read_audit.exported(request.actor, row.transcription, orders.ending(row))
+    for one in (row.transcription, row.beside) if row.beside else (row.transcription,):
+        read_audit.exported(request.actor, one, orders.ending(row))
     disposition = content_disposition_header(True, orders.file_name(row)) or ""
     if not storage.is_local():
         return HttpResponseRedirect(storage.signed_url(row.key, disposition))

@@ -8,9 +8,11 @@ import { text } from "./strings.js";
 import { toast } from "./toast.js";
 
 const LOOK = 2000; // milliseconds
+const MOST_LINES = 50; // that begin while a segment lasts are looked at
 const SETTLE = 200; // in which changes of the lines are gathered
 const KEPT = "portal.beside"; // "on" where somebody wants a translation beside, wherever there is one
 
+/** @import { Change } from "./changes.js" */
 /** @import { Transcript } from "./transcript.js" */
 /** @typedef {{id: string, label: string, address: string, translates: boolean}} Text */
 /** @typedef {{status: string, percent: number, cancel: string, error?: string}} Work */
@@ -27,7 +29,7 @@ export class Beside {
   #chosen = 0;
   #awaited = ""; // the id of the translation that was asked for here
   #cancel = "";
-  #struck = 0; // lines of which something was struck when the text was read
+  #outdated = false; // something was struck, or given back, since the text was read
 
   /**
    * @param {HTMLElement} bar
@@ -50,7 +52,8 @@ export class Beside {
     this.select.addEventListener("change", () => this.#choose(true), { signal });
     this.button?.addEventListener("click", () => this.#translate(), { signal });
     bar.querySelector("[data-beside-cancel]")?.addEventListener("click", () => this.#stopWork(), { signal });
-    for (const name of ["changed", "more"]) transcript.root.addEventListener(name, () => this.#drawSoon(), { signal });
+    for (const name of ["changed", "more"])
+      transcript.root.addEventListener(name, (event) => this.#drawSoon(event), { signal });
     this.#look();
   }
 
@@ -145,7 +148,7 @@ export class Beside {
       this.#said = [];
       return this.#draw();
     }
-    this.#struck = this.#struckLines;
+    this.#outdated = false;
     const answer = await ask(address).catch(() => null);
     if (mine !== this.#chosen || this.stop.signal.aborted) return;
     if (!answer?.ok) return void toast(text("beside_failed"), { error: true });
@@ -164,21 +167,28 @@ export class Beside {
     document.dispatchEvent(new Event("beside"));
   }
 
-  get #struckLines() {
-    return this.transcript.root.querySelectorAll("[data-struck]").length;
-  }
-
-  /** What is struck is struck out of the other text, too, which is read anew then. */
-  #drawSoon() {
+  /**
+   * What is struck is struck out of the other text, too, which is read anew then.
+   * @param {Event} event
+   */
+  #drawSoon(event) {
+    /** @type {Change | undefined} */
+    const change = event instanceof CustomEvent ? event.detail : undefined;
+    if (change?.strikes || change?.whole) this.#outdated = true;
     clearTimeout(this.#drawing);
-    const isStruck = this.#struck !== this.#struckLines && this.chosen !== "";
-    this.#drawing = setTimeout(() => (isStruck ? this.#choose(false) : this.#draw()), SETTLE);
+    const run = () => (this.#outdated && this.chosen !== "" ? this.#choose(false) : this.#draw());
+    this.#drawing = setTimeout(run, SETTLE);
   }
 
   #draw() {
     const { root, segments } = this.transcript;
     root.classList.toggle("transcript--beside", this.#said.length > 0);
-    const texts = besideOf(segments, this.#said);
+    const isWhole = segments.length >= this.transcript.total;
+    const until = isWhole ? Infinity : Number(segments.at(-1)?.dataset.end ?? 0); // the other lines are still to come
+    const texts = besideOf(
+      segments,
+      this.#said.filter(([start]) => start < until),
+    );
     for (const [at, item] of segments.entries()) {
       const shown = item.querySelector(".segment__beside");
       const said = texts[at]?.join(" ") ?? "";
@@ -199,25 +209,33 @@ function keep(on) {
 }
 
 /**
- * Returns what stands beside each line: the segments that overlap it more than any other line.
- * @param {HTMLElement[]} lines
+ * Returns what stands beside each line: the segments that overlap it more than any other line with a text; at the
+ * shorter one of two that they overlap as much.
+ * @param {HTMLElement[]} items
  * @param {Said[]} said
  */
-function besideOf(lines, said) {
-  const starts = lines.map((line) => Number(line.dataset.start));
-  const ends = lines.map((line) => Number(line.dataset.end));
+function besideOf(items, said) {
   /** @type {string[][]} */
-  const texts = lines.map(() => []);
-  let first = 0;
-  for (const [start, end, words] of said) {
-    while ((starts[first + 1] ?? Infinity) < start) first += 1;
-    let best = first;
-    let most = -Infinity;
-    for (let at = first; at < lines.length && (at <= first + 1 || (starts[at] ?? 0) < end); at += 1) {
-      const shared = Math.min(ends[at] ?? 0, end) - Math.max(starts[at] ?? 0, start);
-      if (shared > most) [best, most] = [at, shared];
+  const texts = items.map(() => []);
+  const lines = items
+    .map((item, place) => ({ place, start: Number(item.dataset.start), end: Number(item.dataset.end), item }))
+    .filter(({ item }) => item.querySelector(".segment__text")?.textContent?.trim() !== "")
+    .sort((a, b) => a.start - b.start || a.end - b.end);
+  let next = 0; // the first line that begins no earlier than the segment
+  /** @type {typeof lines[number] | undefined} */
+  let lasting; // of those that begin before it, the one that ends last
+  for (const [start, end, words] of [...said].sort((a, b) => a[0] - b[0])) {
+    for (let line = lines[next]; line && line.start < start; line = lines[next]) {
+      if (!lasting || line.end > lasting.end) lasting = line;
+      next += 1;
     }
-    texts[best]?.push(words);
+    const begun = lines.slice(next, next + MOST_LINES).filter((line, at) => at === 0 || line.start < end);
+    const near = [lasting, lines[next - 1], ...begun].filter((line) => line !== undefined);
+    /** @param {{start: number, end: number}} line */
+    const shared = (line) => Math.min(line.end, end) - Math.max(line.start, start);
+    near.sort((a, b) => shared(b) - shared(a) || a.end - a.start - (b.end - b.start));
+    const [best] = near;
+    if (best) texts[best.place]?.push(words);
   }
   return texts;
 }

@@ -16,6 +16,7 @@ const SHOWN = 300; // milliseconds in which an answer is shown
  * @property {number} added
  * @property {string | null} lines null where all of them have to be asked for
  * @property {boolean} speakers whether names, or whose lines are, changed
+ * @property {boolean} [strikes] whether something was struck or given back
  * @property {boolean} [whole] whether all lines were drawn anew
  */
 /** @typedef {{error?: {message?: string}}} Refusal */

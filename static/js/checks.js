@@ -20,15 +20,23 @@ export class Checks {
   }
 
   get #places() {
-    return this.transcript.items.filter((item) => item.querySelector("[data-doubt]"));
+    return [...this.#doubts].flatMap((doubt) => {
+      const item = doubt.closest("[data-start]");
+      return item instanceof HTMLElement ? [item] : [];
+    });
+  }
+
+  get #doubts() {
+    return this.transcript.root.getElementsByClassName("segment__doubt");
   }
 
   /** @param {1 | -1} step */
   go(step) {
     const places = this.#places;
-    const here = this.transcript.picked;
+    const here = this.transcript.items[this.transcript.picked];
+    const side = step > 0 ? Node.DOCUMENT_POSITION_FOLLOWING : Node.DOCUMENT_POSITION_PRECEDING;
     /** @param {HTMLElement} item */
-    const isBeyond = (item) => (this.transcript.items.indexOf(item) - here) * step > 0;
+    const isBeyond = (item) => (here ? Boolean(here.compareDocumentPosition(item) & side) : step > 0);
     const item = step > 0 ? (places.find(isBeyond) ?? places[0]) : (places.findLast(isBeyond) ?? places.at(-1));
     if (!item) return;
     this.transcript.pick(item);
@@ -36,7 +44,7 @@ export class Checks {
   }
 
   #tell() {
-    const left = this.#places.length;
+    const left = this.#doubts.length;
     const said = left ? (left === 1 ? "check_one" : "check_many") : "check_none";
     this.count.textContent = text(said, { number: left });
     this.next.disabled = left === 0;

@@ -136,6 +136,7 @@ export class Selection {
   #submit(form, event) {
     const action = event.submitter instanceof HTMLButtonElement ? event.submitter.value : data(form, "manyForm");
     const fields = Object.fromEntries(new FormData(form));
+    if (event.submitter?.dataset.folder) fields.folder = event.submitter.dataset.folder;
     this.#run(action, action === "again" ? { options: fields } : fields);
   }
 
@@ -168,7 +169,7 @@ export class Selection {
     this.#end(action, done, failed, before);
   }
 
-  /** @param {Record<string, string>} before the folder that each was in; empty for none */
+  /** @param {Record<string, string>} before the folder that each was in */
   async #moveBack(before) {
     const total = Object.keys(before).length;
     /** @type {Map<string, string[]>} */

@@ -29,6 +29,12 @@ export class Subtitles {
   #cues = [];
   /** What is wrong with each cue, as keys of texts. @type {string[][]} */
   #problems = [];
+  /** The places of the cues by their starts: lines that people say at once may be in another order. @type {number[]} */
+  #inTime = [];
+  /** When the last of the cues up to one of those ends. @type {number[]} */
+  #until = [];
+  #beside = ""; // the language of the text beside
+  #reads = 0;
   /** The places of the cues that are listed. @type {number[]} */
   #listed = [];
   #page = 0;
@@ -65,6 +71,7 @@ export class Subtitles {
     this.form.addEventListener("input", () => this.#changed(), { signal });
     this.list.addEventListener("click", (event) => this.#pick(event), { signal });
     this.dialog.addEventListener("close", () => this.#leave(), { signal });
+    transcript.root.addEventListener("changed", () => this.#outdated(), { signal });
     /** @type {Record<string, () => void>} */
     const buttons = {
       play: () => this.player?.toggle(),
@@ -107,10 +114,6 @@ export class Subtitles {
     const box = find(choice, "input", HTMLInputElement);
     box.value = chosen;
     box.disabled = chosen === "";
-    if (this.video && !this.video.src) {
-      this.video.addEventListener("loadedmetadata", () => this.#showPicture(), { signal: this.stop.signal });
-      this.video.src = data(this.video, "picture");
-    }
     this.#read();
     this.videos.look();
     cancelAnimationFrame(this.#frame);
@@ -124,10 +127,26 @@ export class Subtitles {
     this.videos.leave();
   }
 
+  /** Somebody corrected the transcript. */
+  #outdated() {
+    this.#asked = "";
+    if (!this.dialog.open) return;
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.#read(), SETTLE);
+  }
+
+  /** Loads the picture when it is wanted: who only looks at the list plays nothing. */
+  #loadPicture() {
+    if (!this.video || this.video.src) return;
+    this.video.addEventListener("loadedmetadata", () => this.#showPicture(), { signal: this.stop.signal });
+    this.video.src = data(this.video, "picture");
+  }
+
   /** A file without a picture, or with one that this browser doesn't know, leaves the frame dark. */
   #showPicture() {
     if (!this.video?.videoWidth) return;
     this.video.hidden = false;
+    this.#shown = "";
   }
 
   /** @returns {Limits} */
@@ -154,9 +173,11 @@ export class Subtitles {
     } catch {
       /* not remembered */
     }
-    this.#check();
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.#read(), SETTLE);
+    this.#timer = setTimeout(() => {
+      this.#check();
+      this.#read();
+    }, SETTLE);
   }
 
   #restore() {
@@ -190,16 +211,30 @@ export class Subtitles {
       this.#asked = "";
       return void toast(text("cues_failed"), { error: true });
     }
-    /** @type {{cues: Cue[]}} */
+    /** @type {{cues: Cue[], beside: string}} */
     const found = await answer.json();
     this.#cues = found.cues;
+    this.#beside = found.beside;
+    this.#reads += 1;
+    const starts = found.cues.map(([start]) => start);
+    this.#inTime = [...starts.keys()].sort((a, b) => (starts[a] ?? 0) - (starts[b] ?? 0) || a - b);
+    let until = 0;
+    this.#until = this.#inTime.map((place) => {
+      until = Math.max(until, found.cues[place]?.[1] ?? 0);
+      return until;
+    });
     this.#at = -1;
+    this.#draw([]);
     this.#check();
   }
 
   #check() {
     const limits = this.#limits;
-    this.#problems = this.#cues.map((cue, place) => problemsOf(cue, this.#cues[place + 1], limits));
+    for (const [at, place] of this.#inTime.entries()) {
+      const [cue, next] = [this.#cues[place], this.#cues[this.#inTime[at + 1] ?? -1]];
+      this.#problems[place] = cue ? problemsOf(cue, next, limits) : [];
+    }
+    this.#problems.length = this.#cues.length;
     const problems = this.#problems.filter((found) => found.length > 0).length;
     const cues = this.#cues.length;
     this.counts.textContent = text(problems ? "cues_counts" : "cues_fine", { cues, problems });
@@ -234,8 +269,10 @@ export class Subtitles {
     const [start, end, lines, beside, widths, besides] = /** @type {Cue} */ (this.#cues[place]);
     const problems = this.#problems[place] ?? [];
     const speed = Math.round(speedOf(widths, besides, end - start) * 10) / 10;
-    const said = lines.map((line) => element("span", { class: "cues__line" }, line));
-    const below = beside.map((line) => element("span", { class: "cues__line cues__line--beside" }, line));
+    const said = lines.map((line) => element("span", { class: "cues__line", lang: this.cue.lang }, line));
+    const below = beside.map((line) =>
+      element("span", { class: "cues__line cues__line--beside", lang: this.#beside }, line),
+    );
     return element(
       "li",
       { "data-place": place, "data-problem": problems.length > 0 },
@@ -261,12 +298,24 @@ export class Subtitles {
     if (!item) return;
     const place = Number(item.dataset.place);
     if (closest(event, "[data-cue-edit]")) {
-      const line = this.transcript.segments[this.#cues[place]?.[6] ?? -1];
+      const cue = this.#cues[place];
       this.dialog.close();
-      if (line) this.transcript.focusOn(Number(line.dataset.index));
-      return;
+      return void (cue && this.#goToLine(cue));
     }
     this.#goTo(place);
+  }
+
+  /**
+   * Goes to the line of a cue once it is there: it may have another number by now, or be loaded later.
+   * @param {Cue} cue
+   */
+  async #goToLine([start, , , , , , segment]) {
+    await this.transcript.loaded;
+    const lines = this.transcript.segments;
+    /** @param {HTMLElement | undefined} line */
+    const says = (line) => Number(line?.dataset.start) <= start + 0.001 && start < Number(line?.dataset.end);
+    const line = says(lines[segment]) ? lines[segment] : lines.find(says);
+    this.transcript.focusOn(Number(line?.dataset.index ?? segment));
   }
 
   /** @param {number} place */
@@ -276,6 +325,7 @@ export class Subtitles {
     if (!cue) return;
     const listed = this.#listed.indexOf(place);
     if (listed >= 0 && Math.floor(listed / ON_A_PAGE) !== this.#page) this.#turn(Math.floor(listed / ON_A_PAGE));
+    this.#loadPicture();
     if (this.player) this.player.seek(cue[0]);
     this.#draw([cue]);
     this.#mark();
@@ -293,12 +343,13 @@ export class Subtitles {
     if (audio) {
       const seconds = audio.currentTime;
       const playing = !audio.paused;
-      const state = `${seconds} ${playing} ${this.#cues.length}`;
+      const state = `${seconds} ${playing} ${this.#reads}`;
       if (state !== this.#shown) {
         this.#shown = state;
         this.time.textContent = clock(seconds);
         setIcon(this.playButton, playing ? "pause" : "play");
         find(this.playButton, "span", HTMLElement).textContent = text(playing ? "player_pause" : "player_play");
+        if (playing) this.#loadPicture();
         this.#keepPicture(seconds, playing, audio.playbackRate);
         const now = this.#cuesAt(seconds);
         this.#draw(now.map((place) => /** @type {Cue} */ (this.#cues[place])));
@@ -318,21 +369,25 @@ export class Subtitles {
    * @param {number} seconds
    */
   #cuesAt(seconds) {
-    let [low, high] = [0, this.#cues.length];
+    let [low, high] = [0, this.#inTime.length];
     while (low < high) {
       const middle = (low + high) >> 1;
-      if ((this.#cues[middle]?.[0] ?? Infinity) <= seconds + 0.001) low = middle + 1;
+      if ((this.#cues[this.#inTime[middle] ?? -1]?.[0] ?? Infinity) <= seconds + 0.001) low = middle + 1;
       else high = middle;
     }
-    const near = [low - 3, low - 2, low - 1];
-    return near.filter((place) => seconds < (this.#cues[place]?.[1] ?? -Infinity));
+    const found = [];
+    for (let at = low - 1; seconds < (this.#until[at] ?? -Infinity); at -= 1) {
+      const place = this.#inTime[at] ?? -1;
+      if (seconds < (this.#cues[place]?.[1] ?? -Infinity)) found.unshift(place);
+    }
+    return found;
   }
 
   /** @param {Cue[]} cues */
   #draw(cues) {
     const lines = cues.flatMap(([, , said, beside]) => [
       ...said.map((line) => element("span", {}, line)),
-      ...beside.map((line) => element("span", { class: "frame__beside" }, line)),
+      ...beside.map((line) => element("span", { class: "frame__beside", lang: this.#beside }, line)),
     ]);
     this.cue.replaceChildren(...lines);
   }
@@ -347,7 +402,7 @@ export class Subtitles {
     if (!video || video.hidden) return;
     video.playbackRate = rate;
     const apart = Math.abs(video.currentTime - seconds);
-    if (!video.seeking && apart > (playing ? APART : 0.02)) video.currentTime = seconds;
+    if (!(playing && video.seeking) && apart > (playing ? APART : 0.02)) video.currentTime = seconds;
     if (playing && video.paused) video.play().catch(() => {});
     if (!playing && !video.paused) video.pause();
   }

@@ -6,7 +6,7 @@ import { Words } from "./words.js";
 
 const MASK = "█████"; // as transcription/strikes writes it
 const PART = 1000; // segments that are asked for at once
-const PART_LINES = 100; // of a list of their own
+const PART_LINES = 25; // of a list of their own
 const AGAIN = 3000; // milliseconds
 const FAR = 1.5; // windows away: jump instead of racing through the text
 const SCROLL_KEYS = new Set(["PageUp", "PageDown", "Home", "End"]);
@@ -117,8 +117,7 @@ export class Transcript {
         }
         if (there !== this.segments.length) continue; // lines came or went meanwhile
         this.root.dataset.total = String(part.total);
-        this.#append(part.lines);
-        there = this.segments.length;
+        await this.#append(part.lines, String(part.revision));
       } catch {
         wait = AGAIN;
       }
@@ -126,15 +125,24 @@ export class Transcript {
     }
   }
 
-  /** @param {string} lines */
-  #append(lines) {
-    const fresh = itemsOf(lines);
-    /** @type {NodeListOf<HTMLElement>} */
-    const items = fresh.querySelectorAll("[data-start]");
-    this.items.push(...items);
-    this.starts.push(...[...items].map((item) => Number(item.dataset.start)));
-    this.ends.push(...[...items].map((item) => Number(item.dataset.end)));
-    this.root.append(...partsOf(fresh));
+  /**
+   * Shows more lines, a few at a time, so that the page answers meanwhile; ends where the transcript changes.
+   * @param {string} lines
+   * @param {string} revision
+   */
+  async #append(lines, revision) {
+    const each = lines.replaceAll(/>\n {2,}</g, "><").split(/(?=<li class="segment )/); // a third of the nodes is space
+    for (let at = 0; at < each.length; at += PART_LINES) {
+      if (this.stop.signal.aborted || revision !== this.root.dataset.revision) break;
+      const fresh = itemsOf(each.slice(at, at + PART_LINES).join(""));
+      /** @type {NodeListOf<HTMLElement>} */
+      const items = fresh.querySelectorAll("[data-start]");
+      this.items.push(...items);
+      this.starts.push(...[...items].map((item) => Number(item.dataset.start)));
+      this.ends.push(...[...items].map((item) => Number(item.dataset.end)));
+      this.root.append(...partsOf(fresh));
+      await new Promise((done) => setTimeout(done));
+    }
     this.root.dispatchEvent(new Event("more"));
   }
 

@@ -151,7 +151,7 @@ def test_recordings_are_moved_to_a_folder_and_back(page: Page, fox: Path, tmp_pa
     row(page, "agenda.wav").get_by_role("link").first.click()
     page.get_by_text("Move…").click()
     picture(page, "move one")
-    page.get_by_role("button", name="Move", exact=True).click()
+    page.get_by_role("button", name="Take out of its folder").click()
     expect(page.get_by_text("It is in no folder any more")).to_be_visible()
     page.locator("#toasts").get_by_role("button", name="Undo").click()
     expect(page.locator(".facts").get_by_role("link", name="Board of directors")).to_be_visible()

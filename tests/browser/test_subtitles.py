@@ -12,6 +12,7 @@ from tests.browser.test_portal import TRANSCRIBED, open_transcript
 from tests.conftest import MakeMedia
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
+IS_PLACED = "video => new Promise(done => setInterval(() => video.currentTime > 1 && done(), 50))"
 
 
 @pytest.fixture(scope="module")
@@ -56,6 +57,7 @@ def test_a_film_is_translated_beside_and_subtitled(page: Page, film: Path, tmp_p
     page.get_by_role("button", name="Subtitles…").click()
     dialog = page.get_by_role("dialog", name="Subtitles")
     cues = dialog.locator("[data-place]")
+    assert dialog.locator("video").get_attribute("src") is None, "nothing is played yet"
     expect(dialog.locator("[data-cue-counts]")).to_contain_text("with a problem")
     dialog.get_by_label("Shortest, seconds").fill("9")
     dialog.get_by_label("Characters per line").fill("24")
@@ -66,7 +68,7 @@ def test_a_film_is_translated_beside_and_subtitled(page: Page, film: Path, tmp_p
     expect(dialog.locator("[data-cue] .frame__beside").first).to_contain_text("The quick")
     expect(dialog.locator("video")).to_be_visible()
     cues.nth(1).get_by_role("button").first.click()
-    page.wait_for_function("document.querySelector('#subtitles video').currentTime > 1")
+    dialog.locator("video").evaluate(IS_PLACED)
     dialog.get_by_role("button", name="Play").click()
     expect(dialog.get_by_role("button", name="Pause")).to_be_visible()
     dialog.get_by_role("button", name="Pause").click()
@@ -81,7 +83,7 @@ def test_a_film_is_translated_beside_and_subtitled(page: Page, film: Path, tmp_p
     video.scroll_into_view_if_needed()
     picture(page, "a video is made")
     with page.expect_download() as saved:
-        video.get_by_role("link", name="Download").click(timeout=TRANSCRIBED)
+        video.get_by_role("link", name="Download").click(timeout=3 * TRANSCRIBED)
     assert saved.value.suggested_filename == "a fox on film.subtitled.mp4"
     assert Path(saved.value.path()).read_bytes()[4:8] == b"ftyp"
     picture(page, "a video is there")

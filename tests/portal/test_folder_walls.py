@@ -6,19 +6,22 @@ Erin and Victor are editors of Acme. Victor is a viewer of the folder that Alice
 from __future__ import annotations
 
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.core.exceptions import PermissionDenied
 from django.http import Http404
-from django.test import Client
+from django.test import Client, RequestFactory
 
+from portal.http.tus import open_chunk
 from tenants import scope
-from tenants.models import Role, Tenant
+from tenants.models import KeyScope, Role, Tenant
 from tests.conftest import Character, create_member
 from tests.portal.api import test_scopes as programs
 from tests.portal.api.characters import bearer, send
 from tests.portal.web import test_permissions as pages
 from tests.portal.web.conftest import make_transcription
+from tests.transcription.folders.test_folders import key_of
 from transcription import search
 from transcription.comments import mentions, threads
 from transcription.errors import Refused
@@ -30,6 +33,9 @@ from transcription.library import recordings, tags
 from transcription.models import FolderRole, IdempotencyKey, Mention, Recording, Transcription
 from transcription.options.options import TranscriptionOptions
 from transcription.shares import links
+from transcription.transcripts import series
+from transcription.transcripts.series import Outcome, Target
+from transcription.transcripts.substitution import checked_search
 from transcription.uploads import access as uploads
 from transcription.uploads import creation
 from transcription.uploads.creation import Plan
@@ -39,12 +45,12 @@ SECRET = "Takeover"
 PAGES = [
     (method, url, roles)
     for method, url, roles in pages.TABLE
-    if any(name in url for name in ("{recording}", "{transcription}", "{share}"))
+    if any(name in url for name in ("{recording}", "{transcription}", "{share}", "{video}"))
 ]
 ROUTES = [
     (method, path, body)
     for method, path, body, _statuses in programs.TABLE
-    if any(name in path for name in ("{recording}", "{transcription}", "{share}"))
+    if any(name in path for name in ("{recording}", "{transcription}", "{share}", "{video}"))
 ]
 
 
@@ -142,7 +148,7 @@ def test_search_zips_and_bulk_actions_pass_it_over(
         sent = {"ids": [str(hidden.recording_id)], **body}
         return client.post("/recordings/many/", sent, content_type="application/json").json()
 
-    for action in ({"action": "tag", "name": "Mine"}, {"action": "move", "folder": ""}, {"action": "delete"}):
+    for action in ({"action": "tag", "name": "Mine"}, {"action": "move", "folder": "none"}, {"action": "delete"}):
         assert acted(erin, **action)["done"] == acted(erin, **action)["failed"] == []
         assert acted(victor, **action)["done"] == []
         assert [one["name"] for one in acted(victor, **action)["failed"]] == [f"{SECRET}.mp3"]
@@ -207,3 +213,45 @@ def test_links_are_their_folders(hidden: Transcription, alice: Character, erin: 
         for who, refusal in ((erin, Http404), (victor, PermissionDenied)):
             with pytest.raises(refusal):
                 links.get(who.actor, share.id)
+
+
+def test_who_only_reads_in_a_folder_stops_nothing_on_its_way_into_it(
+    hidden: Transcription, alice: Character, victor: Character, client: Client
+) -> None:
+    with scope.bound(alice.tenant.id):
+        sent = creation.open_on_disk(alice.actor, Plan(name="a.wav", length=1000, folder="Board of directors"))
+        call, url = CallContext(endpoint="", key=""), "https://acme.example/a.mp3"
+        ordered = fetches.create(alice.actor, url, "", TranscriptionOptions.checked(), call, "Board of directors").fetch
+        assert fetches.fetch(victor.actor, ordered.id) == ordered
+        with pytest.raises(PermissionDenied, match="folder"):
+            fetches.cancel(victor.actor, ordered.id)
+        assert fetches.cancel(alice.actor, ordered.id)[1]
+    client.force_login(victor.user)
+    address = f"/api/v1/uploads/{sent.id}"
+    assert client.get(address).status_code == 200
+    assert client.delete(address, headers={"Tus-Resumable": "1.0.0"}).status_code == 403
+    sending = {"tus-resumable": "1.0.0", "upload-offset": "0", "content-type": "application/offset+octet-stream"}
+    headers = [(name.encode(), value.encode()) for name, value in sending.items()]
+    request = RequestFactory().patch(address)
+    request.csrf_processing_done = True  # type: ignore[attr-defined]
+    with pytest.raises(PermissionDenied, match="folder"):
+        open_chunk({"type": "http", "path": address, "headers": headers}, victor.actor, request)
+
+
+def test_a_replacement_tells_who_only_reads_in_a_folder_nothing_of_what_is_struck(
+    hidden: Transcription, victor: Character
+) -> None:
+    with scope.bound(victor.tenant.id):
+        hidden.segments.update(text="Zeppelin")
+        Recording.objects.filter(id=hidden.recording_id).update(struck=[[0.0, 9999.0]])
+        targets = [Target(hidden.id, hidden.revision)]
+        told = [series.replace(victor.actor, checked_search(w, "Y"), targets, uuid4()) for w in ("Zeppelin", "Qqq")]
+        assert told == [[(hidden.id, Outcome.GONE)]] * 2
+
+
+def test_links_in_a_private_folder_are_not_ended_by_a_key(hidden: Transcription, alice: Character) -> None:
+    with scope.bound(alice.tenant.id):
+        links.create(alice.actor, hidden.recording_id, links.Wanted())
+        Recording.objects.filter(id=hidden.recording_id).update(folder=folders.private(alice.actor))
+        assert links.revoke_of(key_of(alice.tenant, KeyScope.ADMIN), alice.user.email) == 0
+        assert links.revoke_of(alice.actor, alice.user.email) == 1

@@ -5,7 +5,9 @@ from __future__ import annotations
 import copy
 from bisect import bisect_left
 from collections.abc import Sequence
-from operator import attrgetter
+from functools import partial
+from itertools import accumulate
+from operator import itemgetter
 from uuid import UUID
 
 from django.http import Http404
@@ -14,6 +16,9 @@ from django.utils.translation import gettext as _
 from transcription.library.retention import require_text
 from transcription.models import WHOLE, Segment, Status, Task, Transcription
 from transcription.strikes import redacted_segments, spans_of
+
+MOST_LINES = 50
+"""Lines that begin while a segment lasts, among which its own is looked for: more in one are no speech."""
 
 
 def others(row: Transcription) -> list[Transcription]:
@@ -47,23 +52,29 @@ def shown_beside(row: Transcription) -> list[Segment]:
 
 
 def aligned(lines: Sequence[Segment], beside: Sequence[Segment]) -> list[str]:
-    """Returns for each line the text beside it: of the segments that overlap it more than any other line.
+    """Returns for each line the text beside it: of the segments that overlap it more than any other line with a text.
 
-    A segment that overlaps none stands at the nearest one. Both are in the order of their starts.
+    A segment that overlaps none stands at the nearest one, and one that overlaps two as much at the shorter one. Of the
+    lines that begin while it lasts the first MOST_LINES are looked at.
     """
+    spoken = sorted((line.start, line.end, place) for place, line in enumerate(lines) if line.text.strip())
+    starts = [start for start, _end, _place in spoken]
+    lasting = list(accumulate(spoken, partial(max, key=itemgetter(1))))
     texts: list[list[str]] = [[] for _line in lines]
-    for segment in beside if lines else ():
+    for segment in beside if spoken else ():
         if text := " ".join(segment.text.split()):
-            texts[_place_of(lines, segment)].append(text)
+            at = bisect_left(starts, segment.start)
+            until = max(at + 1, min(at + MOST_LINES, bisect_left(starts, segment.end, lo=at)))
+            near = [*lasting[max(0, at - 1) : at], *spoken[max(0, at - 1) : until]]
+            texts[max(near, key=partial(_fit, segment))[2]].append(text)
     return [" ".join(parts) for parts in texts]
 
 
-def _place_of(lines: Sequence[Segment], segment: Segment) -> int:
-    at = bisect_left(lines, segment.start, key=attrgetter("start"))
-    first = max(0, at - 1)
-    last = max(first + 1, bisect_left(lines, segment.end, lo=first, key=attrgetter("start")) + 1)
-    near = range(first, min(last, len(lines)))
-    return max(near, key=lambda place: min(lines[place].end, segment.end) - max(lines[place].start, segment.start))
+def _fit(segment: Segment, line: tuple[float, float, int]) -> tuple[float, float]:
+    """Returns the seconds that a segment and a line have in common, below zero how far apart they are; then how short
+    the line is.
+    """
+    return min(line[1], segment.end) - max(line[0], segment.start), line[0] - line[1]
 
 
 def _untimed(segment: Segment) -> Segment:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from copy import deepcopy
 from itertools import zip_longest
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,7 @@ from transcription.transcripts.checks import checked
 
 if TYPE_CHECKING:
     from docx.document import Document
+    from docx.text.paragraph import Paragraph
     from docx.text.run import Run
 
 NO_COMMENTS: tuple[Comment, ...] = ()
@@ -48,14 +50,13 @@ def word_document(
     document.add_paragraph(_legal(" · ".join(_facts(transcription))))
     names = names_of(transcription)
     runs: list[tuple[float, float, Run]] = []
-    rows = document.add_table(0, 2) if beside else None
+    new_row = _rows(document) if beside else None
     for segment, other in zip_longest(segments, beside, fillvalue=""):
         assert isinstance(segment, Segment)
         if text := " ".join(_legal(segment.text).split()):
-            cells = rows.add_row().cells if rows else None
-            paragraph = cells[0].paragraphs[0] if cells else document.add_paragraph()
-            if cells:
-                cells[1].text = _legal(other)
+            paragraph, second = new_row() if new_row else (document.add_paragraph(), None)
+            if second is not None and other:
+                second.add_run(_legal(other))
             paragraph.add_run(f"[{_clock(segment.start)}]\u2002").italic = True
             if prefix := _legal(prefix_of(segment, names)):
                 paragraph.add_run(prefix).bold = True
@@ -67,6 +68,28 @@ def word_document(
     file = io.BytesIO()
     document.save(file)
     return file.getvalue()
+
+
+def _rows(document: Document) -> Callable[[], tuple[Paragraph, Paragraph]]:
+    """Adds a table of two columns, and returns what adds a row to it, and returns its paragraphs.
+
+    A row is a copy of the first one: python-docx looks at the whole table for each cell that it is asked for.
+    """
+    from docx.oxml.ns import qn
+    from docx.text.paragraph import Paragraph
+
+    table = document.add_table(1, 2)
+    table.autofit = False
+    empty = table.rows[0]._tr
+    table._tbl.remove(empty)
+
+    def new_row() -> tuple[Paragraph, Paragraph]:
+        row = deepcopy(empty)
+        table._tbl.append(row)
+        first, second = (Paragraph(one, table) for one in row.iter(qn("w:p")))
+        return first, second
+
+    return new_row
 
 
 def _add_comment(document: Document, thread: Comment, runs: list[Run]) -> None:

@@ -23,7 +23,7 @@ from transcription import tenant_lock
 from transcription.errors import InvalidOption, Refused, over_quota
 from transcription.fetches.models import UNDER_WAY, Fetch
 from transcription.folders import folders
-from transcription.folders.visibility import seen
+from transcription.folders.visibility import among, seen
 from transcription.intake import idempotency
 from transcription.intake.request import CallContext
 from transcription.media.filenames import clean_name
@@ -72,7 +72,7 @@ def create(
     row.request_sha256 = _digest(row)
     with transaction.atomic():
         tenant_lock.lock_for_adding(actor.tenant.id)
-        folders.require_existing(row.folder)
+        folders.require_addable(actor, row.folder)
         earlier = _earlier(actor, row)
         if earlier is not None:
             return CreatedFetch(earlier, is_new=False)
@@ -105,9 +105,13 @@ def fetch(actor: Actor, fetch_id: UUID) -> Fetch:
 
 
 def cancel(actor: Actor, fetch_id: UUID) -> tuple[Fetch, bool]:
-    """Cancels a fetch; the second value is False if it was over, or its file had arrived. Raises Http404."""
+    """Cancels a fetch; the second value is False if it was over, or its file had arrived.
+
+    Raises Http404, and PermissionDenied where the actor may add nothing to its folder.
+    """
     actor.require("recordings.create")
     row = fetch(actor, fetch_id)
+    among(actor, row.folder).require(folders.ADD)
     stoppable = Fetch.objects.filter(id=row.id, status__in=(Fetch.Status.QUEUED, Fetch.Status.FETCHING))
     stopped = stoppable.update(
         status=Fetch.Status.CANCELLED, fence=F("fence") + 1, finished_at=Now(), url=row.shown_url, options={}

@@ -6,16 +6,20 @@ Whoever makes a folder manages it, beside owners and admins. People manage peopl
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Callable
+from dataclasses import replace
 from uuid import UUID
 
+from django.conf import settings
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.db.models import Case, IntegerField, Q, QuerySet, When
 from django.http import Http404
+from django.utils import translation
 from django.utils.translation import gettext as _
 
 from tenants import audit
-from tenants.access import Actor
+from tenants.access import PERMISSIONS, Actor
 from tenants.models import Member, User
 from transcription import tenant_lock
 from transcription.errors import InvalidOption, Refused
@@ -28,6 +32,8 @@ from transcription.scripts import one_line, without_turns
 CREATE, ADD = "folders.create", "recordings.create"
 MOST_FOLDERS, MOST_MEMBERS = 5000, 500
 PARAM = "folder"
+NOWHERE = "none"
+"""Where a recording goes that is taken out of its folder."""
 
 
 def visible(actor: Actor, search: str = "") -> QuerySet[Folder]:
@@ -41,8 +47,13 @@ def visible(actor: Actor, search: str = "") -> QuerySet[Folder]:
 
 def addable(actor: Actor, search: str = "") -> QuerySet[Folder]:
     """Returns those of the visible folders that the actor may add recordings to, without others' private ones."""
-    rows = visible(actor, search).filter(Q(is_private=False) | Q(owner__isnull=False, owner=actor.member))
+    rows = visible(actor, search).filter(not_others(actor))
     return rows.filter(id__in=usable(actor, ADD).values("id")) if actor.may(ADD) else rows.none()
+
+
+def not_others(actor: Actor) -> Q:
+    """Selects folders that are not another person's private one."""
+    return Q(is_private=False) | Q(owner__isnull=False, owner=actor.member)
 
 
 def get(actor: Actor, folder_id: UUID) -> Folder:
@@ -58,46 +69,75 @@ def label(actor: Actor, folder: Folder) -> str:
     if not folder.is_private:
         return folder.name
     is_own = actor.member is not None and folder.owner_id == actor.member.id
-    return private_label() if is_own else _("Private: %(person)s") % {"person": folder.name}
+    return private_label() if is_own else others_label(folder.name)
 
 
 def private_label() -> str:
     return _("My private folder")
 
 
+def others_label(person: str) -> str:
+    return _("Private: %(person)s") % {"person": person}
+
+
 def named(actor: Actor, text: str) -> Folder | None:
     """Returns the folder of an id, where the actor sees it."""
-    return next(iter(_by_id(actor, text)), None)
+    folder_id = _as_id(text)
+    return visible(actor).filter(id=folder_id).first() if folder_id else None
 
 
 def may_add(actor: Actor, folder: Folder) -> bool:
-    return among(actor, folder).may(ADD)
+    return addable(actor).filter(id=folder.id).exists()
 
 
 def chosen(actor: Actor, text: str) -> Folder | None:
     """Returns the folder that a request names, by its id or its name, to add recordings to; None where it names none.
 
-    The person's private one is made where there is none yet. Raises InvalidOption for one that is not there, or that
-    several have the name of, and PermissionDenied where the actor may add nothing to it.
+    The person's private one is made where there is none yet. Raises InvalidOption for one that is not there, or is
+    another person's private one, and PermissionDenied where the actor may add nothing to it.
+    """
+    return _found(actor, one_line(text), not_others(actor)) if one_line(text) else None
+
+
+def moved_to(actor: Actor, text: str) -> Folder | None:
+    """Returns the folder that a request names to move recordings to, as `chosen`; None where it says NOWHERE.
+
+    It may be another person's private one. Raises InvalidOption, also where it says nothing, and PermissionDenied.
     """
     text = one_line(text)
     if not text:
-        return None
-    if actor.member is not None and folded_name(text) == folded_name(private_label()):
+        raise InvalidOption(PARAM, _("Choose a folder, or say “none” to take it out of its folder."))
+    return None if folded_name(text) == NOWHERE else _found(actor, text, Q())
+
+
+def _found(actor: Actor, text: str, among_these: Q) -> Folder:
+    folder_id, rows = _as_id(text), visible(actor).filter(among_these)
+    if actor.member is not None and folded_name(text) in _private_labels():
         return private(actor)
-    found = _by_id(actor, text) or list(visible(actor).filter(folded=folded_name(text), is_private=False)[:2])
-    if not found:
+    is_meant = Q(id=folder_id) if folder_id else Q(folded=folded_name(text), is_private=False)
+    found = rows.filter(is_meant).first()
+    if found is None:
         raise InvalidOption(PARAM, _("There is no folder “%(name)s”.") % {"name": text[:LONGEST_FOLDER]})
-    if len(found) > 1:
-        raise InvalidOption(PARAM, _("Several folders are called “%(name)s”. Send the id of one.") % {"name": text})
-    among(actor, found[0]).require(ADD)
-    return found[0]
+    among(actor, found).require(ADD)
+    return found
 
 
-def require_existing(folder: Folder | None) -> None:
-    """Raises Refused for a folder that was deleted meanwhile. Call it with the tenant locked."""
-    if folder is not None and not Folder.objects.filter(id=folder.id).exists():
-        raise Refused("folder_deleted", _("The folder was deleted meanwhile. Choose another one."))
+def require_addable(actor: Actor, folder: Folder | None) -> None:
+    """Raises Refused for a folder that is gone, or where the actor may add nothing by the role that they have now.
+
+    Call it with the tenant locked.
+    """
+    now = Folder.objects.filter(id=folder.id).first() if folder is not None else None
+    if folder is not None and (now is None or not among(_as_of_now(actor), now).may(ADD)):
+        message = _("The folder was deleted meanwhile, or you may add nothing to it any more. Choose another one.")
+        raise Refused("folder_deleted", message)
+
+
+def _as_of_now(actor: Actor) -> Actor:
+    if actor.member is None:
+        return actor
+    member = Member.objects.filter(id=actor.member.id, user__is_active=True).first()
+    return replace(actor, permissions=actor.permissions & (PERMISSIONS[member.role] if member else frozenset()))
 
 
 def private(actor: Actor) -> Folder:
@@ -126,7 +166,7 @@ def create(actor: Actor, name: str, *, restricted: bool = False) -> Folder:
         tenant_lock.lock_for_adding(actor.tenant.id)
         if Folder.objects.filter(tenant=actor.tenant, is_private=False).count() >= MOST_FOLDERS:
             raise Refused("too_many_folders", _("There are %(n)d folders, which is the most.") % {"n": MOST_FOLDERS})
-        _require_new_name(actor, row)
+        _require_new_name(row)
         _insert(actor, row)
     return row
 
@@ -142,7 +182,7 @@ def change(actor: Actor, folder_id: UUID, name: str | None = None, restricted: b
         if name is not None:
             row.name = _checked_name(name)
             row.folded = folded_name(row.name)
-            _require_new_name(actor, row)
+            _require_new_name(row)
         if restricted is not None:
             row.restricted = restricted
         if (row.name, row.restricted) != before:
@@ -241,11 +281,11 @@ def _role(actor: Actor, folder: Folder) -> str | None:
     return FolderMember.objects.filter(folder=folder, member=actor.member).values_list("role", flat=True).first()
 
 
-def _by_id(actor: Actor, text: str) -> list[Folder]:
+def _as_id(text: str) -> UUID | None:
     try:
-        return list(visible(actor).filter(id=UUID(text)))
+        return UUID(text)
     except ValueError:
-        return []
+        return None
 
 
 def _insert(actor: Actor, row: Folder) -> None:
@@ -255,11 +295,33 @@ def _insert(actor: Actor, row: Folder) -> None:
     audit.record(actor, "folder.created", row, name=row.name, restricted=row.restricted)
 
 
-def _require_new_name(actor: Actor, row: Folder) -> None:
-    """Raises InvalidOption for the name of another folder that the actor sees: others must not become known by it."""
-    same = visible(actor).filter(folded=row.folded, is_private=False)
-    if same.exclude(id=row.id).exists() or row.folded == folded_name(private_label()):
-        raise InvalidOption("name", _("There is a folder “%(name)s” already.") % {"name": row.name})
+def _require_new_name(row: Folder) -> None:
+    """Raises InvalidOption for a name that a folder has, whoever sees it: twins would be mistaken for each other.
+
+    What private folders are called, in any language, and what stands for an id or for no folder is taken, too.
+    """
+    same = Folder.objects.filter(tenant=row.tenant, folded=row.folded, is_private=False).exclude(id=row.id)
+    is_reserved = row.folded == NOWHERE or row.folded in _private_labels() or _as_id(row.name) is not None
+    if is_reserved or row.folded.startswith(_others_labels()) or same.exists():
+        raise InvalidOption("name", _("The name “%(name)s” is taken.") % {"name": row.name})
+
+
+def _private_labels() -> set[str]:
+    return {folded_name(label) for label in _in_every_language(private_label)}
+
+
+def _others_labels() -> tuple[str, ...]:
+    """Returns how the labels of others' private folders begin."""
+    labels = _in_every_language(lambda: others_label("\n"))
+    return tuple(folded_name(label.partition("\n")[0]) for label in labels)
+
+
+def _in_every_language(text: Callable[[], str]) -> list[str]:
+    texts = []
+    for language, _name in settings.LANGUAGES:
+        with translation.override(language):
+            texts.append(text())
+    return texts
 
 
 def _checked_name(sent: str) -> str:

@@ -181,7 +181,7 @@ def _commit_new(request: TranscriptionRequest, recording: Recording, insert: Ins
     """
 
     def insert_both() -> Transcription:
-        folders.require_existing(request.folder)
+        folders.require_addable(request.actor, request.folder)
         quota.take_storage(recording.tenant, recording.bytes)
         recording.save(force_insert=True)
         search.index_recording(recording.id)

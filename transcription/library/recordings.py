@@ -209,7 +209,9 @@ def purge(tenant_id: UUID, rows: QuerySet[Recording], actor: Actor | None = None
         parts = [text for text, rehears in texts if rehears is not None]
         objects = [str(pk) for pk in (*whole, *row.shares.values_list("id", flat=True), *parts)]
         named, more = objects[:MOST_NAMED], len(objects) > MOST_NAMED
-        audit.record(actor or system_actor(row.tenant), ERASED, row, sha256=row.sha256, objects=named, more=more)
+        private = row.folder is not None and row.folder.is_private
+        who = actor or system_actor(row.tenant)
+        audit.record(who, ERASED, row, sha256=row.sha256, objects=named, more=more, private=private)
         keys = [*row.media_keys, *copies.forget(row.id), *videos.forget_of_recording(tenant_id, row.id)]
         row.delete()
         if row.audio_deleted_at is None:

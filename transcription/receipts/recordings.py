@@ -37,7 +37,9 @@ def receipt_of(actor: Actor, recording_id: UUID) -> dict[str, Any]:
     """
     actor.require("audit.view")
     row = Recording.objects.filter(tenant=actor.tenant, id=recording_id)
-    if row.exists() and not row.filter(seen(actor)).exists():
+    erased = _erasure(actor.tenant, recording_id)
+    was_private = erased is not None and erased.details.get("private") and actor.key is not None
+    if was_private or (row.exists() and not row.filter(seen(actor)).exists()):
         raise Http404(_("There is no such recording."))
     receipt = signed_receipt(actor.tenant, recording_id)
     audit.record(actor, "receipt.made", Recording(pk=recording_id))

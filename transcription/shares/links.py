@@ -175,12 +175,12 @@ def revoke(actor: Actor, share_id: UUID) -> Share:
 
 
 def revoke_of(actor: Actor, maker: str) -> int:
-    """Ends all links that somebody made, by their address, and returns how many. Raises PermissionDenied.
+    """Ends all links that somebody made to recordings that the actor sees, by their address, and returns how many.
 
-    Those of deleted recordings, too: undo would bring them back.
+    Those of deleted recordings, too: undo would bring them back. Raises PermissionDenied.
     """
     actor.require(MANAGE)
-    return revoke_all(actor, _of_maker(actor, maker)) if maker else 0
+    return revoke_all(actor, _of_maker(actor, maker).filter(seen(actor, "recording"))) if maker else 0
 
 
 def keep(actor: Actor, share_id: UUID) -> Share:

@@ -166,7 +166,7 @@ def undo(actor: Actor, series: UUID) -> Undone:
         try:
             revert(actor, revision.transcription_id, revision.number - 1, {str(revision.number)}, series)
             undone += 1
-        except (Stale, Http404, NotCompleted, TextDeleted):  # somebody was faster
+        except (Stale, Http404, NotCompleted, TextDeleted, PermissionDenied):  # somebody was faster
             pass
         if clock.is_over:
             break
@@ -209,6 +209,7 @@ def _replace(actor: Actor, rule: Rule, target: Target, series: UUID) -> Outcome:
     tags = {str(target.revision)}
     made = _of(actor).filter(MADE, series=series, transcription=target.transcription_id)
     try:
+        recordings.transcription(actor, target.transcription_id, permission=PERMISSION)  # before the text is looked at
         row = transcript(actor, target.transcription_id)
         compare_tags(tags, list_tag(row))
         edits, _number = edits_of(row, rule, target.skipped)  # of the expected revision, if it is found after that, too

@@ -11,7 +11,8 @@ from django.utils.translation import gettext as _
 
 from tenants.access import Actor
 from transcription.errors import Refused
-from transcription.folders.visibility import seen
+from transcription.folders.folders import ADD
+from transcription.folders.visibility import VIEW, among, seen
 from transcription.uploads import acceptance, bucket, files
 from transcription.uploads.bucket import Part
 from transcription.uploads.files import Gone, Locked, LockedFile
@@ -30,12 +31,16 @@ def uploads(actor: Actor) -> QuerySet[Upload]:
     return rows.order_by("-created_at", "-id")
 
 
-def upload(actor: Actor, upload_id: UUID, way: str = "") -> Upload:
-    """Returns an upload of the actor's tenant, of the given way or any. Raises Http404 and PermissionDenied."""
-    rows = uploads(actor).filter(id=upload_id).select_related("tenant__quota", "api_key")
+def upload(actor: Actor, upload_id: UUID, way: str = "", permission: str = VIEW) -> Upload:
+    """Returns an upload of the actor's tenant, of the given way or any.
+
+    Raises Http404, and PermissionDenied where the actor may not do that in the folder that it goes to.
+    """
+    rows = uploads(actor).filter(id=upload_id).select_related("tenant__quota", "api_key", "folder")
     found = (rows.filter(way=way) if way else rows).first()
     if found is None:
         raise Http404(_("There is no such upload."))
+    among(actor, found.folder).require(permission)
     return found
 
 
@@ -78,7 +83,7 @@ def locked(row: Upload) -> LockedFile:
 
 def terminate(actor: Actor, upload_id: UUID, way: str) -> None:
     """Deletes an upload with its bytes; a recording made of it stays. Raises Http404 and Refused."""
-    row = upload(actor, upload_id, way)
+    row = upload(actor, upload_id, way, ADD)
     if not row.is_on_disk:
         _abandon(row)
         return

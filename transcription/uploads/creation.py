@@ -119,7 +119,7 @@ def _within_limits(actor: Actor, plan: Plan, way: Upload.Way, folder: Folder | N
     with transaction.atomic():
         tenant_lock.lock_for_adding(actor.tenant.id)
         _check_under_way(actor.tenant, plan.length)
-        folders.require_existing(folder)
+        folders.require_addable(actor, folder)
         row.save(force_insert=True)
     return row
 

@@ -69,8 +69,8 @@ class RecordingFolderView(TenantView):
     def put(self, request: Request, recording_id: UUID) -> Response:
         """Raises InvalidOption and Refused."""
         self.actor.require(moving.PERMISSION)
-        recordings.recording(self.actor, recording_id)
-        into = folders.chosen(self.actor, parse_body(request, MoveBody).folder)
+        recordings.recording(self.actor, recording_id, permission=moving.PERMISSION)
+        into = folders.moved_to(self.actor, parse_body(request, MoveBody).folder)
         moving.move(self.actor, recording_id, into)
         return Response(recording_fields(recordings.recording(self.actor, recording_id)))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+from django.db.models import Q
 from django.urls import reverse
 
 from portal.api.native.schemas.failures import Failure
@@ -65,7 +66,7 @@ def transcription_fields(row: Transcription, with_place: bool = True) -> Transcr
         "processing_seconds": row.processing_seconds,
         "translates": str(row.translates_id) if row.translates_id else None,
         "reused": row.is_reused,
-        "reused_from": str(row.reused_from_id) if row.reused_from_id else None,
+        "reused_from": _source(row),
         "text_deleted_at": rfc3339(row.text_deleted_at),
         "revision": row.revision,
         "checked_share": round(row.checked_share, 4),
@@ -106,3 +107,10 @@ def _links(row: Transcription) -> dict[str, str] | None:
 
 def rfc3339(when: datetime | None) -> str | None:
     return when.isoformat() if when else None
+
+
+def _source(row: Transcription) -> str | None:
+    """Returns the transcription whose text was reused, unless it is in a folder of which the caller may not know."""
+    everywhere = Q(recording__folder=None) | Q(recording__folder=row.recording.folder_id)
+    rows = Transcription.objects.filter(everywhere, id=row.reused_from_id)
+    return str(row.reused_from_id) if row.reused_from_id and rows.exists() else None

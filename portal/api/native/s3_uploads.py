@@ -22,6 +22,7 @@ from portal.api.native.schemas.uploads import (
 from portal.api.native.tenant_view import TenantView
 from portal.api.native.uploads import upload_fields
 from portal.http.tus import source_of
+from transcription.folders.folders import ADD
 from transcription.intake import idempotency
 from transcription.uploads import access, bucket, creation
 from transcription.uploads.creation import Plan
@@ -80,7 +81,7 @@ class PartUrlsView(TenantView):
         body={JSON: WantedParts},
     )
     def post(self, request: Request, upload_id: UUID) -> Response:
-        row = access.upload(self.actor, upload_id, Upload.Way.S3)
+        row = access.upload(self.actor, upload_id, Upload.Way.S3, ADD)
         wanted = {part.number: part.sha256 for part in parse_body(request, WantedParts).parts}
         urls = access.part_urls(row, wanted)
         parts = [PartUrl(number=n, url=url, headers=_part_headers(row, n, wanted[n])) for n, url in urls.items()]
@@ -92,7 +93,7 @@ class CompleteView(TenantView):
 
     @operation("completeMultipartUpload", "All parts are there", {202: MultipartBody})
     def post(self, request: Request, upload_id: UUID) -> Response:
-        row = access.upload(self.actor, upload_id, Upload.Way.S3)
+        row = access.upload(self.actor, upload_id, Upload.Way.S3, ADD)
         access.complete(row)
         return Response(_fields(row), 202, headers={"Location": f"/api/v1/uploads/{row.id}"})
 

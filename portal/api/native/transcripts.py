@@ -65,7 +65,8 @@ def _transcript(actor: Actor, request: Request, row: Transcription, extension: s
     said = threads.of_file(actor, row.recording_id, extension, wanted=COMMENTS.read(request) == "true")
     original, beside = wants_original(actor, request), _beside(row, BESIDE.read(request))
     export = exports.render(row, extension, layout, original=original, comments=said, beside=beside)
-    read_audit.exported(actor, row, extension)
+    for one in (row, beside) if beside else (row,):
+        read_audit.exported(actor, one, extension)
     return HttpResponse(export.body, content_type=export.content_type)
 
 

@@ -27,6 +27,7 @@ from tenants import usage as charges
 from tenants.models import LedgerEntry
 from tenants.rate_limit import Allowance
 from transcription.errors import InvalidOption
+from transcription.library import charges as ledger
 
 MONTH = parameters.Text("month", "As 2026-11; every month without it.")
 
@@ -70,25 +71,25 @@ class LedgerView(TenantView):
     )
     def get(self, request: Request) -> Response:
         """Raises InvalidOption."""
-        self.actor.require("usage.view")
-        rows = charges.entries(self.actor.tenant, _month(MONTH.read(request)))
+        rows = ledger.entries(self.actor, _month(MONTH.read(request)))
         return newest_first(rows, request, self, entry_fields)
 
 
 def entry_fields(entry: LedgerEntry) -> LedgerEntryBody:
     """Returns an entry's fields.
 
-    Whoever caused the charge is a member's e-mail address or a key, null where that was not kept or they are gone.
+    Whoever caused the charge is a member's e-mail address or a key, null where that was not kept or they are gone. The
+    transcription is null, and the description empty, for a recording that the caller doesn't see.
     """
-    key = entry.api_key
+    key, (transcription, name) = entry.api_key, ledger.named(entry)
     return {
         "id": str(entry.pk),
         "created_at": entry.created_at.isoformat(),
         "month": f"{entry.month.month:%Y-%m}",
         "kind": entry.kind,
-        "transcription": str(entry.transcription_id),
+        "transcription": transcription or None,
         "seconds": entry.seconds,
-        "description": entry.description,
+        "description": name,
         "member": entry.user.email if entry.user else None,
         "key": {"id": str(key.id), "name": key.name} if key else None,
     }

@@ -74,7 +74,8 @@ class VideoFileView(TenantView):
         row = orders.video(self.actor, video_id)
         if not orders.is_current(row):
             return problem(409, "not_ready", _("The video is not ready: see its status."))
-        read_audit.exported(self.actor, row.transcription, orders.ending(row))
+        for one in (row.transcription, row.beside) if row.beside else (row.transcription,):
+            read_audit.exported(self.actor, one, orders.ending(row))
         if not storage.is_local():
             return HttpResponseRedirect(storage.signed_url(row.key))
         content_type = "video/mp4" if row.is_mp4 else "video/x-matroska"

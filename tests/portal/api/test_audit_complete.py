@@ -44,6 +44,7 @@ SHOWS = {
     "GET /transcriptions/{transcription}/download.srt": "transcript.exported",
     "GET /transcriptions/{transcription}/segments/0/": "transcript.read",
     "GET /transcriptions/{transcription}/lines/": "transcript.read",
+    "GET /transcriptions/{transcription}/cues/": "transcript.read",
     "GET /transcriptions/{transcription}/history/": "transcript.read",
     "GET /transcriptions/{transcription}/walk/": "transcript.read",
     "GET /transcriptions/{transcription}/rehearings/{rehearing}/": "transcript.read",

@@ -38,7 +38,7 @@ UNKNOWN: list[tuple[str, str, dict[str, Any]]] = [
     ("PATCH", "/api/v1/terms/{term}", {"note": "x"}),
     ("POST", "/api/v1/folders", {"name": "Plans"}),
     ("PATCH", "/api/v1/folders/{folder}", {"restricted": True}),
-    ("PUT", "/api/v1/recordings/{recording}/folder", {"folder": ""}),
+    ("PUT", "/api/v1/recordings/{recording}/folder", {"folder": "none"}),
     ("POST", "/api/v1/tags", {"name": "Board"}),
     ("PATCH", "/api/v1/tags/{tag}", {"colour": 1}),
     ("POST", "/api/v1/tags/{tag}/merge", {"into": "x"}),

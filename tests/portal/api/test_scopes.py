@@ -93,7 +93,7 @@ TABLE: list[tuple[str, str, Any, dict[str, int]]] = [
     ("GET", "/api/v1/folders/{folder}", None, READ),
     ("PATCH", "/api/v1/folders/{folder}", {"restricted": True}, ADMIN),
     ("DELETE", "/api/v1/folders/{folder}", None, ADMIN_204),
-    ("PUT", "/api/v1/recordings/{recording}/folder", {"folder": ""}, WRITE),
+    ("PUT", "/api/v1/recordings/{recording}/folder", {"folder": "none"}, WRITE),
     ("GET", "/api/v1/tags", None, READ),
     ("POST", "/api/v1/tags", {"name": "Interviews"}, WRITE_201),
     ("GET", "/api/v1/tags/{tag}", None, READ),

@@ -46,6 +46,9 @@ ACCOUNTS = """
 # Of operators.
 ADMIN = """
     operations/
+    operations/queue/
+    operations/failures/
+    operations/engines/
     operations/latency/
     operations/transcriptions/<uuid:transcription_id>/
     -

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import time
 from typing import Any
 
 import docx
@@ -11,11 +12,12 @@ from django.db.models import F
 from django.test import Client
 
 from tenants import scope
-from tenants.models import Reservation
+from tenants.models import AuditEntry, Reservation
 from tests.conftest import Character
 from tests.portal.web.conftest import Make, make_translation
 from transcription import search
 from transcription.exports.beside import aligned
+from transcription.exports.document import word_document
 from transcription.library import recordings
 from transcription.models import Engine, Recording, Segment, Task, Transcription
 
@@ -129,3 +131,49 @@ def test_each_segment_stands_at_the_line_that_it_overlaps_most() -> None:
     assert aligned(lines, said) == ["a b", "c", "d e f"]
     assert aligned(lines, []) == ["", "", ""]
     assert aligned([], said) == []
+    at_once = [line(0, 30), line(5, 6), line(7, 8, " "), line(40, 50)]
+    assert aligned(at_once, [line(10, 20, "a"), line(7, 8, "b"), line(5.1, 5.5, "c")]) == ["a b", "c", "", ""]
+
+
+def test_text_beside_a_line_without_text_is_in_every_file(as_alice: Client, row: Transcription) -> None:
+    other = make_translation(row, "Good morning.", "Two risks.")
+    with scope.bound(row.tenant_id):
+        Segment.objects.filter(transcription=row, index=0).update(text="")
+    files = [file_of(as_alice, row, format, other).content for format in ("txt", "srt", "vtt", "docx")]
+    table = docx.Document(io.BytesIO(files.pop())).tables[0]
+    assert all(b"Good morning. Two risks." in file for file in files)
+    assert [cell.text for cell in table.rows[0].cells][1] == "Good morning. Two risks."
+
+
+def test_both_texts_are_noted_as_read(as_alice: Client, alice: Character, row: Transcription) -> None:
+    other = make_translation(row, "Good morning.")
+    file_of(as_alice, row, "txt", other)
+    as_alice.get(f"/transcriptions/{row.id}/cues/", {"beside": str(other.id)})
+    Client().get(f"/api/v1/transcriptions/{row.id}/transcript.srt?beside={other.id}", headers=alice.bearer)
+    with scope.bound(row.tenant_id):
+        read: dict[str, list[tuple[str, Any]]] = {str(one.id): [] for one in (row, other)}
+        for entry in AuditEntry.objects.filter(object_id__in=read).order_by("created_at"):
+            read[entry.object_id].append((entry.action, entry.details.get("format", entry.details.get("by"))))
+    both = [("transcript.exported", "txt"), ("transcript.read", "page"), ("transcript.exported", "srt")]
+    assert list(read.values()) == [both, both]
+
+
+def test_a_long_recording_takes_as_long_for_each_line_as_a_short_one(row: Transcription) -> None:
+    def seconds(count: int) -> float:
+        lines = [Segment(start=n, end=n + 1, text="Eins") for n in range(count)]
+        to_the_end = [Segment(start=n, end=count, text="One") for n in range(count)]
+        begin = time.process_time()
+        texts = aligned(to_the_end, to_the_end)
+        word_document(row, lines, beside=aligned(lines, to_the_end))
+        assert len(texts) == count
+        return time.process_time() - begin
+
+    seconds(10)
+    with scope.bound(row.tenant_id):
+        assert seconds(2400) < 8 * seconds(400)
+
+
+def test_a_translation_that_is_stopped_on_the_page_leaves_no_message(as_alice: Client, row: Transcription) -> None:
+    work = as_alice.post(f"/transcriptions/{row.id}/beside/").json()["under_way"]
+    assert as_alice.post(work["cancel"], headers={"X-Requested-With": "XMLHttpRequest"}).status_code == 204
+    assert not list(as_alice.get("/recordings/").context["messages"])

@@ -9,6 +9,8 @@ from uuid import UUID
 import pytest
 from django.core.exceptions import PermissionDenied
 from django.http import Http404
+from django.test import Client
+from django.utils import translation
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -25,6 +27,7 @@ from transcription.folders.visibility import is_seen_by, people_who_see, seen
 from transcription.library import moving, recordings, tags
 from transcription.library.filters import NO_FOLDER, Filter
 from transcription.models import Comment, Folder, FolderMember, FolderRole, Mention, Recording, Transcription
+from transcription.models.tag import folded_name
 from transcription.transcripts import editing
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("within")]
@@ -106,13 +109,60 @@ def test_a_folder_is_found_by_name_and_only_deleted_when_nothing_is_in_it_or_on_
         moving.move(erin.actor, meeting.recording_id, talks)
 
 
-def test_the_name_of_a_hidden_folder_is_not_told_by_a_refusal(alice: Character, erin: Character) -> None:
-    folders.create(alice.actor, "Takeover", restricted=True)
-    twin = folders.create(erin.actor, "Takeover")
-    assert folders.chosen(erin.actor, "takeover") == twin
-    with pytest.raises(InvalidOption, match="Several"):
-        folders.chosen(alice.actor, "takeover")
-    assert folders.chosen(alice.actor, str(twin.id)) == twin
+def test_no_folder_is_mistaken_for_another_one(alice: Character, erin: Character, meeting: Transcription) -> None:
+    board = folders.create(alice.actor, "Takeover", restricted=True)
+    talks = folders.create(erin.actor, "Talks")
+    own = folders.private(alice.actor)
+    taken = ("takeover", "My private folder", "我的私人文件夹", "Private: alice@acme.example", str(board.id), "None")
+    for name in (*taken, "TALKS"):
+        with pytest.raises(InvalidOption, match="is taken"):
+            folders.create(erin.actor, name)
+    with pytest.raises(InvalidOption, match="is taken"):
+        folders.change(erin.actor, talks.id, "Takeover")
+    with translation.override("zh-hans"):
+        for name in taken[1:]:
+            with pytest.raises(InvalidOption):
+                folders.create(erin.actor, name)
+        assert folders.chosen(alice.actor, "My private folder") == own
+    assert folders.chosen(alice.actor, "takeover") == folders.chosen(alice.actor, str(board.id)) == board
+    Folder.objects.filter(id=talks.id).update(folded=folded_name(str(board.id)))  # as of before names were checked
+    with pytest.raises(InvalidOption, match="no folder"):
+        folders.chosen(erin.actor, str(board.id))
+
+
+def test_nobody_puts_others_recordings_into_a_private_folder_or_is_given_one_in_vain(
+    alice: Character, bob: Character, erin: Character, meeting: Transcription, client: Client
+) -> None:
+    own = folders.private(erin.actor)
+    with pytest.raises(InvalidOption, match="no folder"):
+        folders.chosen(alice.actor, str(own.id))
+    with pytest.raises(InvalidOption, match="private folder"):
+        moving.move(alice.actor, meeting.recording_id, folders.moved_to(alice.actor, str(own.id)))
+    Recording.objects.filter(id=meeting.recording_id).update(created_by=erin.user, folder=own)
+    client.force_login(alice.user)
+    address = f"/recordings/{meeting.recording_id}/folder/"
+    for sent, place in (("", own), (None, own), ("none", None), (str(own.id), own)):
+        client.post(address, {} if sent is None else {"folder": sent})
+        assert Recording.objects.get(id=meeting.recording_id).folder == place
+    Recording.objects.filter(id=meeting.recording_id).update(folder=folders.private(alice.actor))
+    frank = create_member(alice.tenant, "frank@acme.example", Role.EDITOR)
+    client.force_login(frank.user)
+    assert client.post(address, {"folder": "My private folder"}).status_code == 404
+    assert not Folder.objects.filter(owner=frank.member).exists()
+
+
+def test_who_may_add_nothing_any_more_as_a_file_is_taken_in_adds_nothing(alice: Character, erin: Character) -> None:
+    board = folders.create(alice.actor, "Board", restricted=True)
+    folders.set_member(alice.actor, board.id, erin.user.email, FolderRole.EDITOR)
+    folders.require_addable(erin.actor, board)
+    folders.set_member(alice.actor, board.id, erin.user.email, FolderRole.VIEWER)
+    with pytest.raises(Refused, match="may add nothing"):
+        folders.require_addable(erin.actor, board)
+    adam = create_member(alice.tenant, "adam@acme.example", Role.ADMIN)
+    folders.require_addable(adam.actor, board)
+    members.change_role(alice.actor, adam.member.id, Role.EDITOR)
+    with pytest.raises(Refused, match="may add nothing"):
+        folders.require_addable(adam.actor, board)
 
 
 def test_a_private_folder_is_made_on_first_use_and_outlives_its_person(

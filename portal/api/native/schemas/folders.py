@@ -25,7 +25,7 @@ class FolderChanges(RequestBody):
 
 
 class MoveBody(RequestBody):
-    """The name or id of the folder that the recording is moved to; empty to take it out of any."""
+    """The name or id of the folder that the recording is moved to; “none” to take it out of any."""
 
     folder: Text
 

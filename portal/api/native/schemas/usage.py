@@ -54,7 +54,7 @@ class LedgerEntryBody(TypedDict):
     created_at: str
     month: str
     kind: str
-    transcription: str
+    transcription: str | None
     seconds: int
     description: str
     member: str | None
