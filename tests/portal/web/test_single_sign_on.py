@@ -729,6 +729,11 @@ class TestItsPage:
             assert answer["Location"] == f"/accounts/again/?next={PAGE.replace('/', '%2F')}"
         assert SECRET not in str(dict(browser.session.items()))
         browser.post("/accounts/again/", {"password": "correct horse"})
+        page = browser.get(PAGE)
+        assert {name: page.context["form"][name].value() for name in ("issuer", "required_claim")} == {
+            "issuer": "",
+            "required_claim": "",
+        }
         assert browser.post(PAGE, form)["Location"] == PAGE
         assert browser.post(PAGE, form | {"issuer": "https://login.acme.example"}).status_code == 302
         assert told(alice.tenant, "provider.changed")[-1]["issuer_before"] == provider.issuer
