@@ -496,6 +496,10 @@ class TestRequired:
         answer = client.post("/accounts/login/", {"login": "bob@acme.example", "password": "correct horse"})
         assert answer["Location"] == CHOOSE
         assert tenants_of(client) == []
+        account, typed = Client(), {"login": "bob@acme.example", "password": "correct horse"}
+        account.post("/accounts/login/", typed | {"next": "/accounts/security/"})
+        assert account.get("/accounts/security/").status_code == 200, "where a factor is set up that is required"
+        assert tenants_of(account) == []
         client.post("/accounts/login/", {"login": "alice@acme.example", "password": "correct horse"})
         assert tenants_of(client) == ["Acme"], "for the day on which the provider fails"
 
