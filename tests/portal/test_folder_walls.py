@@ -5,6 +5,7 @@ Erin and Victor are editors of Acme. Victor is a viewer of the folder that Alice
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 from uuid import uuid4
 
@@ -289,10 +290,11 @@ def test_a_tag_that_others_need_is_only_taken_off_what_one_sees(
     with scope.bound(erin.tenant.id):
         own = make_transcription(erin.tenant)
         tag = tags.put(erin.actor, own.recording_id, "Merger")
-        for refused in (
+        refusals: list[Callable[[], object]] = [
             lambda: tags.change(erin.actor, tag.id, "Lunch"),
             lambda: tags.merge(erin.actor, tag.id, tags.create(erin.actor, "Lunch")[0].id),
-        ):
+        ]
+        for refused in refusals:
             with pytest.raises(InvalidOption, match="can’t correct"):
                 refused()
         client.force_login(erin.user)
@@ -320,10 +322,11 @@ def test_who_is_taken_out_of_a_folder_loses_the_links_to_what_is_in_it(
 def test_a_folder_keeps_a_manager(alice: Character, erin: Character, victor: Character) -> None:
     with scope.bound(alice.tenant.id):
         board = folders.create(erin.actor, "Board", restricted=True)
-        for refused in (
+        refusals: list[Callable[[], object]] = [
             lambda: folders.remove_member(erin.actor, board.id, erin.member.id),
             lambda: folders.set_member(erin.actor, board.id, erin.user.email, FolderRole.EDITOR),
-        ):
+        ]
+        for refused in refusals:
             with pytest.raises(InvalidOption, match="keep a manager"):
                 refused()
         folders.set_member(erin.actor, board.id, victor.user.email, FolderRole.MANAGER)
