@@ -67,6 +67,7 @@ THOROUGH = {
     "tests/portal/test_consumers.py",
     "tests/portal/test_doctor.py",
     "tests/portal/test_error_reports.py",
+    "tests/portal/test_folder_walls.py",
     "tests/portal/test_realtime.py",
     "tests/portal/test_transcript_socket.py",
     "tests/portal/web/factors/test_in_between.py",

@@ -48,6 +48,7 @@ ON_POSTGRESQL = {
     "tests/transcription/intake/test_accept.py": "one transaction for recording, transcription and reservation",
     "tests/transcription/library/test_recordings.py": "lists that are filtered and sorted by the database",
     "tests/transcription/queue/test_lifecycle.py": "writes under a fence and an unexpired lease",
+    "tests/transcription/folders/test_folders.py": "who sees what, as one condition of each query",
     "tests/transcription/library/test_retention.py": "due times by the database's clock",
     "tests/transcription/intake/test_reuse.py": "requests for one content that race",
     "tests/transcription/search/test_search.py": "full text: each database has its own",

@@ -16,6 +16,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
 from portal.web.access import TenantRequest, member_required
+from portal.web.provider import themselves
 from tenants import directory, newcomers
 from tenants.identity_providers import PERMISSION
 from tenants.members import MemberConflict
@@ -34,6 +35,7 @@ class TokenForm(forms.Form):
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 @member_required(PERMISSION)
+@themselves("web:directory")
 def tokens(request: TenantRequest) -> HttpResponseBase:
     """Renders the page with a new token instead of redirecting, which would require storing it."""
     form, secret = TokenForm(request.POST if request.method == "POST" else None), ""

@@ -30,36 +30,42 @@ from tenants import identity_providers, newcomers
 from tenants.access import SAFE_METHODS, signed_by_of
 from tenants.throttle import Limit
 
+OwnersView = Callable[[TenantRequest], HttpResponseBase]
 SAVED_WITHIN = 1800
 """For so many seconds an owner may fill in the form."""
 
 TESTS = Limit("tests of an organisation's OpenID provider", 10, 60)
 
 
-def themselves(view: Callable[[TenantRequest], HttpResponseBase]) -> Callable[[TenantRequest], HttpResponseBase]:
+def themselves(page: str) -> Callable[[OwnersView], OwnersView]:
     """Wants owners to have shown lately that it is them, and none whom the provider itself has signed in.
 
-    allauth would keep the form in the session meanwhile, with the client secret.
+    Then they are led to `page`. allauth would keep the form in the session meanwhile, with the client secret.
     """
 
-    @wraps(view)
-    def guarded(request: TenantRequest) -> HttpResponseBase:
-        identity_providers.require(request.actor)
-        if signed_by_of(cast(Any, request.session)) is not None:
-            return render(request, "account/elsewhere.html", status=403)
-        shown = [one["at"] for one in get_authentication_records(request, request.user) if one.get("reauthenticated")]
-        longest = REAUTHENTICATION_TIMEOUT if request.method in SAFE_METHODS else SAVED_WITHIN
-        if time.time() - max(shown, default=0) > longest:
-            return redirect(f"{reverse('account_reauthenticate')}?{urlencode({'next': reverse('web:provider')})}")
-        return view(request)
+    def decorate(view: OwnersView) -> OwnersView:
+        @wraps(view)
+        def guarded(request: TenantRequest) -> HttpResponseBase:
+            identity_providers.require(request.actor)
+            if signed_by_of(cast(Any, request.session)) is not None:
+                return render(request, "account/elsewhere.html", status=403)
+            shown = [
+                one["at"] for one in get_authentication_records(request, request.user) if one.get("reauthenticated")
+            ]
+            longest = REAUTHENTICATION_TIMEOUT if request.method in SAFE_METHODS else SAVED_WITHIN
+            if time.time() - max(shown, default=0) > longest:
+                return redirect(f"{reverse('account_reauthenticate')}?{urlencode({'next': reverse(page)})}")
+            return view(request)
 
-    return guarded
+        return guarded
+
+    return decorate
 
 
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 @member_required(identity_providers.PERMISSION)
-@themselves
+@themselves("web:provider")
 def provider(request: TenantRequest) -> HttpResponseBase:
     row = identity_providers.provider_of(request.actor)
     form = ProviderForm(row, request.POST if request.method == "POST" else None)
@@ -81,7 +87,7 @@ def provider(request: TenantRequest) -> HttpResponseBase:
 
 @require_POST
 @member_required(identity_providers.PERMISSION)
-@themselves
+@themselves("web:provider")
 def test(request: TenantRequest) -> HttpResponse:
     """Asks the provider for its addresses and keys now, and says what is wrong."""
     row = identity_providers.provider_of(request.actor)
@@ -104,7 +110,7 @@ def test(request: TenantRequest) -> HttpResponse:
 
 @require_POST
 @member_required(identity_providers.PERMISSION)
-@themselves
+@themselves("web:provider")
 def remove(request: TenantRequest) -> HttpResponse:
     if identity_providers.provider_of(request.actor) is not None:
         identity_providers.remove(request.actor)

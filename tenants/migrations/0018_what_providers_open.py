@@ -38,7 +38,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='identityprovider',
             name='required_claim',
-            field=models.CharField(blank=True, db_default='', help_text='A claim and its value, as in tid = 1b2c3d, without which nobody is signed in: for an issuer that signs for other organisations, too. Google’s accounts need an hd of your domains anyway.', max_length=200, verbose_name='claim that people must have'),
+            field=models.CharField(blank=True, db_default='', default='', help_text='A claim and its value, as in tid = 1b2c3d, without which nobody is signed in: for an issuer that signs for other organisations, too. Google’s accounts need an hd of your domains anyway.', max_length=200, verbose_name='claim that people must have'),
         ),
         migrations.RunPython(untie, migrations.RunPython.noop),
         migrations.AddField(

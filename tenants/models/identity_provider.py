@@ -57,6 +57,7 @@ class IdentityProvider(models.Model):
         _("claim that people must have"),
         max_length=200,
         blank=True,
+        default="",
         db_default="",
         help_text=_(
             "A claim and its value, as in tid = 1b2c3d, without which nobody is signed in: for an issuer that signs "

@@ -83,7 +83,7 @@ def test_a_film_is_translated_beside_and_subtitled(page: Page, film: Path, tmp_p
     video.scroll_into_view_if_needed()
     picture(page, "a video is made")
     with page.expect_download() as saved:
-        video.get_by_role("link", name="Download").click(timeout=TRANSCRIBED)
+        video.get_by_role("link", name="Download").click(timeout=3 * TRANSCRIBED)
     assert saved.value.suggested_filename == "a fox on film.subtitled.mp4"
     assert Path(saved.value.path()).read_bytes()[4:8] == b"ftyp"
     picture(page, "a video is there")

@@ -48,12 +48,12 @@ SECRET = "Takeover"
 PAGES = [
     (method, url, roles)
     for method, url, roles in pages.TABLE
-    if any(name in url for name in ("{recording}", "{transcription}", "{share}"))
+    if any(name in url for name in ("{recording}", "{transcription}", "{share}", "{video}"))
 ]
 ROUTES = [
     (method, path, body)
     for method, path, body, _statuses in programs.TABLE
-    if any(name in path for name in ("{recording}", "{transcription}", "{share}"))
+    if any(name in path for name in ("{recording}", "{transcription}", "{share}", "{video}"))
 ]
 
 

@@ -496,6 +496,10 @@ class TestRequired:
         answer = client.post("/accounts/login/", {"login": "bob@acme.example", "password": "correct horse"})
         assert answer["Location"] == CHOOSE
         assert tenants_of(client) == []
+        account, typed = Client(), {"login": "bob@acme.example", "password": "correct horse"}
+        account.post("/accounts/login/", typed | {"next": "/accounts/security/"})
+        assert account.get("/accounts/security/").status_code == 200, "where a factor is set up that is required"
+        assert tenants_of(account) == []
         client.post("/accounts/login/", {"login": "alice@acme.example", "password": "correct horse"})
         assert tenants_of(client) == ["Acme"], "for the day on which the provider fails"
 
@@ -729,6 +733,11 @@ class TestItsPage:
             assert answer["Location"] == f"/accounts/again/?next={PAGE.replace('/', '%2F')}"
         assert SECRET not in str(dict(browser.session.items()))
         browser.post("/accounts/again/", {"password": "correct horse"})
+        page = browser.get(PAGE)
+        assert {name: page.context["form"][name].value() for name in ("issuer", "required_claim")} == {
+            "issuer": "",
+            "required_claim": "",
+        }
         assert browser.post(PAGE, form)["Location"] == PAGE
         assert browser.post(PAGE, form | {"issuer": "https://login.acme.example"}).status_code == 302
         assert told(alice.tenant, "provider.changed")[-1]["issuer_before"] == provider.issuer
