@@ -37,7 +37,7 @@ def charged(alice: Character, fox: Path) -> Transcription:
 
 def told(client: Client, who: Character) -> str:
     client.force_login(who.user)
-    csv = b"".join(client.get("/usage/ledger.csv"))  # type: ignore[arg-type]
+    csv = b"".join(client.get("/usage/ledger.csv"))
     return client.get("/usage/").content.decode() + csv.decode()
 
 

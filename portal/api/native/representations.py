@@ -111,6 +111,8 @@ def rfc3339(when: datetime | None) -> str | None:
 
 def _source(row: Transcription) -> str | None:
     """Returns the transcription whose text was reused, unless it is in a folder of which the caller may not know."""
+    if row.reused_from_id is None:
+        return None
     everywhere = Q(recording__folder=None) | Q(recording__folder=row.recording.folder_id)
     rows = Transcription.objects.filter(everywhere, id=row.reused_from_id)
-    return str(row.reused_from_id) if row.reused_from_id and rows.exists() else None
+    return str(row.reused_from_id) if rows.exists() else None
