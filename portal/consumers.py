@@ -59,6 +59,9 @@ class TenantConsumer(AsyncJsonWebsocketConsumer):
     viewer: Actor
     """Who has the socket, as they were when they were last checked."""
 
+    is_checked = True
+    """Whether the last check of them could be made: without it no text is sent."""
+
     recheck: asyncio.Task[None] | None = None
     is_closed = False
 
@@ -155,9 +158,10 @@ class TenantConsumer(AsyncJsonWebsocketConsumer):
                 if actor is None:
                     await self.close(NOT_SIGNED_IN)
                     return
-                self.viewer = actor
+                self.viewer, self.is_checked = actor, True
                 await self.check()
             except AWAY as error:
+                self.is_checked = False
                 log.warning("A socket could not be checked (%s); trying again.", str(error).strip())
             except StopConsumer:
                 return
@@ -199,7 +203,7 @@ class TranscriptionConsumer(TenantConsumer):
         await self.send_json(snapshot)
 
     async def transcription_progress(self, event: dict[str, Any]) -> None:
-        if event["seq"] <= self.sequence:
+        if event["seq"] <= self.sequence or not self.is_checked:
             return
         self.sequence = event["seq"]
         await self.send_json({**event, "type": "progress"})
@@ -297,6 +301,7 @@ class TranscriptConsumer(TenantConsumer):
 
     async def check(self) -> None:
         """Sends the revision where its event was lost; closes the socket of a text that is gone."""
+        self.may_edit = await self.may_edit_it(self.viewer)
         revision = await self.current_revision()
         if revision is None:
             await self.close(NOT_FOUND)

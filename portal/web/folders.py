@@ -7,6 +7,7 @@ from uuid import UUID
 
 from django.contrib import messages
 from django.core.paginator import Paginator
+from django.db import transaction
 from django.db.models import Count
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
@@ -19,13 +20,16 @@ from portal.web.access import TenantRequest, member_required
 from portal.web.library_choices import people_choices
 from portal.web.undo import moved_with_undo
 from tenants.access import Actor
+from tenants.former_members import KeyDecision
 from transcription.errors import InvalidOption, Refused
 from transcription.folders import folders as service
 from transcription.library import moving
 from transcription.library import recordings as library
-from transcription.models import FolderRole, Recording
+from transcription.models import Folder, FolderMember, FolderRole, Recording
 from transcription.models.folder import LONGEST_FOLDER
 from transcription.models.tag import folded_name
+from transcription.shares import leavers
+from transcription.shares.models import Share
 
 ON_A_PAGE = 50
 OFFERED = 20
@@ -96,7 +100,7 @@ def show(request: TenantRequest, folder_id: UUID) -> HttpResponse:
         "folder": row,
         "label": service.label(actor, row),
         "count": Recording.objects.filter(folder=row, deleted_at=None).count(),
-        "members": service.members(actor, folder_id),
+        "members": _with_links(actor, row, manages),
         "roles": FolderRole.choices,
         "manages": manages,
         "people": people_choices(actor) if manages else (),
@@ -104,6 +108,16 @@ def show(request: TenantRequest, folder_id: UUID) -> HttpResponse:
         "section": "recordings",
     }
     return render(request, "web/folder.html", context)
+
+
+def _with_links(actor: Actor, folder: Folder, manages: bool) -> list[tuple[FolderMember, list[Share]]]:
+    """Returns the members with the links that end when they are removed, where the actor may remove them."""
+    made = dict[int | None, list[Share]]()
+    for share in leavers.of_folder(folder) if folder.restricted else ():
+        made.setdefault(share.created_by_id, []).append(share)
+    own = actor.member.id if actor.member else None
+    rows = service.members(actor, folder.id)
+    return [(one, made.get(one.member.user_id, []) if manages or one.member_id == own else []) for one in rows]
 
 
 @makers_only
@@ -146,7 +160,11 @@ def set_member(request: TenantRequest, folder_id: UUID) -> HttpResponse:
 @member_required("recordings.view")
 def remove_member(request: TenantRequest, folder_id: UUID, member_id: int) -> HttpResponse:
     try:
-        service.remove_member(request.actor, folder_id, member_id)
+        with transaction.atomic():
+            left = service.remove_member(request.actor, folder_id, member_id)
+            keeps = request.POST.get("links") == KeyDecision.KEEP and left.member != request.actor.member
+            decision = KeyDecision.KEEP if keeps else KeyDecision.REVOKE
+            leavers.settle_of_folder(request.actor, left.folder, left.member, decision)
     except InvalidOption as invalid:
         messages.error(request, str(invalid))
         return redirect("web:folder", folder_id)

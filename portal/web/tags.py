@@ -68,8 +68,12 @@ def merge(request: TenantRequest, tag_id: UUID) -> HttpResponse:
 @editors_only
 def delete(request: TenantRequest, tag_id: UUID) -> HttpResponse:
     tag = tags.get(request.actor, tag_id)
-    tags.delete(request.actor, tag_id)
-    messages.success(request, _("“%(tag)s” was deleted. The recordings are as they were.") % {"tag": tag})
+    try:
+        tags.delete(request.actor, tag_id)
+    except InvalidOption as invalid:
+        messages.error(request, str(invalid))
+    else:
+        messages.success(request, _("“%(tag)s” was deleted. The recordings are as they were.") % {"tag": tag})
     return redirect("web:tags")
 
 

@@ -163,7 +163,7 @@ def _page(request: TenantRequest, errors: Mapping[str, str] | None = None, messa
     enrolled = enrolled_voices.voice_of(member)
     context = {
         "enrolled": enrolled,
-        "named": enrolment.named_transcripts(member),
+        "named": enrolment.named_transcripts(request.actor),
         "sentences": _sentences(errors or {}),
         "problem": message,
         "name": request.POST.get("name") or str(enrolled or member.user),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from pathlib import Path
 from typing import Any
@@ -9,11 +10,14 @@ from typing import Any
 import pytest
 from asgiref.sync import sync_to_async
 from asgiref.testing import ApplicationCommunicator
+from channels.layers import get_channel_layer
+from django.db import OperationalError
 from django.test import AsyncClient
 from django.utils import timezone
 
 from portal import consumers
 from portal.asgi import application
+from portal.http import authentication
 from tenants import api_keys, scope
 from tenants.models import ApiKey, Member, Tenant
 from tests.conftest import Character, create_tenant
@@ -184,6 +188,36 @@ async def test_nothing_is_sent_once_a_revoked_key_is_noticed(alice: Character, f
     await queue(alice, fox)
     await socket.wait(60)
     assert socket.output_queue.empty()
+
+
+async def test_no_text_is_sent_while_nobody_knows_who_may_read_it(
+    alice: Character, fox: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row = await queue(alice, fox)
+    assert await sync_to_async(claims.claim)("host/1")
+    socket = await socket_of(alice, f"/ws/transcriptions/{row.id}/")
+    sequence, away, is_away = (await socket.hear())["seq"], asyncio.Event(), [True]
+
+    def renewed(scope: Any) -> Any:
+        if is_away[0]:
+            loop.call_soon_threadsafe(away.set)
+            raise OperationalError("away")
+        return really(scope)
+
+    loop, really = asyncio.get_running_loop(), authentication.renewed
+    monkeypatch.setattr(authentication, "renewed", renewed)
+    await away.wait()
+    await asyncio.sleep(0.1)
+    told = {"type": "transcription.progress", "seq": sequence + 1, "percent": 50, "segments": []}
+    layer = get_channel_layer()
+    await layer.group_send(progress.transcription_group(row.id), told)
+    assert await socket.receive_nothing(0.5)
+    is_away[0] = False
+    await asyncio.sleep(0.5)
+    await layer.group_send(progress.transcription_group(row.id), told)
+    while (await socket.hear())["type"] != "progress":
+        pass
+    await socket.hang_up()
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ Erin and Victor are editors of Acme. Victor is a viewer of the folder that Alice
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 from uuid import uuid4
 
@@ -22,23 +23,25 @@ from tests.portal.api.characters import bearer, send
 from tests.portal.web import test_permissions as pages
 from tests.portal.web.conftest import make_transcription
 from tests.transcription.folders.test_folders import key_of
-from transcription import search
+from transcription import search, tenant_lock
 from transcription.comments import mentions, threads
-from transcription.errors import Refused
+from transcription.errors import InvalidOption, Refused
 from transcription.fetches import access as fetches
 from transcription.folders import folders
 from transcription.intake import idempotency
 from transcription.intake.request import CallContext
 from transcription.library import recordings, tags
-from transcription.models import FolderRole, IdempotencyKey, Mention, Recording, Transcription
+from transcription.models import Comment, FolderRole, IdempotencyKey, Mention, Recording, Speaker, Transcription
 from transcription.options.options import TranscriptionOptions
 from transcription.shares import links
+from transcription.shares.models import Share
 from transcription.transcripts import series
 from transcription.transcripts.series import Outcome, Target
 from transcription.transcripts.substitution import checked_search
 from transcription.uploads import access as uploads
 from transcription.uploads import creation
 from transcription.uploads.creation import Plan
+from transcription.voices import enrolment
 
 pytestmark = pytest.mark.django_db
 SECRET = "Takeover"
@@ -255,3 +258,88 @@ def test_links_in_a_private_folder_are_not_ended_by_a_key(hidden: Transcription,
         Recording.objects.filter(id=hidden.recording_id).update(folder=folders.private(alice.actor))
         assert links.revoke_of(key_of(alice.tenant, KeyScope.ADMIN), alice.user.email) == 0
         assert links.revoke_of(alice.actor, alice.user.email) == 1
+
+
+def test_what_is_moved_out_of_sight_meanwhile_is_left_alone(
+    hidden: Transcription, erin: Character, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = Recording.objects.model._base_manager.filter(id=hidden.recording_id)
+    board, one = rows.get().folder, hidden.recording_id
+    for act in (
+        lambda: recordings.delete(erin.actor, one),
+        lambda: recordings.erase(erin.actor, one),
+        lambda: threads.comment(erin.actor, one, 0.0, 1.0, "Well"),
+        lambda: links.create(erin.actor, one, links.Wanted()),
+    ):
+        rows.update(folder=None)
+        with scope.bound(erin.tenant.id), monkeypatch.context() as patch:
+            for name in ("lock", "lock_for_adding"):
+                really = getattr(tenant_lock, name)
+                patch.setattr(tenant_lock, name, lambda tenant, lock=really: (rows.update(folder=board), lock(tenant)))
+            with pytest.raises(Http404):
+                act()
+    with scope.bound(erin.tenant.id):
+        assert rows.get().deleted_at is None
+        assert not Comment.objects.filter(recording=one).exists()
+        assert not Share.objects.filter(recording=one).exists()
+
+
+def test_a_tag_that_others_need_is_only_taken_off_what_one_sees(
+    hidden: Transcription, alice: Character, erin: Character, client: Client
+) -> None:
+    with scope.bound(erin.tenant.id):
+        own = make_transcription(erin.tenant)
+        tag = tags.put(erin.actor, own.recording_id, "Merger")
+        refusals: list[Callable[[], object]] = [
+            lambda: tags.change(erin.actor, tag.id, "Lunch"),
+            lambda: tags.merge(erin.actor, tag.id, tags.create(erin.actor, "Lunch")[0].id),
+        ]
+        for refused in refusals:
+            with pytest.raises(InvalidOption, match="can’t correct"):
+                refused()
+        client.force_login(erin.user)
+        client.post(f"/tags/{tag.id}/delete/")
+        assert tags.get(alice.actor, tag.id).name == "Merger"
+        tags.take(erin.actor, own.recording_id, tag.id)
+        assert [one.recording for one in tag.taggings.all()] == [hidden.recording]
+        tags.delete(alice.actor, tag.id)
+
+
+def test_who_is_taken_out_of_a_folder_loses_the_links_to_what_is_in_it(
+    hidden: Transcription, alice: Character, victor: Character, client: Client
+) -> None:
+    with scope.bound(alice.tenant.id):
+        board = folders.visible(alice.actor).get()
+        client.force_login(alice.user)
+        for sent, works in (({"links": "keep"}, True), ({}, False)):
+            folders.set_member(alice.actor, board.id, victor.user.email, FolderRole.EDITOR)
+            share = links.create(victor.actor, hidden.recording_id, links.Wanted(label="For the press")).share
+            assert "For the press" in client.get(f"/folders/{board.id}/").content.decode()
+            client.post(f"/folders/{board.id}/members/{victor.member.id}/remove/", sent)
+            assert (links.get(alice.actor, share.id).revoked_at is None) == works
+
+
+def test_a_folder_keeps_a_manager(alice: Character, erin: Character, victor: Character) -> None:
+    with scope.bound(alice.tenant.id):
+        board = folders.create(erin.actor, "Board", restricted=True)
+        refusals: list[Callable[[], object]] = [
+            lambda: folders.remove_member(erin.actor, board.id, erin.member.id),
+            lambda: folders.set_member(erin.actor, board.id, erin.user.email, FolderRole.EDITOR),
+        ]
+        for refused in refusals:
+            with pytest.raises(InvalidOption, match="keep a manager"):
+                refused()
+        folders.set_member(erin.actor, board.id, victor.user.email, FolderRole.MANAGER)
+        folders.remove_member(erin.actor, board.id, erin.member.id)
+        folders.remove_member(alice.actor, board.id, victor.member.id)
+
+
+def test_names_in_transcripts_are_counted_where_one_sees_them(
+    hidden: Transcription, erin: Character, victor: Character
+) -> None:
+    with scope.bound(erin.tenant.id):
+        for index, who in enumerate((erin, victor)):
+            Speaker.objects.create(
+                tenant=erin.tenant, transcription=hidden, index=index, name="Me", recognised=who.member
+            )
+        assert [enrolment.named_transcripts(who.actor) for who in (erin, victor)] == [0, 1]

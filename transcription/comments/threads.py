@@ -170,9 +170,10 @@ def _insert(actor: Actor, recording: Recording, row: Comment) -> Comment:
     """Raises Refused, and TextDeleted."""
     if actor.user is not None and not PACE.take(str(actor.tenant.id), str(actor.user.pk)):
         raise Refused("too_many_comments_at_once", _("That is too many comments at once. Wait a moment."))
-    row.tenant, row.recording, row.made_by, row.api_key = actor.tenant, recording, actor.user, actor.key
+    row.tenant, row.made_by, row.api_key = actor.tenant, actor.user, actor.key
     with transaction.atomic():
         tenant_lock.lock_for_adding(actor.tenant.id)
+        row.recording = recordings.recording(actor, recording.id)
         _require_text(actor, recording)
         if _of(actor, recording.id).count() >= MOST:
             raise Refused("too_many_comments", _("A recording can have at most %(n)d comments.") % {"n": MOST})

@@ -241,6 +241,8 @@ def set_member(actor: Actor, folder_id: UUID, email: str, role: str) -> FolderMe
             message = _("Nobody in your organisation has the address “%(email)s”.")
             raise InvalidOption("email", message % {"email": email.strip()[:254]})
         known = FolderMember.objects.filter(folder=row, member=person).first()
+        if known is not None and role != FolderRole.MANAGER:
+            _require_another_manager(actor, known)
         if known is None and FolderMember.objects.filter(folder=row).count() >= MOST_MEMBERS:
             raise Refused("too_many_members", _("A folder has at most %(n)d members.") % {"n": MOST_MEMBERS})
         found, _is_new = FolderMember.objects.update_or_create(
@@ -250,8 +252,11 @@ def set_member(actor: Actor, folder_id: UUID, email: str, role: str) -> FolderMe
     return found
 
 
-def remove_member(actor: Actor, folder_id: UUID, member_id: int) -> None:
-    """Takes somebody out of a folder; everybody may leave one. Raises Http404, InvalidOption and PermissionDenied."""
+def remove_member(actor: Actor, folder_id: UUID, member_id: int) -> FolderMember:
+    """Takes somebody out of a folder, and returns who they were; everybody may leave one.
+
+    Raises Http404, InvalidOption and PermissionDenied.
+    """
     actor.require("people.view")
     with transaction.atomic():
         tenant_lock.lock(actor.tenant.id)
@@ -262,8 +267,10 @@ def remove_member(actor: Actor, folder_id: UUID, member_id: int) -> None:
         found = FolderMember.objects.filter(folder=row, member=member_id).select_related("member__user").first()
         if found is None:
             raise Http404(_("There is no such member."))
+        _require_another_manager(actor, found)
         audit.record(actor, "folder.member_removed", row, email=found.member.user.email, left=leaves)
-        found.delete()
+        FolderMember.objects.filter(id=found.pk).delete()
+    return found
 
 
 def _managed(actor: Actor, folder_id: UUID) -> Folder:
@@ -273,6 +280,14 @@ def _managed(actor: Actor, folder_id: UUID) -> Folder:
     if not may_manage(actor, row):
         raise PermissionDenied(_("Only who manages this folder may do that, and owners and admins."))
     return row
+
+
+def _require_another_manager(actor: Actor, one: FolderMember) -> None:
+    """Raises InvalidOption if nobody could manage the folder without that member but owners and admins, who may."""
+    able = [role for role, permissions in PERMISSIONS.items() if CREATE in permissions]
+    managers = FolderMember.objects.filter(folder=one.folder_id, role=FolderRole.MANAGER, member__role__in=able)
+    if not actor.may(MANAGE) and managers.filter(id=one.pk).exists() and not managers.exclude(id=one.pk).exists():
+        raise InvalidOption("role", _("The folder must keep a manager. Make somebody else one first."))
 
 
 def _role(actor: Actor, folder: Folder) -> str | None:

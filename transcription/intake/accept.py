@@ -10,7 +10,6 @@ import uuid
 from functools import partial
 from uuid import UUID
 
-from django.http import Http404
 from django.utils.translation import gettext as _
 
 from tenants import audit, quota
@@ -25,7 +24,7 @@ from transcription.intake.commit import Insert, quota_refusals
 from transcription.intake.probe import probe
 from transcription.intake.request import CallContext, ReceivedFile, ReceivedInStorage, TranscriptionRequest
 from transcription.intake.reuse import FinishedResult
-from transcription.library import retention
+from transcription.library import recordings, retention
 from transcription.media import playable_copies, storage
 from transcription.media.filenames import clean_name
 from transcription.models import Folder, Loudness, Recording, Stage, Status, Transcription
@@ -201,11 +200,9 @@ def _commit_new(request: TranscriptionRequest, recording: Recording, insert: Ins
 def _stored_recording(request: TranscriptionRequest, recording_id: UUID) -> Recording:
     """Reads a recording inside the commit, where nobody deletes it or its audio.
 
-    Raises Http404, Refused if its audio was deleted, and InvalidOption if it has no such audio track.
+    Raises Http404, PermissionDenied, Refused if its audio was deleted, and InvalidOption if it has no such audio track.
     """
-    recording = Recording.objects.filter(tenant=request.tenant, id=recording_id, deleted_at=None).first()
-    if recording is None:
-        raise Http404(_("There is no such recording."))
+    recording = recordings.recording(request.actor, recording_id, permission="recordings.create")
     if recording.audio_deleted_at is not None:
         raise Refused("audio_deleted", retention.why_no_audio(recording))
     audio_tracks.check(recording, request.options.audio_track)

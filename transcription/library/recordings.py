@@ -123,10 +123,9 @@ def delete(actor: Actor, recording_id: UUID) -> Recording:
     Raises Http404, and Refused while it is on hold.
     """
     actor.require("recordings.delete")
-    row = recording(actor, recording_id, permission="recordings.delete")
     with transaction.atomic():
         tenant_lock.lock(actor.tenant.id)
-        row.refresh_from_db(fields=["held_at", "held_by"], from_queryset=_living(row))
+        row = recording(actor, recording_id, permission="recordings.delete")
         holds.require_none(row)
         _cancel_all(row)
         row.deleted_at = timezone.now()
@@ -142,9 +141,9 @@ def delete(actor: Actor, recording_id: UUID) -> Recording:
 def restore(actor: Actor, recording_id: UUID) -> Recording:
     """Takes a recording out of the bin. Raises Http404 when it is too late."""
     actor.require("recordings.delete")
-    row = recording(actor, recording_id, deleted=True, permission="recordings.delete")
     with transaction.atomic():
         tenant_lock.lock(actor.tenant.id)
+        row = recording(actor, recording_id, deleted=True, permission="recordings.delete")
         rows = binned(actor).filter(id=row.id, deleted_at=row.deleted_at)
         if not rows.update(deleted_at=None, erase_at=None, deleted_by=""):
             raise Http404(_("It is too late to undo this."))
@@ -177,8 +176,9 @@ def erase(actor: Actor, recording_id: UUID, deleted: bool = False) -> None:
     actor.require("recordings.delete")
     row = recording(actor, recording_id, deleted, permission="recordings.delete")
     holds.require_none(row)
-    if not purge(actor.tenant.id, Recording.objects.filter(id=row.id), actor):
-        holds.require_none(Recording.objects.filter(id=row.id).first() or row)
+    still = Q(seen(actor, permission="recordings.delete"), id=row.id, deleted_at__isnull=not deleted)
+    if not purge(actor.tenant.id, Recording.objects.filter(still), actor):
+        holds.require_none(recording(actor, recording_id, deleted, permission="recordings.delete"))
 
 
 def purge_deleted() -> int:
@@ -218,10 +218,6 @@ def purge(tenant_id: UUID, rows: QuerySet[Recording], actor: Actor | None = None
             quota.give_storage_back(tenant_id, row.bytes)
     storage.discard(*keys)
     return True
-
-
-def _living(row: Recording) -> QuerySet[Recording]:
-    return Recording.objects.filter(id=row.id, deleted_at=None)
 
 
 def _cancel_all(recording: Recording) -> None:

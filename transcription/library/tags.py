@@ -18,7 +18,7 @@ from tenants import audit
 from tenants.access import Actor
 from transcription import tenant_lock
 from transcription.errors import InvalidOption
-from transcription.folders.visibility import seen
+from transcription.folders.visibility import seen, sees_all
 from transcription.library import recordings
 from transcription.models import Favourite, Recording, Tag, Tagging
 from transcription.models.tag import COLOURS, LONGEST, LONGEST_FOLDED, MOST_ON_ONE, MOST_TAGS, folded_name
@@ -80,6 +80,7 @@ def change(actor: Actor, tag_id: UUID, name: str | None = None, colour: int | No
         if visible(actor).filter(folded=row.folded).exclude(id=row.id).exists():
             message = _("There is a tag “%(name)s”. Merge this one into it, or choose another name.")
             raise InvalidOption("name", message % {"name": row.name})
+        _require_writable(actor, row)
         row.save(update_fields=["name", "folded", "colour"])
         audit.record(actor, "tag.changed", row)
     return row
@@ -91,15 +92,17 @@ def merge(actor: Actor, tag_id: UUID, into_id: UUID) -> Tag:
     row, into = get(actor, tag_id), get(actor, into_id)
     if row == into:
         raise InvalidOption("into", _("A tag can’t be merged into itself."))
+    _require_writable(actor, row)
     while not _delete(actor, row, "tag.merged", into):
         _empty_some(actor, row, into)
     return into
 
 
 def delete(actor: Actor, tag_id: UUID) -> None:
-    """Takes a tag off all recordings and deletes it. Raises Http404."""
+    """Takes a tag off all recordings and deletes it. Raises Http404 and InvalidOption."""
     actor.require(PERMISSION)
     row = get(actor, tag_id)
+    _require_writable(actor, row)
     while not _delete(actor, row, "tag.deleted"):
         _empty_some(actor, row)
 
@@ -194,10 +197,19 @@ def _empty_some(actor: Actor, tag: Tag, into: Tag | None = None) -> None:
     """Takes a tag off BATCH recordings, for another one if there is one. Raises Http404."""
     with transaction.atomic():
         tenant_lock.lock(actor.tenant.id)
+        _require_writable(actor, tag)
         ids = list(Tagging.objects.filter(tag=tag).order_by("recording").values_list("recording", flat=True)[:BATCH])
         Tagging.objects.filter(tag=tag, recording__in=ids).delete()
         if into is not None:
             _insert(get(actor, into.id), ids)
+
+
+def _require_writable(actor: Actor, tag: Tag) -> None:
+    """Raises InvalidOption for a tag of recordings that the actor can't tag, which is its other ones' affair, too."""
+    unwritable = ~seen(actor, "recording", PERMISSION)
+    if not sees_all(actor) and Tagging.objects.filter(unwritable, tag=tag).exists():
+        message = _("This tag is on recordings that you can’t correct, too. Ask an owner or an admin.")
+        raise InvalidOption("tag", message)
 
 
 def _delete(actor: Actor, row: Tag, action: str, into: Tag | None = None) -> bool:

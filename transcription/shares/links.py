@@ -114,6 +114,7 @@ def create(actor: Actor, recording_id: UUID, wanted: Wanted) -> Shown:
     )
     with transaction.atomic():
         tenant_lock.lock_for_adding(actor.tenant.id)  # so that two who share at once can't pass the limit together
+        recordings.recording(actor, recording_id, permission=SHARE)  # it may have been moved meanwhile
         _require_sharing(actor)
         if Share.objects.filter(open_ones(), recording=recording).count() >= MOST_LIVE:
             message = _("There are %(n)d links to this recording already. Revoke those that nobody needs.")

@@ -73,6 +73,7 @@ def locked(actor: Actor, transcription_id: UUID) -> Iterator[Transcription]:
     with transaction.atomic():
         rows = Transcription.objects.filter(tenant=actor.tenant, id=transcription_id)
         row = rows.select_for_update(of=("self",)).select_related("recording", "tenant").first()
+        recordings.transcription(actor, transcription_id, permission="transcripts.edit")  # where it is now
         if row is None:
             raise Http404(_("There is no such transcription."))
         require_text(row)

@@ -21,6 +21,7 @@ from transcription.diarization import voices, weights
 from transcription.diarization.types import SAMPLE_RATE
 from transcription.diarization.voices import Sample
 from transcription.errors import Refused
+from transcription.folders.visibility import seen
 from transcription.intake.probe import PROBES, WAIT_SECONDS, too_busy
 from transcription.media import DecoderDied, MediaError
 from transcription.models import MachineText, Revision, Speaker, Transcription
@@ -110,18 +111,19 @@ def enrol(actor: Actor, name: object, samples: Sequence[Sample]) -> EnrolledVoic
     return row
 
 
-def named_transcripts(member: Member) -> int:
-    """Returns in how many transcripts a speaker has the name because the member was recognised."""
-    return Speaker.objects.filter(recognised=member).values("transcription").distinct().count()
+def named_transcripts(actor: Actor) -> int:
+    """Returns in how many transcripts that the actor sees a speaker has their name because they were recognised."""
+    rows = Speaker.objects.filter(seen(actor, "transcription__recording"), recognised=actor.member)
+    return rows.values("transcription").distinct().count()
 
 
 def remove_names(actor: Actor) -> int:
     """Takes the name out of the transcripts in which the actor was recognised, and of their histories.
 
-    Returns the number of transcripts. Each is changed in a transaction of its own: what is left after an interruption
-    is done by the next call.
+    Returns the number of those that the actor sees: one's name is one's own also where one sees nothing. Each is
+    changed in a transaction of its own: what is left after an interruption is done by the next call.
     """
-    rows = Speaker.objects.filter(recognised=actor.member)
+    told, rows = named_transcripts(actor), Speaker.objects.filter(recognised=actor.member)
     ids = list(rows.values_list("transcription", flat=True).distinct())
     for transcription_id in ids:
         with transaction.atomic():
@@ -131,7 +133,7 @@ def remove_names(actor: Actor) -> int:
                 _unname(actor, row, speakers)
     if ids:
         audit.record(actor, "voice.names_removed", actor.member, transcriptions=len(ids))
-    return len(ids)
+    return told
 
 
 def _unname(actor: Actor, row: Transcription, speakers: dict[int, str]) -> None:

@@ -240,7 +240,7 @@ def test_a_voice_of_one_organisation_is_nothing_to_another(
     theirs.post("/people/voices/", {"allowed": "no"})
     assert (voices(named.tenant), voices(mallory.tenant)) == (1, 0)
     with scope.bound(named.tenant_id):
-        assert enrolment.named_transcripts(bob.member) == 1
+        assert enrolment.named_transcripts(bob.actor) == 1
     with scope.bound(mallory.tenant.id):
         assert not list(enrolled_voices.comparable(mallory.tenant, "v"))
     members.remove(bob.actor, bob.member.id, KeyDecision.REVOKE)
