@@ -161,7 +161,9 @@ def test_owners_switch_sharing_off_and_all_links_stop_at_once(
     assert Client().get(path).status_code == 404
     part = as_alice.post(f"/recordings/{row.recording_id}/shares/", {}, headers=SCRIPT).content.decode()
     assert "Your organisation shares nothing by links." in part
-    as_alice.post("/preferences/", {"default_mode": "auto", "speakers": "off", "allows_sharing": "on", "bin_days": "30"})
+    as_alice.post(
+        "/preferences/", {"default_mode": "auto", "speakers": "off", "allows_sharing": "on", "bin_days": "30"}
+    )
     assert Client().get(path).status_code == 200
 
 
