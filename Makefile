@@ -111,13 +111,13 @@ $(python):
 
 $(BASE): | $(python)
 	@echo "Installing what the portal needs into $(VENV) ..."
-	@$(pip) install --require-hashes -r requirements/base.txt
+	@$(pip) install --no-deps --require-hashes -r requirements/base.txt
 	@touch $@
 
 # dev.txt holds all of base.txt.
 $(DEV): | $(python)
 	@echo "Installing what the tests need into $(VENV) ..."
-	@$(pip) install --require-hashes -r requirements/dev.txt
+	@$(pip) install --no-deps --require-hashes -r requirements/dev.txt
 	@touch $@ $(BASE)
 
 $(TORCH): | $(python)

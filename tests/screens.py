@@ -31,7 +31,11 @@ PAGES = {
     "people": "/people/",
     "keys": "/keys/",
     "terms": "/terms/",
+    "folders": "/folders/",
     "tags": "/tags/",
+    "bin": "/bin/",
+    "receipts": "/receipts/",
+    "voice": "/voice/",
     "shares": "/shares/",
     "webhooks": "/webhooks/",
     "usage": "/usage/",
@@ -41,7 +45,15 @@ PAGES = {
     "devices": "/accounts/devices/",
     "examples": "/api/examples/",
 }
-OPERATORS_PAGES = {"operations": "/admin/operations/", "admin": "/admin/", "tenants": "/admin/tenants/tenant/"}
+OPERATORS_PAGES = {
+    "operations": "/admin/operations/",
+    "queue": "/admin/operations/queue/",
+    "failures": "/admin/operations/failures/",
+    "engines": "/admin/operations/engines/",
+    "latency": "/admin/operations/latency/",
+    "admin": "/admin/",
+    "tenants": "/admin/tenants/tenant/",
+}
 
 
 def main(arguments: list[str]) -> int:
@@ -114,8 +126,10 @@ def photograph(browser: Browser, stack: Stack, recording: str, out: Path) -> Non
         camera.take("transcript", staff, transcript)
         camera.take("walk", staff, transcript, walk)
         camera.take("share", staff, transcript, share)
+        camera.take("subtitles", staff, transcript, subtitles)
         for name, address in OPERATORS_PAGES.items():
             camera.take(name, operator, address)
+        camera.take("waterfall", operator, "/admin/operations/", waterfall)
 
 
 def walk(page: Page) -> None:
@@ -126,6 +140,16 @@ def walk(page: Page) -> None:
 def share(page: Page) -> None:
     page.get_by_role("button", name="Share…").click()
     expect(page.get_by_role("dialog")).to_be_visible()
+
+
+def subtitles(page: Page) -> None:
+    page.get_by_role("button", name="Subtitles…").first.click()
+    expect(page.get_by_role("dialog")).to_be_visible()
+
+
+def waterfall(page: Page) -> None:
+    page.locator("a[href*='/operations/transcriptions/']").first.click()
+    page.wait_for_load_state("networkidle")
 
 
 def session_of_operator(browser: Browser, stack: Stack) -> StorageState:
