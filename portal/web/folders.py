@@ -23,6 +23,7 @@ from tenants.access import Actor
 from tenants.former_members import KeyDecision
 from transcription.errors import InvalidOption, Refused
 from transcription.folders import folders as service
+from transcription.folders.visibility import OVERSEERS
 from transcription.library import moving
 from transcription.library import recordings as library
 from transcription.models import Folder, FolderMember, FolderRole, Recording
@@ -111,13 +112,17 @@ def show(request: TenantRequest, folder_id: UUID) -> HttpResponse:
 
 
 def _with_links(actor: Actor, folder: Folder, manages: bool) -> list[tuple[FolderMember, list[Share]]]:
-    """Returns the members with the links that end when they are removed, where the actor may remove them."""
+    """Returns the members with the links that end when they are removed, where the actor may remove them.
+
+    Those of owners and admins, who see the folder anyway, don't.
+    """
     made = dict[int | None, list[Share]]()
     for share in leavers.of_folder(folder) if folder.restricted else ():
         made.setdefault(share.created_by_id, []).append(share)
     own = actor.member.id if actor.member else None
-    rows = service.members(actor, folder.id)
-    return [(one, made.get(one.member.user_id, []) if manages or one.member_id == own else []) for one in rows]
+    rows = list(service.members(actor, folder.id))
+    told = [one for one in rows if (manages or one.member_id == own) and one.member.role not in OVERSEERS]
+    return [(one, made.get(one.member.user_id, []) if one in told else []) for one in rows]
 
 
 @makers_only

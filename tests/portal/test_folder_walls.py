@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from django.core.exceptions import PermissionDenied
@@ -16,6 +16,7 @@ from django.test import Client, RequestFactory
 
 from portal.http.tus import open_chunk
 from tenants import scope
+from tenants.access import Actor
 from tenants.models import KeyScope, Role, Tenant
 from tests.conftest import Character, create_member
 from tests.portal.api import test_scopes as programs
@@ -35,7 +36,7 @@ from transcription.models import Comment, FolderRole, IdempotencyKey, Mention, R
 from transcription.options.options import TranscriptionOptions
 from transcription.shares import links
 from transcription.shares.models import Share
-from transcription.transcripts import series
+from transcription.transcripts import editing, series
 from transcription.transcripts.series import Outcome, Target
 from transcription.transcripts.substitution import checked_search
 from transcription.uploads import access as uploads
@@ -343,3 +344,22 @@ def test_names_in_transcripts_are_counted_where_one_sees_them(
                 tenant=erin.tenant, transcription=hidden, index=index, name="Me", recognised=who.member
             )
         assert [enrolment.named_transcripts(who.actor) for who in (erin, victor)] == [0, 1]
+
+
+def test_a_series_is_undone_past_what_was_taken_from_one_meanwhile(
+    hidden: Transcription, victor: Character, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with scope.bound(victor.tenant.id):
+        rows = [make_transcription(victor.tenant) for _number in range(2)]
+        board, number = Recording.objects.get(id=hidden.recording_id).folder, uuid4()
+        found = checked_search("morning", "evening")
+        series.replace(victor.actor, found, [Target(row.id, 0) for row in rows], number)
+        moved = list[object]()
+
+        def reverted_after_a_move(actor: Actor, transcription_id: UUID, *rest: Any) -> object:
+            if not moved:
+                moved.append(Recording.objects.filter(transcriptions=transcription_id).update(folder=board))
+            return editing.revert(actor, transcription_id, *rest)
+
+        monkeypatch.setattr(series, "revert", reverted_after_a_move)
+        assert series.undo(victor.actor, number) == series.Undone(1, 0)

@@ -36,7 +36,7 @@ def test_of_an_erased_recording_neither_name_nor_url_is_left(
         with scope.bound(alice.tenant.id):
             recordings.delete(alice.actor, recording_id)
         assert now(api, made)["status"] == "done", "it may still be undone"
-        time_passes(timedelta(minutes=30))
+        time_passes(timedelta(days=31))
         recordings.purge_deleted()
     assert api.get(f"/api/v1/fetches/{made['id']}").status_code == 404
     with scope.bound(alice.tenant.id):
