@@ -104,8 +104,7 @@ def test_an_undo_whose_answer_was_lost_shows_what_stands_there(
 
 def test_subtitles_with_line_lengths_are_downloaded(page: Page, fox: Path, tmp_path: Path) -> None:
     open_transcript(page, fox, tmp_path, "lines.wav")
-    page.locator("summary", has_text="Download").click()
-    page.get_by_role("button", name="Subtitles with line lengths").click()
+    page.get_by_role("button", name="Subtitles…").click()
     page.get_by_label("Characters per line").fill("12")
     with page.expect_download() as waiting:
         page.get_by_role("button", name="Download SubRip").click()

@@ -18,7 +18,8 @@ DOMAIN = """
 from tenants import scope
 from tenants.models import AllowedDomain, Tenant
 with scope.across_tenants("a test"):
-    AllowedDomain.objects.create(tenant=Tenant.objects.get(), domain="acme.example", by_mail=False, by_provider=True)
+    demo = Tenant.objects.get(name="Demo")
+    AllowedDomain.objects.create(tenant=demo, domain="acme.example", by_mail=False, by_provider=True)
 """
 
 

@@ -157,7 +157,10 @@ def binned(actor: Actor) -> QuerySet[Recording]:
     """Returns the recordings that the actor can bring back or erase, those that were deleted last first."""
     actor.require("recordings.delete")
     visible = Recording.objects.filter(seen(actor, permission="recordings.delete"), tenant=actor.tenant)
-    rows = visible.filter(deleted_at__isnull=False, erase_at__gt=timezone.now())
+    now = timezone.now()
+    by_old_code = Q(erase_at=None, deleted_at__gt=now - UNDO_WINDOW)
+    in_time = Q(erase_at__gt=now) | by_old_code
+    rows = visible.filter(in_time, deleted_at__isnull=False)
     return rows.select_related("folder").defer("peaks").order_by("-deleted_at", "-id")
 
 

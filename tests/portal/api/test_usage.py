@@ -46,7 +46,7 @@ def test_usage_is_this_months_standing(alice: Character, client: Client) -> None
 def test_the_ledger_is_paged_and_says_who(alice: Character, client: Client) -> None:
     charge(alice, 60)
     charge(alice, 30, "Call.mp3", with_key=True)
-    headers = bearer(alice, "read")
+    headers = alice.bearer  # of the key that was charged
     first = client.get("/api/v1/ledger?limit=1", headers=headers).json()
     second = client.get(first["next"], headers=headers).json()
     assert second["next"] is None

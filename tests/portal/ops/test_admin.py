@@ -78,6 +78,7 @@ def test_quotas_are_typed_in_units_that_people_use(operator: Client) -> None:
         "quota-0-share": "3",
     }
     tenant = {"name": "New", "is_active": "on", "audio_retention_days": "30", "default_mode": "exact"}
+    tenant["bin_days"] = "30"
     answer = operator.post(reverse("admin:tenants_tenant_add"), {**tenant, **empty, **quota})
     assert answer.status_code == 302, answer.content.decode()
     made = Quota.objects.get(tenant__name="New")

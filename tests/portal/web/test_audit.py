@@ -59,6 +59,7 @@ class TestWhatPagesWrite:
             "hotwords": "",
             "speakers": "off",
             "allows_sharing": "on",
+            "bin_days": "30",
         }
         as_alice.post("/preferences/", kept)
         as_alice.post("/preferences/", kept | {"hotwords": "Project Falcon"})

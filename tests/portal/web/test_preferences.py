@@ -16,6 +16,7 @@ from transcription.transcripts import terms
 WISHES = {"default_mode": "exact", "short_clip_model": "base", "languages": "de,en", "hotwords": "Acme\nDr. Fox"} | {
     "default_model": "base",
     "speakers": "auto",
+    "bin_days": "7",
 }
 
 
@@ -28,7 +29,7 @@ def test_an_owner_says_how_recordings_are_transcribed(as_alice: Client, acme: Te
     answer = as_alice.post("/preferences/", WISHES, follow=True)
     assert "Saved." in answer.content.decode()
     kept = wishes_of(acme)
-    assert kept | {"hotwords": kept["hotwords"].split()} == WISHES | {"hotwords": ["Acme", "Dr.", "Fox"]}
+    assert kept | {"hotwords": kept["hotwords"].split()} == WISHES | {"hotwords": ["Acme", "Dr.", "Fox"], "bin_days": 7}
     page = unescape(as_alice.get("/preferences/").content.decode())
     assert '<option value="exact" selected>' in page
     assert '<option value="base" selected>' in page
