@@ -45,6 +45,7 @@ READING = {
         "lines",
         "tags",
         "folder_names",
+        "new_rule",
         "shares",
         "share_link",
         "beside",
