@@ -4,6 +4,7 @@ from tenants.admin.accounting import AccountCheckAdmin, LedgerEntryAdmin, Notice
 from tenants.admin.api_keys import ApiKeyAdmin
 from tenants.admin.audit_log import AuditEntryAdmin
 from tenants.admin.base import ReadOnly, operator_of
+from tenants.admin.plans import PlanAdmin
 from tenants.admin.tenants import TenantAdmin
 from tenants.admin.users import UserAdmin
 
@@ -13,6 +14,7 @@ __all__ = [
     "AuditEntryAdmin",
     "LedgerEntryAdmin",
     "NoticeAdmin",
+    "PlanAdmin",
     "ReadOnly",
     "ReservationAdmin",
     "TenantAdmin",

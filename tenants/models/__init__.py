@@ -11,6 +11,7 @@ from tenants.models.identity_provider import Identity, IdentityProvider
 from tenants.models.invitation import Invitation
 from tenants.models.member import Member, Role
 from tenants.models.notice import Notice
+from tenants.models.plan import Plan
 from tenants.models.quota import Quota
 from tenants.models.rate_limit import Attempts, RequestBudget
 from tenants.models.tenant import LONGEST_HOTWORDS, Mode, Tenant
@@ -39,6 +40,7 @@ __all__ = [
     "Mode",
     "Notice",
     "OutboundHold",
+    "Plan",
     "Quota",
     "RequestBudget",
     "Reservation",

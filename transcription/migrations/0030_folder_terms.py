@@ -7,8 +7,8 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('tenants', '0018_what_providers_open'),
-        ('transcription', '0029_failed_index'),
+        ('tenants', '0001_squashed_0018_what_providers_open'),
+        ('transcription', '0001_squashed_0029_failed_index'),
     ]
 
     operations = [
