@@ -72,6 +72,9 @@ urlpatterns = [
     path("folders/names.json", folders.names, name="folder_names"),
     path("folders/<uuid:folder_id>/", folders.folder, name="folder"),
     path("folders/<uuid:folder_id>/delete/", folders.delete, name="delete_folder"),
+    path("folders/<uuid:folder_id>/terms/", terms.terms, name="folder_terms"),
+    path("folders/<uuid:folder_id>/terms/terms.csv", terms.download, name="folder_terms_csv"),
+    path("folders/<uuid:folder_id>/terms/import/", terms.import_csv, name="import_folder_terms"),
     path("folders/<uuid:folder_id>/members/", folders.set_member, name="folder_member"),
     path(
         "folders/<uuid:folder_id>/members/<int:member_id>/remove/", folders.remove_member, name="remove_folder_member"

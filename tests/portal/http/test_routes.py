@@ -249,6 +249,9 @@ PAGES = """
     folders/names.json
     folders/<uuid:folder_id>/
     folders/<uuid:folder_id>/delete/
+    folders/<uuid:folder_id>/terms/
+    folders/<uuid:folder_id>/terms/terms.csv
+    folders/<uuid:folder_id>/terms/import/
     folders/<uuid:folder_id>/members/
     folders/<uuid:folder_id>/members/<int:member_id>/remove/
     recordings/<uuid:recording_id>/folder/

@@ -33,6 +33,7 @@ READING = {
         "audit",
         "audit_csv",
         "terms_csv",
+        "folder_terms_csv",
         "usage",
         "ledger",
         "receipt",
