@@ -34,6 +34,7 @@ from portal.web import (
     strikes,
     substitution,
     subtitles,
+    support,
     tags,
     tenant,
     terms,
@@ -168,6 +169,7 @@ urlpatterns = [
     path("api/docs/", api_pages.swagger, name="swagger"),
     path("api/reference/", api_pages.redoc, name="redoc"),
     path("api/examples/", api_pages.examples, name="examples"),
+    path("support/end/", support.end, name="end_support"),
     path("tenant/", tenant.switch, name="tenant"),
     path("language/", set_language, name="set_language"),
 ]
