@@ -2,12 +2,15 @@
 # dev    the same, and the web process is started again whenever a file of the code changes
 # check  ruff, mypy, and the fast tests: nothing that needs torch or weights, or starts the whole product
 # test   runs every test                                          (make test ARGS="-k quota", ARGS="-n 0 --pdb -k quota")
-# lint   ruff, import contracts, djlint, biome and tsc for static/js, mypy, and migrations that match the models
+# lint   ruff, import contracts, djlint, biome and tsc for static/js, mypy, migrations that match the models, and docs
+#        that can be built
 # chaos  kills everything again and again and checks the promises   (make chaos ARGS="--seed 7")
 # bench  measures the service on this machine                       (python -m benchmarks.engine: the engine beside its peers,
 #                                                                    python -m benchmarks.gpu: a GPU, with nothing but torch)
 # contestants  installs what `python -m benchmarks.engine` compares the engine with, into var/contestants, and converts
 #        the weights for it                                         (make contestants MODEL=small)
+# docs   writes the documentation as a site to var/site             (DOCS_SOURCE_URL: where its links to code lead)
+# sbom   writes what is shipped, with its licences, to var/sbom/web.cdx.json (CycloneDX)
 # lock   pins the requirements again, with hashes
 #
 # What is installed is remembered by a file named after the checksum of its requirements, so nothing is done twice.
@@ -50,7 +53,7 @@ FAST := not (slow or thorough or product or browser or chaos or parity or torch 
 # Tests start hundreds of Python processes, which would compile everything again.
 check test chaos: export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: run dev check test lint chaos bench contestants lock weights
+.PHONY: run dev check test lint chaos bench contestants docs sbom lock weights
 .NOTPARALLEL:
 
 run: $(BASE) $(if $(filter-out 0,$(GPU)),$(TORCH) $(CUDA12),$(OPENVINO))
@@ -81,12 +84,23 @@ lint: $(DEV) $(TORCH) $(SPEECH) $(SCRIPTS)
 	$(node) node_modules/typescript/bin/tsc
 	$(VENV)/bin/mypy .
 	$(python) manage.py makemigrations --check --dry-run
+	$(python) -m sphinx -q -W --keep-going docs var/site
 
 chaos: $(DEV) $(SPEECH)
 	@$(python) -m tests.chaos $(ARGS)
 
 bench: $(DEV) $(TORCH) $(OPENVINO) $(SPEECH) weights
 	@WHISPER_WEIGHTS="$(abspath $(WHISPER_WEIGHTS))" $(python) -m benchmarks.service
+
+docs: $(DEV)
+	@$(python) -m sphinx -q -W --keep-going docs var/site && echo "Open var/site/index.html"
+
+# Of an environment that has what the image has, and nothing of the tests.
+sbom: $(DEV)
+	@rm -rf var/sbom && $(python) -m venv var/sbom/venv
+	@var/sbom/venv/bin/pip --disable-pip-version-check install --quiet --no-deps --require-hashes -r requirements/base.txt -r requirements/openvino.txt
+	@$(VENV)/bin/cyclonedx-py environment --pyproject pyproject.toml --gather-license-texts --output-reproducible -o var/sbom/web.cdx.json var/sbom/venv
+	@rm -r var/sbom/venv && echo "var/sbom/web.cdx.json"
 
 # Others' systems never share an environment with the product: they want other versions of the same packages. All of
 # their requirements are in the file: torchvision, which optimum-intel names and Whisper doesn't use, fits no torch of

@@ -301,6 +301,7 @@ ACCOUNT_RATE_LIMITS = False  # allauth counts in the cache, that is in each proc
 OPERATOR_SECOND_FACTOR = env.flag(
     "OPERATOR_SECOND_FACTOR", False, "whether operators need a second factor for the administration"
 )
+SUPPORT_MINUTES = env.integer("SUPPORT_MINUTES", 30, "how long an operator acts for a member to help them")
 SINGLE_SIGN_ON = env.flag(
     "SINGLE_SIGN_ON",
     True,

@@ -11,8 +11,10 @@ from tenants.models.identity_provider import Identity, IdentityProvider
 from tenants.models.invitation import Invitation
 from tenants.models.member import Member, Role
 from tenants.models.notice import Notice
+from tenants.models.plan import Plan
 from tenants.models.quota import Quota
 from tenants.models.rate_limit import Attempts, RequestBudget
+from tenants.models.support_visit import SupportVisit
 from tenants.models.tenant import LONGEST_HOTWORDS, Mode, Tenant
 from tenants.models.usage import LedgerEntry, Reservation, UsageMonth
 from tenants.models.user import EmailUserManager, User
@@ -39,10 +41,12 @@ __all__ = [
     "Mode",
     "Notice",
     "OutboundHold",
+    "Plan",
     "Quota",
     "RequestBudget",
     "Reservation",
     "Role",
+    "SupportVisit",
     "Tenant",
     "UsageMonth",
     "User",
