@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('tenants', '0019_plans'),
+        ('tenants', '0001_squashed_0018_what_providers_open'),
         ('transcription', '0030_folder_terms'),
     ]
 
