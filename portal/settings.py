@@ -109,6 +109,7 @@ MIDDLEWARE = [
 ]
 ROOT_URLCONF = "portal.urls"
 ASGI_APPLICATION = "portal.asgi.application"
+FORM_RENDERER = "portal.form_renderer.FormRenderer"
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
@@ -301,6 +302,7 @@ ACCOUNT_RATE_LIMITS = False  # allauth counts in the cache, that is in each proc
 OPERATOR_SECOND_FACTOR = env.flag(
     "OPERATOR_SECOND_FACTOR", False, "whether operators need a second factor for the administration"
 )
+SUPPORT_MINUTES = env.integer("SUPPORT_MINUTES", 30, "how long an operator acts for a member to help them")
 SINGLE_SIGN_ON = env.flag(
     "SINGLE_SIGN_ON",
     True,

@@ -31,6 +31,7 @@ from tenants.models import AuditEntry, Tenant
 Detail = str | int | float | bool | Sequence[str] | None
 BATCH = 1000
 LONGEST_DETAILS = 4000
+FOR_A_MEMBER, LONGEST_PART = "operator %s for member %s", 115
 ACTION = re.compile(r"[a-z_]{1,20}\.[a-z_]{1,19}")
 NEVER = {"secret", "digest", "password", "text", "prompt", "hotwords", "query", "words"}
 SEARCHED = "transcript.searched"
@@ -126,6 +127,8 @@ ACTIONS: dict[str, Promise] = {
     "tenant.created": _("Organisation created"),
     "tenant.changed": _("Organisation changed"),
     "tenant.exported": _("Everything of the organisation downloaded"),
+    "support.began": _("Support began to act for a member"),
+    "support.ended": _("Support ended acting for a member"),
     "audit.exported": _("Audit log downloaded"),
 }
 
@@ -238,7 +241,8 @@ def _of_tenant(tenant: Tenant, wanted: Filter) -> QuerySet[AuditEntry]:
 def _by_actor(actor: str) -> Q:
     """Operators match by kind only: tenants don't learn which operator acted."""
     named = Q(actor_id=actor) | Q(actor_name__iexact=actor)
-    return Q(actor_kind=actor) | (named & ~Q(actor_kind=AuditEntry.Kind.OPERATOR))
+    for_them = Q(actor_kind=AuditEntry.Kind.SUPPORT, actor_name__iendswith=f" for member {actor}")
+    return Q(actor_kind=actor) | (named & ~Q(actor_kind=AuditEntry.Kind.OPERATOR)) | for_them
 
 
 def _by_object(object_id: str) -> Q:
@@ -252,6 +256,9 @@ def _by_object(object_id: str) -> Q:
 
 def _identity(actor: Actor) -> tuple[str, str, str]:
     """Returns kind, id and name; the last two are empty if the key or member has been deleted."""
+    if actor.operator is not None and actor.member is not None:
+        names = (actor.operator.email[:LONGEST_PART], actor.member.user.email[:LONGEST_PART])
+        return AuditEntry.Kind.SUPPORT, str(actor.operator.pk), FOR_A_MEMBER % names
     if actor.key is not None:
         return AuditEntry.Kind.KEY, str(actor.key.id), actor.key.name
     if actor.member is not None:

@@ -127,7 +127,7 @@ class RuleForm(forms.Form):
         offered = {"key": named.keys, "member": named.members, "folder": named.folders}
         for name, choices in offered.items():
             self._offer(name, [any_one, *choices], rule.conditions.get(name) if rule else None)
-        self._offer("way", [any_one, *Way.choices])
+        self._offer("way", [any_one, *((way.value, str(way.label)) for way in Way)])
         self._offer("put_in", [("", _("Where it was sent to")), *named.folders])
         self._offer("webhooks", named.webhooks)
 

@@ -35,6 +35,7 @@ from portal.web import (
     strikes,
     substitution,
     subtitles,
+    support,
     tags,
     tenant,
     terms,
@@ -72,6 +73,9 @@ urlpatterns = [
     path("folders/names.json", folders.names, name="folder_names"),
     path("folders/<uuid:folder_id>/", folders.folder, name="folder"),
     path("folders/<uuid:folder_id>/delete/", folders.delete, name="delete_folder"),
+    path("folders/<uuid:folder_id>/terms/", terms.terms, name="folder_terms"),
+    path("folders/<uuid:folder_id>/terms/terms.csv", terms.download, name="folder_terms_csv"),
+    path("folders/<uuid:folder_id>/terms/import/", terms.import_csv, name="import_folder_terms"),
     path("folders/<uuid:folder_id>/members/", folders.set_member, name="folder_member"),
     path(
         "folders/<uuid:folder_id>/members/<int:member_id>/remove/", folders.remove_member, name="remove_folder_member"
@@ -173,6 +177,7 @@ urlpatterns = [
     path("api/docs/", api_pages.swagger, name="swagger"),
     path("api/reference/", api_pages.redoc, name="redoc"),
     path("api/examples/", api_pages.examples, name="examples"),
+    path("support/end/", support.end, name="end_support"),
     path("tenant/", tenant.switch, name="tenant"),
     path("language/", set_language, name="set_language"),
 ]

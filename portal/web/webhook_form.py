@@ -38,7 +38,7 @@ class WebhookForm(forms.Form):
 
     @property
     def wanted(self) -> tuple[str, str, list[str], bool]:
-        """URL, description, events, and whether rules decide; no events if all are selected, which includes future ones."""
+        """URL, description, events, and whether rules decide; no events if all are selected, and future ones."""
         events = self.cleaned_data["events"]
         return (
             self.cleaned_data["url"],

@@ -4,6 +4,7 @@ from tenants.admin.accounting import AccountCheckAdmin, LedgerEntryAdmin, Notice
 from tenants.admin.api_keys import ApiKeyAdmin
 from tenants.admin.audit_log import AuditEntryAdmin
 from tenants.admin.base import ReadOnly, operator_of
+from tenants.admin.members import MemberAdmin, SupportVisitAdmin
 from tenants.admin.plans import PlanAdmin
 from tenants.admin.tenants import TenantAdmin
 from tenants.admin.users import UserAdmin
@@ -13,10 +14,12 @@ __all__ = [
     "ApiKeyAdmin",
     "AuditEntryAdmin",
     "LedgerEntryAdmin",
+    "MemberAdmin",
     "NoticeAdmin",
     "PlanAdmin",
     "ReadOnly",
     "ReservationAdmin",
+    "SupportVisitAdmin",
     "TenantAdmin",
     "UsageMonthAdmin",
     "UserAdmin",

@@ -129,8 +129,9 @@ class TenantAdmin(admin.ModelAdmin):
         return False
 
     def get_readonly_fields(self, request: HttpRequest, row: Tenant | None = None) -> tuple[str, ...]:
-        """Makes a tenant that is being erased impossible to reactivate."""
-        return ("is_active", "deleting_at") if row is not None and row.deleting_at else ()
+        """Makes a tenant that is being erased impossible to reactivate; whether support may enter, itself decides."""
+        erased = ("is_active", "deleting_at") if row is not None and row.deleting_at else ()
+        return ("bars_support", *erased)
 
     def get_urls(self) -> list[URLPattern]:
         issue = path("<uuid:tenant_id>/key/", self.admin_site.admin_view(self.issue_key), name="tenants_tenant_key")

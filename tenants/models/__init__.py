@@ -14,6 +14,7 @@ from tenants.models.notice import Notice
 from tenants.models.plan import Plan
 from tenants.models.quota import Quota
 from tenants.models.rate_limit import Attempts, RequestBudget
+from tenants.models.support_visit import SupportVisit
 from tenants.models.tenant import LONGEST_HOTWORDS, Mode, Tenant
 from tenants.models.usage import LedgerEntry, Reservation, UsageMonth
 from tenants.models.user import EmailUserManager, User
@@ -45,6 +46,7 @@ __all__ = [
     "RequestBudget",
     "Reservation",
     "Role",
+    "SupportVisit",
     "Tenant",
     "UsageMonth",
     "User",

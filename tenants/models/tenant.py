@@ -145,6 +145,15 @@ class Tenant(models.Model):
     recognises_voices = models.BooleanField(
         _("naming members by their voices"), default=False, db_default=False, editable=False
     )
+    bars_support = models.BooleanField(
+        _("support may not enter"),
+        default=False,
+        db_default=False,
+        help_text=_(
+            "Whoever runs the portal then can’t act for members to help them. Without this they can for a while, with "
+            "a reason, and the audit log says what they did."
+        ),
+    )
     second_factor_from = models.DateTimeField(
         _("second factor required from"),
         null=True,

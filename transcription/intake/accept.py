@@ -84,13 +84,16 @@ def transcribe_again(
     """
     actor.require("recordings.create")
     among(actor, recording.folder).require("recordings.create")
-    request = TranscriptionRequest(actor, options, call or CallContext(), recording.sha256, translates=translates)
+    request = TranscriptionRequest(
+        actor, options, call or CallContext(), recording.sha256, within=recording.folder, translates=translates
+    )
     correction = _correction_of(request, deduplicate.find_finished(request))
 
     def insert() -> Transcription:
         stored = _stored_recording(request, recording.id)
-        unfinished = None if options.temperature else deduplicate.find_unfinished(request, stored)
-        return unfinished or _insert_for_stored(request, stored, correction)
+        where_it_is = replace(request, within=stored.folder)  # it may have been moved meanwhile
+        unfinished = None if options.temperature else deduplicate.find_unfinished(where_it_is, stored)
+        return unfinished or _insert_for_stored(where_it_is, stored, correction)
 
     return commit.commit(request, insert)
 
@@ -112,7 +115,13 @@ def retry(actor: Actor, row: Transcription, call: CallContext | None = None) -> 
         raise Refused("completed", message % new_one)
     options, named = tenant_defaults.requested(row, actor.tenant), TranscriptionOptions.from_row(row)
     request = TranscriptionRequest(
-        actor, options, call or CallContext(), row.recording.sha256, named, translates=row.translates
+        actor,
+        options,
+        call or CallContext(),
+        row.recording.sha256,
+        named,
+        within=row.recording.folder,
+        translates=row.translates,
     )
     correction = _correction_of(request, deduplicate.find_finished(request))
 
@@ -123,7 +132,8 @@ def retry(actor: Actor, row: Transcription, call: CallContext | None = None) -> 
                 "Its prompt and hotwords were deleted with its text. POST to %(path)s with the options that you want."
             )
             raise Refused("text_deleted", f"{retention.why_no_text(row)} {way % new_one}")
-        return deduplicate.find_unfinished(request, stored) or _insert_for_stored(request, stored, correction)
+        where_it_is = replace(request, within=stored.folder)  # it may have been moved meanwhile
+        return deduplicate.find_unfinished(where_it_is, stored) or _insert_for_stored(where_it_is, stored, correction)
 
     return commit.commit(request, insert)
 
@@ -131,7 +141,8 @@ def retry(actor: Actor, row: Transcription, call: CallContext | None = None) -> 
 def _ruled(request: TranscriptionRequest, ruling: Ruling) -> TranscriptionRequest:
     """Returns the request with the options that the rules give it; by its own ones it is known again."""
     named = request.named_options or request.options
-    return replace(request, options=ruling.options(named), named_options=named, ruling=ruling)
+    within = ruling.folder() if request.folder is None else None
+    return replace(request, options=ruling.options(named), named_options=named, ruling=ruling, within=within)
 
 
 def _prepared(
@@ -189,8 +200,9 @@ def _described_like(request: TranscriptionRequest, recording: Recording, result:
 
 
 def _correction_of(request: TranscriptionRequest, result: FinishedResult | None) -> Correction:
-    """Returns what the tenant's terms replace, found in the text of a result before the transaction that copies it."""
-    correction = Correction(request.tenant.id)
+    """Returns what the terms replace, found in the text of a result before the transaction that copies it."""
+    folder = request.folder or request.within
+    correction = Correction.of(request.tenant.id, folder.id if folder else None)
     correction.prepare(segment.text for segment in (result.segments if result else ()))
     return correction
 
@@ -263,4 +275,6 @@ def _insert_for_stored(request: TranscriptionRequest, recording: Recording, corr
         seconds = round(result.source.saved_seconds, 3)
         Recording.objects.filter(id=recording.id).update(duration_seconds=seconds, peaks=[])
         Loudness.objects.filter(recording=recording).delete()  # of another track
-    return commit.copy_result(request, recording, result, correction)
+    is_moved = correction.folder_id != recording.folder_id
+    now = _correction_of(request, result) if is_moved else correction
+    return commit.copy_result(request, recording, result, now)

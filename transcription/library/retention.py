@@ -226,7 +226,7 @@ def _delete_text(tenant: Tenant, transcription_id: UUID) -> bool:
         tenant_lock.lock(tenant.id)
         rows = _old_text(tenant).filter(id=transcription_id)
         changes: dict[str, Any] = {"text": "", "prompt": "", "hotwords": "", "resume": {}, "missed_speech": []}
-        changes |= dict.fromkeys(("error_message", "speakers_error", "fingerprint"), "")
+        changes |= dict.fromkeys(("folder_hotwords", "error_message", "speakers_error", "fingerprint"), "")
         changes["text_deleted_at"] = timezone.now()
         if not rows.update(**changes):
             return False

@@ -55,12 +55,14 @@ class Ruling:
         recording.ruled = {"rules": [{"id": str(one.id), "name": one.name} for one in self.rules]}
         if self.effects.get("webhooks"):
             recording.ruled["webhooks"] = self.effects["webhooks"]
-        if recording.folder is None and "folder" in self.effects:
-            recording.folder = self._folder(self.effects["folder"])
+        if recording.folder is None:
+            recording.folder = self.folder()
 
-    def _folder(self, folder_id: str) -> Folder | None:
-        """Returns the folder, if it is still there and the arrival's actor may add recordings to it."""
-        found = Folder.objects.filter(tenant=self.actor.tenant, id=folder_id, is_private=False).first()
+    def folder(self) -> Folder | None:
+        """Returns the folder that the rules give, if it is there now and the arrival's actor may add to it."""
+        if "folder" not in self.effects:
+            return None
+        found = Folder.objects.filter(tenant=self.actor.tenant, id=self.effects["folder"], is_private=False).first()
         return found if found is not None and among(self.actor, found).may(folders.ADD) else None
 
     def give(self, recording: Recording) -> None:

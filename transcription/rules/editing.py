@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
@@ -42,9 +42,7 @@ def get(actor: Actor, rule_id: UUID) -> Rule:
     return found
 
 
-def create(
-    actor: Actor, name: str, asked: Mapping[str, Any], given: Mapping[str, Any], *, active: bool = True
-) -> Rule:
+def create(actor: Actor, name: str, asked: Mapping[str, Any], given: Mapping[str, Any], *, active: bool = True) -> Rule:
     """Makes a rule, the last one. Raises InvalidOption and Refused."""
     actor.require(PERMISSION)
     row = Rule(tenant=actor.tenant, name=_checked_name(name), is_active=active)
@@ -113,7 +111,7 @@ def preview(actor: Actor, asked: Mapping[str, Any]) -> list[Recording]:
     actor.require(PERMISSION)
     wanted = conditions.checked(actor, asked)
     rows = Recording.objects.filter(seen(actor), tenant=actor.tenant, deleted_at=None)
-    newest: Sequence[Recording] = rows.order_by("-created_at", "-id")[:LOOKED_AT]
+    newest = rows.order_by("-created_at", "-id")[:LOOKED_AT]
     return [row for row in newest if conditions.hold(wanted, Arrival.of(row))]
 
 

@@ -32,7 +32,9 @@ def checked(actor: Actor, sent: Mapping[str, Any]) -> dict[str, Any]:
     given = {name: value for name, value in sent.items() if value not in ("", None, [], {})}
     found = {name: CHECKS[name](actor, value) for name, value in given.items()}
     if not any(found.values()):
-        raise InvalidOption("effects", _("A rule gives something: choose an option, a tag, a folder or another effect."))
+        raise InvalidOption(
+            "effects", _("A rule gives something: choose an option, a tag, a folder or another effect.")
+        )
     return {name: value for name, value in found.items() if value}
 
 

@@ -22,13 +22,13 @@ from transcription.intake.request import CallContext
 from transcription.library import tags
 from transcription.models import Speaker, Transcription
 from transcription.options.options import TranscriptionOptions
+from transcription.rules import editing
 from transcription.shares import links
 from transcription.transcripts import series, terms
 from transcription.transcripts.series import Target
 from transcription.transcripts.substitution import Search
 from transcription.uploads import creation
 from transcription.uploads.creation import Plan
-from transcription.rules import editing
 from transcription.webhooks import events
 from transcription.webhooks.models import Endpoint
 
@@ -250,7 +250,14 @@ def test_each_scope_may_do_what_the_table_says(
     answer = send(client, method, address_of(path, row, alice), bearer(alice, key_scope) | AGREED, body)
     assert answer.status_code == status, answer.content
     if status == 403 and method != "HEAD":
-        of_managers = ("/api/v1/keys", "/api/v1/audit", "/api/v1/webhooks", "/api/v1/rules", "/api/v1/shares", "/api/v1/folders/")
+        of_managers = (
+            "/api/v1/keys",
+            "/api/v1/audit",
+            "/api/v1/webhooks",
+            "/api/v1/rules",
+            "/api/v1/shares",
+            "/api/v1/folders/",
+        )
         needed = "admin" if path.startswith(of_managers) or path.endswith("/receipt") else "write"
         assert f"“{needed}”" in answer.content.decode()
 

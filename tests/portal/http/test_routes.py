@@ -60,6 +60,7 @@ ADMIN = """
     jsi18n/
     r/<path:content_type_id>/<path:object_id>/
     tenants/tenant/<uuid:tenant_id>/key/
+    tenants/member/<int:member_id>/act/
     tenants/user/<id>/password/
     offboarding/deletion/tenant/<uuid:tenant_id>/
     offboarding/deletion/tenant/<uuid:tenant_id>/archive/
@@ -77,6 +78,9 @@ ADMIN_MODELS = """
     tenants/notice
     tenants/auditentry
     tenants/accountcheck
+    tenants/plan
+    tenants/member
+    tenants/supportvisit
     transcription/transcription
     transcription/recording
     transcription/engine
@@ -249,6 +253,9 @@ PAGES = """
     folders/names.json
     folders/<uuid:folder_id>/
     folders/<uuid:folder_id>/delete/
+    folders/<uuid:folder_id>/terms/
+    folders/<uuid:folder_id>/terms/terms.csv
+    folders/<uuid:folder_id>/terms/import/
     folders/<uuid:folder_id>/members/
     folders/<uuid:folder_id>/members/<int:member_id>/remove/
     recordings/<uuid:recording_id>/folder/
@@ -345,6 +352,7 @@ PAGES = """
     voice/revoke/
     notices/<int:notice_id>/dismiss/
     tenant/
+    support/end/
     language/
 """
 # WebSockets; any other address is told that there is nothing.

@@ -33,6 +33,7 @@ READING = {
         "audit",
         "audit_csv",
         "terms_csv",
+        "folder_terms_csv",
         "usage",
         "ledger",
         "receipt",
@@ -53,7 +54,7 @@ READING = {
         "video",
     ),
 }
-OF_THE_PERSON = {"tenant", "set_language"}
+OF_THE_PERSON = {"tenant", "set_language", "end_support"}
 ARGUMENTS = {"index": 0, "format": "txt", "notice_id": 1, "member_id": 7}
 
 

@@ -14,7 +14,7 @@ from tenants import api_keys, scope
 from tenants.models import ApiKey, DirectoryToken, Invitation, Notice, Role, Tenant
 from tenants.quota import this_month
 from tests.conftest import Character, create_member
-from tests.portal.web.conftest import Make, make_rehearing, make_translation, make_video
+from tests.portal.web.conftest import Make, act_for, make_rehearing, make_translation, make_video
 from transcription.media import storage
 from transcription.models import Comment, Folder, FolderMember, Recording, Revision, Tag, Term, Transcription
 from transcription.rules.models import Rule
@@ -106,6 +106,10 @@ TABLE = [
     ("GET", "/folders/{folder}/", EVERYBODY),
     ("POST", "/folders/{folder}/", MANAGERS_302),
     ("POST", "/folders/{folder}/delete/", MANAGERS_302),
+    ("GET", "/folders/{folder}/terms/", EVERYBODY),
+    ("POST", "/folders/{folder}/terms/", EDITORS),
+    ("GET", "/folders/{folder}/terms/terms.csv", EVERYBODY),
+    ("POST", "/folders/{folder}/terms/import/", EDITORS),
     ("POST", "/folders/{folder}/members/", MANAGERS_302),
     ("POST", "/folders/{folder}/members/{member}/remove/", MANAGERS_302),
     ("GET", "/tags/", EVERYBODY),
@@ -178,10 +182,16 @@ TABLE = [
     ("GET", "/audit/audit.csv", MANAGERS),
     ("GET", "/api/examples/", EVERYBODY),
 ]
+# What an operator who acts for an owner is refused; the rest is as for the owner.
+NOT_FOR_SUPPORT = re.compile(
+    r"POST /recordings/{recording}/(comments/.*|hold/|shares/)|.* /(shares|keys|webhooks|invitations)/.*"
+    r"|POST /(people|voice)/.*|GET /people/.+"
+)
 # Pages with a test of their own, since a bare row is not enough to ask them for.
 ELSEWHERE = {
     "/": "test_tenant.py",
     "/tenant/": "test_tenant.py",
+    "/support/end/": "test_support.py",
     "/language/": "nobody's data",
     "/receipts/": "nobody's data; test_receipts.py",
     "/bin/{recording}/erase/": "test_bin.py",
@@ -292,6 +302,17 @@ def test_each_role_may_do_what_the_table_says(
     row = make(acme)
     client.force_login(create_member(acme, "somebody@acme.example", role).user)
     assert client.generic(method, address_of(url, row)).status_code == status
+
+
+@pytest.mark.filterwarnings("ignore:StreamingHttpResponse must consume")
+def test_an_operator_who_acts_for_an_owner_leaves_alone_what_is_theirs(
+    acme: Tenant, alice: Character, make: Make, client: Client
+) -> None:
+    act_for(client, alice.member)
+    for method, url, roles in TABLE:
+        expected = 403 if NOT_FOR_SUPPORT.fullmatch(f"{method} {url}") else roles[Role.OWNER]
+        answer = client.generic(method, address_of(url, make(acme)))
+        assert answer.status_code == expected, f"{method} {url}"
 
 
 @pytest.mark.filterwarnings("ignore:StreamingHttpResponse must consume")

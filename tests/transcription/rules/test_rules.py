@@ -11,9 +11,9 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404
 from django.utils import timezone
 
-from tenants import api_keys, scope
+from tenants import scope
 from tenants.access import EDIT, Actor
-from tenants.models import AuditEntry, Role
+from tenants.models import ApiKey, AuditEntry, Role
 from tests.conftest import Character, create_member
 from tests.transcription.characters import arrive, submit
 from tests.transcription.finishing import finish, serve
@@ -33,12 +33,16 @@ from transcription.webhooks.models import Delivery
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("within")]
 
 
+def key_of(character: Character) -> ApiKey:
+    return ApiKey.objects.get(tenant=character.tenant, created_by=character.user)
+
+
 def rule(alice: Character, asked: dict[str, Any] | None = None, **given: Any) -> Rule:
     return editing.create(alice.actor, f"Rule {Rule.objects.count() + 1}", asked or {}, given)
 
 
 def by_program(alice: Character, path: Path, name: str = "", **options: Any) -> Transcription:
-    actor = Actor(alice.tenant, EDIT, key=api_keys.authenticate(alice.secret).key)
+    actor = Actor(alice.tenant, EDIT, key=key_of(alice))
     return accept.accept(actor, arrive(path, name), TranscriptionOptions.checked(**options), "api", CallContext())
 
 
@@ -79,7 +83,7 @@ def test_conditions_of_the_sound_are_known_when_the_file_is_looked_into(alice: C
 
 
 def test_ways_keys_members_and_folders_tell_rules_apart(alice: Character, bob: Character, fox: Path) -> None:
-    key = api_keys.authenticate(alice.secret).key
+    key = key_of(alice)
     editor = create_member(alice.tenant, "eve@acme.example", Role.EDITOR)
     rule(alice, {"way": "api"}, tags=["Programs"])
     rule(alice, {"key": str(key.id)}, tags=["Robot"])
@@ -94,9 +98,7 @@ def test_ways_keys_members_and_folders_tell_rules_apart(alice: Character, bob: C
     assert tags_of(submit(alice.actor, fox)) == []
 
 
-def test_what_is_fetched_by_its_url_came_by_url(
-    alice: Character, fox: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_is_fetched_by_its_url_came_by_url(alice: Character, fox: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from transcription.outbound.download import Downloaded
 
     def downloaded(url: str, path: Path, *limits: object) -> Downloaded:
@@ -128,8 +130,8 @@ def test_private_folders_and_what_is_of_others_are_in_no_rule(alice: Character, 
     own = folders.private(alice.actor)
     with scope.bound(mallory.tenant.id):
         theirs = folders.create(mallory.actor, "Mallory’s")
+        foreign = key_of(mallory)
         hook = endpoints.create(mallory.actor, "https://8.8.8.8/hook", only_by_rules=True).endpoint
-    foreign = api_keys.authenticate(mallory.secret).key
     for given in ({"folder": str(own.id)}, {"folder": str(theirs.id)}, {"webhooks": [str(hook.id)]}):
         with pytest.raises(InvalidOption):
             rule(alice, **given)

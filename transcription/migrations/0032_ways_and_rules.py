@@ -8,7 +8,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('tenants', '0019_plans'),
-        ('transcription', '0001_squashed_0029_failed_index'),
+        ('transcription', '0031_search_editions'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
