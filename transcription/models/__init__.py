@@ -1,6 +1,7 @@
 """The models of recordings and their transcriptions."""
 
 from tenants.models import Mode
+from transcription.models.among import Among
 from transcription.models.comment import Comment, Mention
 from transcription.models.engine import Engine
 from transcription.models.fair_queue import LaneBacklog, TenantSchedule
@@ -35,6 +36,7 @@ __all__ = [
     "MAIN",
     "MAX_BEAMS",
     "WHOLE",
+    "Among",
     "Attempt",
     "Comment",
     "DiarizationCheckpoint",
