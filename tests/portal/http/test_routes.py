@@ -81,6 +81,8 @@ ADMIN_MODELS = """
     tenants/plan
     tenants/member
     tenants/supportvisit
+    tenants/announcement
+    tenants/maintenance
     transcription/transcription
     transcription/recording
     transcription/engine
@@ -353,6 +355,7 @@ PAGES = """
     notices/<int:notice_id>/dismiss/
     tenant/
     support/end/
+    announcements/<int:announcement_id>/dismiss/
     language/
 """
 # WebSockets; any other address is told that there is nothing.
