@@ -123,6 +123,7 @@ ACTIONS: dict[str, Promise] = {
     "quota.changed": _("Limits changed"),
     "tenant.created": _("Organisation created"),
     "tenant.changed": _("Organisation changed"),
+    "tenant.suspended": _("Organisation suspended"),
     "tenant.exported": _("Everything of the organisation downloaded"),
     "support.began": _("Support began to act for a member"),
     "support.ended": _("Support ended acting for a member"),

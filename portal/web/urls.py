@@ -166,6 +166,7 @@ urlpatterns = [
     path("usage/", usage.usage, name="usage"),
     path("usage/ledger.csv", ledger.ledger, name="ledger"),
     path("notices/<int:notice_id>/dismiss/", notices.dismiss, name="dismiss"),
+    path("announcements/<int:announcement_id>/dismiss/", notices.dismiss_announcement, name="dismiss_announcement"),
     path("api/docs/", api_pages.swagger, name="swagger"),
     path("api/reference/", api_pages.redoc, name="redoc"),
     path("api/examples/", api_pages.examples, name="examples"),

@@ -81,6 +81,8 @@ ADMIN_MODELS = """
     tenants/plan
     tenants/member
     tenants/supportvisit
+    tenants/announcement
+    tenants/maintenance
     transcription/transcription
     transcription/recording
     transcription/engine
@@ -342,6 +344,7 @@ PAGES = """
     notices/<int:notice_id>/dismiss/
     tenant/
     support/end/
+    announcements/<int:announcement_id>/dismiss/
     language/
 """
 # WebSockets; any other address is told that there is nothing.

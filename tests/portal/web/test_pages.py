@@ -54,7 +54,7 @@ READING = {
     ),
 }
 OF_THE_PERSON = {"tenant", "set_language", "end_support"}
-ARGUMENTS = {"index": 0, "format": "txt", "notice_id": 1, "member_id": 7}
+ARGUMENTS = {"index": 0, "format": "txt", "notice_id": 1, "announcement_id": 1, "member_id": 7}
 
 
 @pytest.fixture

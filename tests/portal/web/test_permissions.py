@@ -182,6 +182,7 @@ ELSEWHERE = {
     "/": "test_tenant.py",
     "/tenant/": "test_tenant.py",
     "/support/end/": "test_support.py",
+    "/announcements/{announcement}/dismiss/": "tests/portal/ops/test_maintenance.py",
     "/language/": "nobody's data",
     "/receipts/": "nobody's data; test_receipts.py",
     "/bin/{recording}/erase/": "test_bin.py",
@@ -244,10 +245,16 @@ def address_of(url: str, row: Transcription) -> str:
 
 def test_every_page_is_in_the_table() -> None:
     names = {"recording_id": "{recording}", "transcription_id": "{transcription}"}
-    names |= {"key_id": "{key}", "notice_id": "{notice}", "endpoint_id": "{endpoint}", "delivery_id": "{delivery}"}
+    names |= {
+        "key_id": "{key}",
+        "notice_id": "{notice}",
+        "announcement_id": "{announcement}",
+        "endpoint_id": "{endpoint}",
+        "delivery_id": "{delivery}",
+    }
     names |= {"index": "0", "member_id": "{member}", "invitation_id": "{invitation}", "term_id": "{term}"}
     names |= {"rehearing_id": "{rehearing}", "other_id": "{other}", "video_id": "{video}"}
-    names["token_id"] = "{token}"
+    names |= {"token_id": "{token}", "announcement_id": "{announcement}"}
     names |= {
         "series_id": "{series}",
         "tag_id": "{tag}",
