@@ -85,6 +85,7 @@ INSTALLED_APPS = [
     "transcription.fetches",
     "transcription.uploads",
     "transcription.shares",
+    "transcription.rules",
     "transcription.offboarding",
     "portal",
     "portal.tickets",

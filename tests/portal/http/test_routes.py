@@ -100,6 +100,7 @@ ADMIN_MODELS = """
     webhooks/endpoint
     webhooks/delivery
     shares/share
+    rules/rule
     fetches/fetch
     uploads/upload
     offboarding/deletion
@@ -161,6 +162,9 @@ API = """
     api/v1/shares
     api/v1/shares/revoke
     api/v1/shares/<uuid:share_id>/keep
+    api/v1/rules
+    api/v1/rules/preview
+    api/v1/rules/<uuid:rule_id>
     api/v1/webhooks
     api/v1/webhooks/<uuid:endpoint_id>
     api/v1/webhooks/<uuid:endpoint_id>/rotate
@@ -336,6 +340,13 @@ PAGES = """
     terms/import/
     terms/<uuid:term_id>/
     terms/<uuid:term_id>/delete/
+    rules/
+    rules/new/
+    rules/preview/
+    rules/<uuid:rule_id>/
+    rules/<uuid:rule_id>/move/
+    rules/<uuid:rule_id>/switch/
+    rules/<uuid:rule_id>/delete/
     webhooks/
     webhooks/<uuid:endpoint_id>/
     webhooks/<uuid:endpoint_id>/pause/
