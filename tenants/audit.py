@@ -131,6 +131,7 @@ ACTIONS: dict[str, Promise] = {
     "tenant.changed": _("Organisation changed"),
     "tenant.suspended": _("Organisation suspended"),
     "tenant.exported": _("Everything of the organisation downloaded"),
+    "data.exported": _("Data exported by whoever runs the portal"),
     "support.began": _("Support began to act for a member"),
     "support.ended": _("Support ended acting for a member"),
     "audit.exported": _("Audit log downloaded"),

@@ -61,9 +61,21 @@ ADMIN = """
     r/<path:content_type_id>/<path:object_id>/
     tenants/tenant/<uuid:tenant_id>/key/
     tenants/member/<int:member_id>/act/
+    tenants/tenant/import/
+    tenants/tenant/process_import/
+    tenants/tenant/export/
+    tenants/member/import/
+    tenants/member/process_import/
+    tenants/member/export/
+    tenants/plan/import/
+    tenants/plan/process_import/
+    tenants/plan/export/
+    tenants/apikey/export/
+    tenants/ledgerentry/export/
     tenants/user/<id>/password/
     offboarding/deletion/tenant/<uuid:tenant_id>/
     offboarding/deletion/tenant/<uuid:tenant_id>/archive/
+    offboarding/deletion/<uuid:deletion_id>/receipt.json
     (?P<url>.*)$
 """
 # Models in the admin; of each the list, and the pages to add, look at, change and delete one.
