@@ -20,9 +20,9 @@ from transcription.errors import InvalidOption
 from transcription.exchange import deliveries, disk, places, sender
 from transcription.exchange.models import Delivery, Place
 from transcription.exchange.places import Wanted
-from transcription.models import Recording, Transcription
 from transcription.rules import editing
 from transcription.transcripts import striking
+from transcription.transcripts.revisions import ANY
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("within")]
 
@@ -63,17 +63,11 @@ def test_nothing_of_struck_words_goes_out(alice: Character, folder: Place, root:
     deliver_to(alice, folder, "txt", "json")
     serve()
     row = finish(submit(alice.actor, fox))
-    striking_spans(alice, row)
+    striking.strike(alice.actor, row.id, (0.0, 2.9), {ANY})
     assert sender.send_due() == 1
     for name in names_in(folder, root):
-        assert "fox" not in (root / str(alice.tenant.id) / "radio" / "out" / name).read_text().replace(
-            row.recording.name, ""
-        )
-
-
-def striking_spans(alice: Character, row: Transcription) -> None:
-    Recording.objects.filter(id=row.recording_id).update(struck=[[0.0, 3.0]])
-    assert striking.PERMISSION
+        text = (root / str(alice.tenant.id) / "radio" / "out" / name).read_text()
+        assert "fox" not in text.replace(row.recording.name, "")
 
 
 def test_exports_lie_in_the_bucket_and_nobody_reads_its_secret(
