@@ -192,7 +192,7 @@ TABLE = [
 ]
 # What an operator who acts for an owner is refused; the rest is as for the owner.
 NOT_FOR_SUPPORT = re.compile(
-    r"POST /recordings/{recording}/(comments/.*|hold/|shares/)|.* /(shares|keys|webhooks|invitations)/.*"
+    r"POST /recordings/{recording}/(comments/.*|hold/|shares/)|.* /(shares|keys|webhooks|rules|invitations)/.*"
     r"|POST /(people|voice)/.*|GET /people/.+"
 )
 # Pages with a test of their own, since a bare row is not enough to ask them for.
