@@ -1,8 +1,8 @@
 """Retention: each tenant's audio is deleted some days after its upload, its text some days after it was finished.
 
-Recordings with unfinished transcriptions and those on legal hold are skipped; those in the bin are not. Rows are
-changed before media is deleted: a crash in between leaves media without a row, which the sweeper deletes. The ledger is
-kept.
+How many days, the tenant says, or a recording's folder and tags: transcription.library.clocks. Recordings with
+unfinished transcriptions and those on legal hold are skipped; those in the bin are not. Rows are changed before media
+is deleted: a crash in between leaves media without a row, which the sweeper deletes. The ledger is kept.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ from tenants import audit, quota, scope
 from tenants.access import system_actor
 from tenants.models import Tenant
 from transcription import search, tenant_lock
-from transcription.library import recordings, videos
+from transcription.library import clocks, recordings, videos
+from transcription.library.clocks import Clock
 from transcription.media import storage
 from transcription.models import (
     Attempt,
@@ -49,8 +50,8 @@ OVER = (Status.COMPLETED, Status.FAILED, Status.CANCELLED)
 
 def delete_old_audio() -> int:
     """Deletes the audio of recordings older than their tenants keep it; returns the number of recordings."""
-    tenants = Tenant.objects.exclude(audio_retention_days=None)
-    return _for_each(tenants, lambda tenant: (_delete_audio(tenant, row_id) for row_id in _ids(_old_audio(tenant))))
+    tenants = clocks.tenants_with(clocks.AUDIO)
+    return _for_each(tenants, lambda tenant: (_delete_audio(tenant, row_id) for row_id in _ids(old_audio(tenant))))
 
 
 def delete_old_text() -> int:
@@ -58,13 +59,13 @@ def delete_old_text() -> int:
 
     Failed and cancelled ones may have text of their first windows. Returns the number of transcriptions.
     """
-    tenants = Tenant.objects.exclude(text_retention_days=None)
-    return _for_each(tenants, lambda tenant: (_delete_text(tenant, row_id) for row_id in _ids(_old_text(tenant))))
+    tenants = clocks.tenants_with(clocks.TEXT)
+    return _for_each(tenants, lambda tenant: (_delete_text(tenant, row_id) for row_id in _ids(old_text(tenant))))
 
 
 def remove_empty() -> int:
-    """Removes recordings without audio and text of tenants that limit both; returns their number."""
-    tenants = Tenant.objects.exclude(audio_retention_days=None).exclude(text_retention_days=None)
+    """Removes recordings without audio and text for which both are limited; returns their number."""
+    tenants = clocks.tenants_with(clocks.AUDIO) & clocks.tenants_with(clocks.TEXT)
     return _for_each(tenants, lambda tenant: (_purge(tenant, row_id) for row_id in _ids(_empty(tenant))))
 
 
@@ -107,11 +108,16 @@ def why_no_audio(recording: Recording) -> str:
     """Returns a sentence for people about audio that retention deleted."""
     return _why(
         recording.audio_deleted_at,
-        recording.tenant.audio_retention_days,
+        clocks.deciding(recording, clocks.AUDIO),
         _("The audio was deleted on %(date)s, as your organisation decided."),
         lambda days: ngettext(
             "The audio was deleted on %(date)s: your organisation keeps audio for %(days)d day.",
             "The audio was deleted on %(date)s: your organisation keeps audio for %(days)d days.",
+            days,
+        ),
+        lambda days: ngettext(
+            "The audio was deleted on %(date)s: “%(name)s” keeps audio for %(days)d day.",
+            "The audio was deleted on %(date)s: “%(name)s” keeps audio for %(days)d days.",
             days,
         ),
     )
@@ -131,36 +137,55 @@ def why_no_text(row: Transcription) -> str:
     """Returns a sentence for people about text that retention deleted."""
     return _why(
         row.text_deleted_at,
-        row.tenant.text_retention_days,
+        clocks.deciding(row.recording, clocks.TEXT),
         _("The text was deleted on %(date)s, as your organisation decided."),
         lambda days: ngettext(
             "The text was deleted on %(date)s: your organisation keeps text for %(days)d day.",
             "The text was deleted on %(date)s: your organisation keeps text for %(days)d days.",
             days,
         ),
+        lambda days: ngettext(
+            "The text was deleted on %(date)s: “%(name)s” keeps text for %(days)d day.",
+            "The text was deleted on %(date)s: “%(name)s” keeps text for %(days)d days.",
+            days,
+        ),
     )
 
 
-def _why(moment: datetime | None, days: int | None, plain: str, counted: Callable[[int], str]) -> str:
+def _why(
+    moment: datetime | None,
+    decided: tuple[int, clocks.Place | None] | None,
+    plain: str,
+    counted: Callable[[int], str],
+    named: Callable[[int], str],
+) -> str:
+    """Says it as it is decided now: whether the days were others when it was deleted, nobody knows."""
     date = date_format(moment, pgettext("date format", "j F Y"))
-    return plain % {"date": date} if days is None else counted(days) % {"date": date, "days": days}
+    if decided is None:
+        return plain % {"date": date}
+    days, place = decided
+    text = counted(days) if place is None else named(days)
+    return text % {"date": date, "days": days, "name": place.name if place else ""}
 
 
-def _old_audio(tenant: Tenant) -> QuerySet[Recording]:
-    begin = timezone.now() - timedelta(days=tenant.audio_retention_days or 0)
-    rows = Recording.objects.filter(tenant=tenant, held_at=None, audio_deleted_at=None, created_at__lt=begin)
+def old_audio(tenant: Tenant, clock: Clock | None = None) -> QuerySet[Recording]:
+    """Returns the recordings whose audio is to go, by another clock if one is given."""
+    is_over = (clock or Clock.of(tenant, clocks.AUDIO)).is_over("", "created_at")
+    rows = Recording.objects.filter(is_over, tenant=tenant, held_at=None, audio_deleted_at=None)
     return rows.exclude(_is_unfinished(OuterRef("id")))
 
 
-def _old_text(tenant: Tenant) -> QuerySet[Transcription]:
-    begin = timezone.now() - timedelta(days=tenant.text_retention_days or 0)
-    rows = Transcription.objects.filter(tenant=tenant, status__in=OVER, text_deleted_at=None, finished_at__lt=begin)
+def old_text(tenant: Tenant, clock: Clock | None = None) -> QuerySet[Transcription]:
+    """Returns the transcriptions whose text is to go, by another clock if one is given."""
+    is_over = (clock or Clock.of(tenant, clocks.TEXT)).is_over("recording", "finished_at")
+    rows = Transcription.objects.filter(is_over, tenant=tenant, status__in=OVER, text_deleted_at=None)
     return rows.filter(recording__held_at=None).exclude(_is_unfinished(OuterRef("recording_id")))
 
 
 def _empty(tenant: Tenant) -> QuerySet[Recording]:
     with_text = Transcription.objects.filter(recording_id=OuterRef("id"), text_deleted_at=None)
-    rows = Recording.objects.filter(tenant=tenant, held_at=None).exclude(audio_deleted_at=None)
+    both = [Clock.of(tenant, field).counts_for("") for field in (clocks.AUDIO, clocks.TEXT)]
+    rows = Recording.objects.filter(*both, tenant=tenant, held_at=None).exclude(audio_deleted_at=None)
     return rows.exclude(Exists(with_text))
 
 
@@ -181,7 +206,7 @@ def _delete_audio(tenant: Tenant, recording_id: UUID) -> bool:
     """Checks again under the tenant's lock, as work may have been queued or another sweeper been faster."""
     with transaction.atomic():
         tenant_lock.lock(tenant.id)
-        row = _old_audio(tenant).filter(id=recording_id).first()
+        row = old_audio(tenant).filter(id=recording_id).first()
         if row is None:
             return False
         keys = row.media_keys
@@ -197,7 +222,7 @@ def _delete_audio(tenant: Tenant, recording_id: UUID) -> bool:
 def _delete_text(tenant: Tenant, transcription_id: UUID) -> bool:
     with transaction.atomic():
         tenant_lock.lock(tenant.id)
-        rows = _old_text(tenant).filter(id=transcription_id)
+        rows = old_text(tenant).filter(id=transcription_id)
         changes: dict[str, Any] = {"text": "", "prompt": "", "hotwords": "", "resume": {}, "missed_speech": []}
         changes |= dict.fromkeys(("folder_hotwords", "error_message", "speakers_error", "fingerprint"), "")
         changes["text_deleted_at"] = timezone.now()

@@ -1,5 +1,6 @@
 from portal.api.native import (
     audit,
+    bin,
     comments,
     fetches,
     folders,
@@ -28,6 +29,7 @@ from portal.api.native import (
 
 urlpatterns = [
     *recordings.urls,
+    *bin.urls,
     *receipts.urls,
     *comments.urls,
     *transcriptions.urls,
