@@ -119,7 +119,8 @@ def _insert_rows(cursor: Any, tenant: Tenant) -> None:
     places = {"index": "n - 1", "start": "(n - 1) * 10", "end": "n * 10 - 1", "text": "line"}
     _copy(cursor, Segment, lines, places | {"tenant_id": "tenant", "transcription_id": "job"}, without=("id",))
     cursor.execute(
-        "INSERT INTO transcription_entry (recording_id, tenant_id, created_at, transcription_id, folded, tokens, edition)"
+        "INSERT INTO transcription_entry"
+        " (recording_id, tenant_id, created_at, transcription_id, folded, tokens, edition)"
         f" SELECT id, tenant, at, job, folded, tokens, {EDITION} FROM given"
     )
     with scope.bound(tenant.id):

@@ -39,13 +39,13 @@ class BinnedBody(TypedDict):
 
 
 class NewRetention(RequestBody):
-    """Days from the upload, and from when a text was finished; null leaves it to the organisation.
+    """Days from the upload, and from when a text was finished; null, or none, leaves it to the organisation.
 
     With `preview` nothing is saved: the answer says what would go.
     """
 
-    audio_days: Days | None
-    text_days: Days | None
+    audio_days: Days | None = None
+    text_days: Days | None = None
     preview: bool = False
 
 
