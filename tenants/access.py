@@ -31,6 +31,7 @@ MANAGE = EDIT | {
         "keys.manage",
         "notices.manage",
         "preferences.manage",
+        "rules.manage",
         "shares.manage",
         "webhooks.manage",
         "audit.view",

@@ -10,7 +10,7 @@ from django.http import HttpRequest
 from django.utils.functional import SimpleLazyObject
 
 from portal.web.tenant import memberships
-from tenants import access, identity_providers, notices, quota, second_factors, support
+from tenants import access, announcements, identity_providers, notices, quota, second_factors, support
 from tenants.notices import CurrentNotice
 from tenants.quota import QuotaSnapshot
 
@@ -21,11 +21,14 @@ def portal(request: HttpRequest) -> dict[str, Any]:
     snapshot: Any = SimpleLazyObject(lambda: quota.snapshot(actor.tenant))
     return {
         "actor": actor,
+        "announcements": SimpleLazyObject(lambda: announcements.shown_to(actor) if actor else []),
+        "maintenance": SimpleLazyObject(announcements.maintenance),
         "memberships": SimpleLazyObject(lambda: memberships(request)),
         "notices": SimpleLazyObject(lambda: _notices(actor, snapshot)),
         "providers_offered": SimpleLazyObject(identity_providers.are_offered),
         "quota_snapshot": snapshot,
         "support_visit": SimpleLazyObject(lambda: support.going_on(request.user, cast(Any, request.session))),
+        "suspension": SimpleLazyObject(lambda: _suspension(actor)),
         "second_factor_due": SimpleLazyObject(lambda: _second_factor_due(request, actor)),
     }
 
@@ -49,6 +52,10 @@ def _second_factor_due(request: HttpRequest, actor: access.Actor | None) -> date
     if signed_by is not None and signed_by["factor"]:
         return None
     return None if second_factors.has_one(actor.user.pk) else actor.tenant.second_factor_from
+
+
+def _suspension(actor: access.Actor | None) -> str:
+    return announcements.suspension_text(actor.tenant) if actor and actor.tenant.suspended_from else ""
 
 
 def _notices(actor: access.Actor | None, snapshot: QuotaSnapshot) -> list[CurrentNotice]:

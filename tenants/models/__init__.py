@@ -2,6 +2,7 @@
 
 from tenants.models.account_check import AccountCheck
 from tenants.models.allowed_domain import AllowedDomain
+from tenants.models.announcement import Announcement, Dismissal, Maintenance
 from tenants.models.api_key import ApiKey, KeyScope, Maker
 from tenants.models.audit_entry import AuditEntry
 from tenants.models.backup import Backup, OutboundHold
@@ -23,12 +24,14 @@ __all__ = [
     "LONGEST_HOTWORDS",
     "AccountCheck",
     "AllowedDomain",
+    "Announcement",
     "ApiKey",
     "Attempts",
     "AuditEntry",
     "Backup",
     "DirectoryPerson",
     "DirectoryToken",
+    "Dismissal",
     "EmailUserManager",
     "EnrolledVoice",
     "Identity",
@@ -36,6 +39,7 @@ __all__ = [
     "Invitation",
     "KeyScope",
     "LedgerEntry",
+    "Maintenance",
     "Maker",
     "Member",
     "Mode",

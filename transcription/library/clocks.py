@@ -1,7 +1,7 @@
-"""The clocks of audio and text: the organisation's, and those that folders and tags have in its place.
+"""The clocks of audio and text: the organisation's, and those that folders, tags and rules have in its place.
 
-A folder or a tag may say how long the audio, or the text, of its recordings is kept. Where one does, the organisation's
-days don't count; of several the shortest do. A legal hold stops them all.
+A folder or a tag may say how long the audio, or the text, of its recordings is kept, and a rule for a recording as it
+comes. Where one does, the organisation's days don't count; of several the shortest do. A legal hold stops them all.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ from transcription.models import Folder, Recording, Tag, Tagging
 
 AUDIO, TEXT = "audio_retention_days", "text_retention_days"
 """The field of each clock, of tenants, folders and tags alike."""
+BY_RULE = {AUDIO: "keeps_audio_days", TEXT: "keeps_text_days"}
+"""The field of a recording that a rule has set."""
 MOST_DAYS = 36_500
 Place = Folder | Tag
 """What may have clocks of its own."""
@@ -27,15 +29,20 @@ Place = Folder | Tag
 
 @dataclass(frozen=True)
 class Clock:
-    """The days of one clock: the tenant's, and those of folders and tags by their ids."""
+    """The days of one clock: the tenant's, those of folders and tags by their ids, and all that rules have given."""
 
+    field: str
     days: int | None
     places: dict[type[Place], dict[UUID, int]]
+    ruled: list[int]
 
     @classmethod
     def of(cls, tenant: Tenant, field: str) -> Clock:
         """Reads it, but the tenant's own days. The tenant has to be bound."""
-        return cls(getattr(tenant, field), {model: _days(model, field) for model in (Folder, Tag)})
+        own = BY_RULE[field]
+        ruled = Recording.objects.filter(tenant=tenant).exclude(**{own: None}).order_by(own).values_list(own, flat=True)
+        places = {model: _days(model, field) for model in (Folder, Tag)}
+        return cls(field, getattr(tenant, field), places, list(ruled.distinct()))
 
     def changed(self, place: Place, days: int | None) -> Clock:
         """Returns what it would be with other days of a folder or tag; None for none."""
@@ -63,7 +70,9 @@ class Clock:
         return found
 
     def _own(self, recording: str) -> Iterator[tuple[int, Q]]:
-        """Yields the rows of folders and tags with the same days together."""
+        """Yields the rows of folders, tags and rules with the same days together."""
+        path = f"{recording}__{BY_RULE[self.field]}" if recording else BY_RULE[self.field]
+        yield from ((days, Q(**{path: days})) for days in self.ruled)
         for model, days_of in self.places.items():
             for days in sorted(set(days_of.values())):
                 yield days, within(model, [one for one, its in days_of.items() if its == days], recording)
@@ -82,17 +91,29 @@ def tenants_with(field: str) -> QuerySet[Tenant]:
     limited = Q(**{f"{field}__isnull": False})
     with scope.across_tenants("the sweeper serves every tenant"):
         folders, tags = (model.objects.filter(limited, tenant=OuterRef("pk")) for model in (Folder, Tag))
-        return Tenant.objects.filter(limited | Exists(folders) | Exists(tags))
+        ruled = Recording.objects.filter(tenant=OuterRef("pk")).exclude(**{BY_RULE[field]: None})
+        return Tenant.objects.filter(limited | Exists(folders) | Exists(tags) | Exists(ruled))
 
 
-def deciding(recording: Recording, field: str) -> tuple[int, Place | None] | None:
-    """Returns the days that count for a recording, and whose they are; None for the tenant's, or for no days at all."""
+@dataclass(frozen=True)
+class Decided:
+    """The days that count for a recording: those of a folder or tag, with its name, of a rule, or else the tenant's."""
+
+    days: int
+    name: str = ""
+    by_rule: bool = False
+
+
+def deciding(recording: Recording, field: str) -> Decided | None:
+    """Returns the days that count for a recording; None where there are none."""
     places: list[Place] = [*([recording.folder] if recording.folder else []), *recording.tags]
-    own = [(days, place) for place in places if (days := getattr(place, field)) is not None]
+    own = [Decided(days, place.name) for place in places if (days := getattr(place, field)) is not None]
+    if (ruled := getattr(recording, BY_RULE[field])) is not None:
+        own.append(Decided(ruled, by_rule=True))
     if own:
-        return min(own, key=lambda one: one[0])
+        return min(own, key=lambda one: one.days)
     days = getattr(recording.tenant, field)
-    return None if days is None else (days, None)
+    return None if days is None else Decided(days)
 
 
 def ends_at(since: datetime, days: int) -> datetime:

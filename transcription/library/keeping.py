@@ -15,7 +15,7 @@ from transcription import tenant_lock
 from transcription.errors import InvalidOption
 from transcription.folders.visibility import MANAGE
 from transcription.library import clocks, retention
-from transcription.library.clocks import AUDIO, MOST_DAYS, TEXT, Clock, Place
+from transcription.library.clocks import AUDIO, MOST_DAYS, TEXT, Clock, Decided, Place
 from transcription.models import Folder, Recording, Transcription
 
 
@@ -30,11 +30,10 @@ class Preview:
 
 @dataclass(frozen=True)
 class End:
-    """When something goes, after how many days, and which folder or tag says so; None for the organisation."""
+    """When something goes, and by whose days."""
 
     at: datetime
-    days: int
-    place: Place | None
+    decided: Decided
 
 
 def preview(actor: Actor, place: Place, audio_days: int | None, text_days: int | None) -> Preview:
@@ -86,7 +85,7 @@ def text_ends(row: Recording, latest: Transcription | None) -> End | None:
 
 def _end(row: Recording, field: str, since: datetime) -> End | None:
     decided = clocks.deciding(row, field)
-    return End(clocks.ends_at(since, decided[0]), *decided) if decided else None
+    return End(clocks.ends_at(since, decided.days), decided) if decided else None
 
 
 def _require_days(*days: int | None) -> None:

@@ -1,6 +1,6 @@
 """Retention: each tenant's audio is deleted some days after its upload, its text some days after it was finished.
 
-How many days, the tenant says, or a recording's folder and tags: transcription.library.clocks. Recordings with
+How many days, the tenant says, or the recording's folder, tags or rule: transcription.library.clocks. Recordings with
 unfinished transcriptions and those on legal hold are skipped; those in the bin are not. Rows are changed before media
 is deleted: a crash in between leaves media without a row, which the sweeper deletes. The ledger is kept.
 """
@@ -154,7 +154,7 @@ def why_no_text(row: Transcription) -> str:
 
 def _why(
     moment: datetime | None,
-    decided: tuple[int, clocks.Place | None] | None,
+    decided: clocks.Decided | None,
     plain: str,
     counted: Callable[[int], str],
     named: Callable[[int], str],
@@ -163,9 +163,8 @@ def _why(
     date = date_format(moment, pgettext("date format", "j F Y"))
     if decided is None:
         return plain % {"date": date}
-    days, place = decided
-    text = counted(days) if place is None else named(days)
-    return text % {"date": date, "days": days, "name": place.name if place else ""}
+    text = named(decided.days) if decided.name else counted(decided.days)
+    return text % {"date": date, "days": decided.days, "name": decided.name}
 
 
 def old_audio(tenant: Tenant, clock: Clock | None = None) -> QuerySet[Recording]:

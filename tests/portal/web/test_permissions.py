@@ -17,6 +17,7 @@ from tests.conftest import Character, create_member
 from tests.portal.web.conftest import Make, act_for, make_rehearing, make_translation, make_video
 from transcription.media import storage
 from transcription.models import Comment, Folder, FolderMember, Recording, Revision, Tag, Term, Transcription
+from transcription.rules.models import Rule
 from transcription.shares.models import Share
 from transcription.webhooks import events
 from transcription.webhooks.models import Endpoint
@@ -154,6 +155,15 @@ TABLE = [
     ("GET", "/terms/{term}/", EDITORS),
     ("POST", "/terms/{term}/", EDITORS),
     ("POST", "/terms/{term}/delete/", EDITORS_302),
+    ("GET", "/rules/", MANAGERS),
+    ("POST", "/rules/", MANAGERS),
+    ("GET", "/rules/new/", MANAGERS),
+    ("POST", "/rules/preview/", MANAGERS),
+    ("GET", "/rules/{rule}/", MANAGERS),
+    ("POST", "/rules/{rule}/", MANAGERS),
+    ("POST", "/rules/{rule}/move/", MANAGERS_302),
+    ("POST", "/rules/{rule}/switch/", MANAGERS_302),
+    ("POST", "/rules/{rule}/delete/", MANAGERS_302),
     ("GET", "/webhooks/", MANAGERS),
     ("POST", "/webhooks/", MANAGERS),
     ("GET", "/webhooks/{endpoint}/", MANAGERS),
@@ -186,6 +196,7 @@ ELSEWHERE = {
     "/": "test_tenant.py",
     "/tenant/": "test_tenant.py",
     "/support/end/": "test_support.py",
+    "/announcements/{announcement}/dismiss/": "tests/portal/ops/test_maintenance.py",
     "/language/": "nobody's data",
     "/receipts/": "nobody's data; test_receipts.py",
     "/bin/{recording}/erase/": "test_bin.py",
@@ -207,6 +218,7 @@ def address_of(url: str, row: Transcription) -> str:
         )
         endpoint = Endpoint.objects.create(tenant=row.tenant, url="https://acme.example/hook")
         delivery = events.test_of(endpoint)
+        rule = Rule.objects.create(tenant=row.tenant, name="Calls", position=1, effects={"text_days": 30})
         invitation = Invitation.objects.create(
             tenant=row.tenant, email=f"{uuid4()}@acme.example", language="en", expires_at=timezone.now()
         )
@@ -240,6 +252,7 @@ def address_of(url: str, row: Transcription) -> str:
         notice=notice.id,
         key=key.id,
         endpoint=endpoint.id,
+        rule=rule.id,
         delivery=delivery.id,
         invitation=invitation.id,
         member=member.id,
@@ -248,10 +261,17 @@ def address_of(url: str, row: Transcription) -> str:
 
 def test_every_page_is_in_the_table() -> None:
     names = {"recording_id": "{recording}", "transcription_id": "{transcription}"}
-    names |= {"key_id": "{key}", "notice_id": "{notice}", "endpoint_id": "{endpoint}", "delivery_id": "{delivery}"}
+    names |= {"rule_id": "{rule}"}
+    names |= {
+        "key_id": "{key}",
+        "notice_id": "{notice}",
+        "announcement_id": "{announcement}",
+        "endpoint_id": "{endpoint}",
+        "delivery_id": "{delivery}",
+    }
     names |= {"index": "0", "member_id": "{member}", "invitation_id": "{invitation}", "term_id": "{term}"}
     names |= {"rehearing_id": "{rehearing}", "other_id": "{other}", "video_id": "{video}"}
-    names["token_id"] = "{token}"
+    names |= {"token_id": "{token}", "announcement_id": "{announcement}"}
     names |= {
         "series_id": "{series}",
         "tag_id": "{tag}",

@@ -59,7 +59,7 @@ class TestOfMembers:
         make(alice.tenant, f"{secret}.mp3")
         require_now(alice.tenant)
         for one in urlpatterns:
-            values = {"index": 0, "format": "txt", "notice_id": 1, "member_id": alice.member.pk}
+            values = {"index": 0, "format": "txt", "notice_id": 1, "announcement_id": 1, "member_id": alice.member.pk}
             arguments = {name: values.get(name, UUID(int=7)) for name in one.pattern.converters}
             address = reverse(f"web:{one.name}", kwargs=arguments)
             for method in ("GET", "POST"):

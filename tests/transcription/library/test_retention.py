@@ -18,7 +18,8 @@ from transcription import exports
 from transcription.errors import InvalidOption, Refused
 from transcription.folders import folders
 from transcription.intake import accept
-from transcription.library import holds, keeping, moving, recordings, retention, tags
+from transcription.library import clocks, holds, keeping, moving, recordings, retention, tags
+from transcription.library.clocks import Decided
 from transcription.library.keeping import Preview
 from transcription.library.retention import TextDeleted
 from transcription.maintenance import sweeper
@@ -195,7 +196,10 @@ class TestFoldersAndTags:
         row = recordings.recording(alice.actor, done.recording_id)
         ends = keeping.audio_ends(row)
         assert ends is not None
-        assert (ends.days, ends.place, ends.at) == (11, tag, row.created_at + timedelta(days=11))
+        assert (ends.decided, ends.at) == (Decided(11, "Short"), row.created_at + timedelta(days=11))
+        Recording.objects.filter(id=row.id).update(keeps_audio_days=10)  # as a rule does
+        row = recordings.recording(alice.actor, row.id)
+        assert clocks.deciding(row, clocks.AUDIO) == Decided(10, by_rule=True)
         keeping.decide(alice.actor, tag, 9, None)
         assert retention.delete_old_audio() == 1
         row = recordings.recording(alice.actor, done.recording_id)

@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('transcription', '0031_search_editions'),
+        ('transcription', '0032_ways_and_rules'),
     ]
 
     operations = [
