@@ -75,6 +75,7 @@ ADMIN = """
     tenants/user/<id>/password/
     offboarding/deletion/tenant/<uuid:tenant_id>/
     offboarding/deletion/tenant/<uuid:tenant_id>/archive/
+    offboarding/deletion/<uuid:deletion_id>/receipt.json
     (?P<url>.*)$
 """
 # Models in the admin; of each the list, and the pages to add, look at, change and delete one.
