@@ -28,6 +28,12 @@ GPU := $(if $(filter cpu,$(WHISPER_DEVICE)),,$(shell command -v nvidia-smi >/dev
 # Without a GPU, the CPU wheels of torch are a tenth of the size; set TORCH_INDEX to an index that has them.
 TORCH_INDEX ?=
 
+# A bundle (manage.py bundle) brings its packages along, for one kind of Python, which is asked below.
+ifneq ($(wildcard wheels/PYTHON),)
+export PIP_NO_INDEX := 1
+export PIP_FIND_LINKS := $(abspath wheels)
+endif
+
 python := $(VENV)/bin/python
 pip := $(VENV)/bin/pip --disable-pip-version-check --no-input
 installed = $(VENV)/installed-$(1)-$(shell cksum < requirements/$(1).txt | cut -d ' ' -f 1)
@@ -120,6 +126,8 @@ lock: $(python)
 
 $(python):
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer with venv is needed; on Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
+	@test ! -f wheels/PYTHON || test "$$($(PYTHON) -c 'import platform, sys; print(sys.implementation.cache_tag, sys.platform, platform.machine(), sep="-")')" = "$$(cat wheels/PYTHON)" \
+		|| { echo "The packages in wheels/ are for $$(cat wheels/PYTHON): name such a Python, as in make run PYTHON=/usr/bin/python3.11" >&2; exit 1; }
 	@echo "Making a virtual environment in $(VENV) ..."
 	@$(PYTHON) -m venv $(VENV)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from django import forms
@@ -12,14 +13,16 @@ from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpR
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
+from django.utils import timezone
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
-from tenants import api_keys, audit, enrolled_voices, former_members, identity_providers, plans, units
+from tenants import api_keys, audit, enrolled_voices, former_members, identity_providers, plans, suspensions, units
 from tenants.access import Actor
 from tenants.admin.api_keys import ApiKeyInline
 from tenants.admin.base import operator_of
 from tenants.admin.limits import LimitsInUnits, label_of, shown
+from tenants.admin.transfers import TenantResource, Transfers
 from tenants.former_members import KeyDecisionField
 from tenants.members import tell_of_role
 from tenants.models import (
@@ -102,12 +105,20 @@ class IdentityProviderInline(admin.StackedInline):
 class TenantForm(forms.ModelForm):
     keys_of_leavers = KeyDecisionField()
 
+    def clean_suspended_from(self) -> datetime | None:
+        moment: datetime | None = self.cleaned_data["suspended_from"]
+        if moment is not None and moment <= timezone.now():
+            raise forms.ValidationError(gettext("This is over. To suspend it at once, switch it off."))
+        return moment
+
 
 @admin.register(Tenant)
-class TenantAdmin(admin.ModelAdmin):
+class TenantAdmin(Transfers, admin.ModelAdmin):
     form = TenantForm
+    resource_classes = (TenantResource,)
+    of_tenant = "pk"
     list_display = ("name", "is_active", "plan", "people", "used_this_month", "stored", "created_at")
-    list_filter = ("is_active", "quota__plan")
+    list_filter = ("is_active", ("suspended_from", admin.EmptyFieldListFilter), "quota__plan")
     actions = ("assign_plan",)
     search_fields = ("name", "members__user__email")
     inlines = (QuotaInline, MemberInline, AllowedDomainInline, IdentityProviderInline, ApiKeyInline)
@@ -129,8 +140,9 @@ class TenantAdmin(admin.ModelAdmin):
         return False
 
     def get_readonly_fields(self, request: HttpRequest, row: Tenant | None = None) -> tuple[str, ...]:
-        """Makes a tenant that is being erased impossible to reactivate."""
-        return ("is_active", "deleting_at") if row is not None and row.deleting_at else ()
+        """Makes a tenant that is being erased impossible to reactivate; whether support may enter, itself decides."""
+        erased = ("is_active", "deleting_at") if row is not None and row.deleting_at else ()
+        return ("bars_support", *erased)
 
     def get_urls(self) -> list[URLPattern]:
         issue = path("<uuid:tenant_id>/key/", self.admin_site.admin_view(self.issue_key), name="tenants_tenant_key")
@@ -152,6 +164,8 @@ class TenantAdmin(admin.ModelAdmin):
             audit.record(operator, "tenant.created", tenant, name=tenant.name)
         elif changed := set(form.changed_data) - {"keys_of_leavers"}:
             audit.record(operator, "tenant.changed", tenant, fields=sorted(changed))
+            if changed & {"suspended_from", "changes_until_suspended"}:
+                suspensions.tell_owners(operator)
         for formset in formsets:
             if formset.model is Member:
                 _audit_members(operator, formset)

@@ -64,6 +64,7 @@ class NotTheSame(Exception):
 
 def require_enrolling(actor: Actor) -> Member:
     """Returns the member who may enrol. Raises PermissionDenied."""
+    actor.require_in_person()
     allowed = Member.objects.filter(tenant__recognises_voices=True, tenant__quota__includes_voices=True)
     now = allowed.filter(id=actor.member.id).first() if actor.member else None
     if now is None:
