@@ -12,6 +12,8 @@ CODES = frozenset(
         "rate_limit_exceeded",
         "insufficient_quota",
         "unavailable",
+        "maintenance",
+        "suspension_announced",
         "session_expired",
         "model_not_found",
         "model_unavailable",
