@@ -72,8 +72,9 @@ class Filter:
             Q(id__in=tagged),
         )
         first, *others = (rows.order_by().filter(way).values_list("id", flat=True) for way in ways)
-        found = list(first.union(*others, all=True)[: MOST_COUNTED + 1])
-        if len(found) <= MOST_COUNTED:
+        most = len(ways) * MOST_COUNTED  # as a row may match in each way
+        found = list(first.union(*others, all=True)[: most + 1])
+        if len(found) <= most and len(set(found)) <= MOST_COUNTED:
             return rows.filter(id__among=set(found)), False
         by_row = Q(search.is_matching(actor.tenant.id, terms))
         return rows.filter(by_row | named | Q(id__in=tagged)), True
