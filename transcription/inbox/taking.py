@@ -24,8 +24,9 @@ from django.template.defaultfilters import filesizeformat
 from django.utils.translation import gettext as _
 
 from tenants import access as tenant_access
-from tenants import scope
+from tenants import announcements, scope
 from tenants.access import Actor
+from tenants.announcements import ReadingOnly
 from transcription import request_id
 from transcription.connections import lend_connection
 from transcription.errors import InvalidOption, Refused, reason_for_people
@@ -135,6 +136,7 @@ def _accept(claim: Claim, row: Arrival) -> None:
     actor = Actor(tenant=row.tenant, permissions=tenant_access.EDIT)
     call = CallContext(endpoint="watched", id=row.id, in_transaction=partial(arrivals.accepted, claim))
     try:
+        announcements.require_changes(actor)
         if row.attempts_made > arrivals.MOST_ATTEMPTS and row.last_error == "":
             raise Refused("too_complex", reason_for_people("too_complex"))  # it kills whoever reads it
         with storage.temporary_path() as path:
@@ -147,6 +149,8 @@ def _accept(claim: Claim, row: Arrival) -> None:
             arrivals.later(claim, str(refused))
         else:
             arrivals.refused(claim, str(refused))
+    except ReadingOnly as reading_only:
+        arrivals.later(claim, str(reading_only), until_there_is_room=True)
     except InvalidOption as invalid:
         arrivals.refused(claim, str(invalid))
 

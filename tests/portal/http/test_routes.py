@@ -218,6 +218,11 @@ API = """
     api/v1/folders
     api/v1/folders/<uuid:folder_id>
     api/v1/recordings/<uuid:recording_id>/folder
+    api/v1/bin
+    api/v1/recordings/<uuid:recording_id>/bin
+    api/v1/recordings/<uuid:recording_id>/hold
+    api/v1/folders/<uuid:folder_id>/retention
+    api/v1/tags/<uuid:tag_id>/retention
     api/v1/tags
     api/v1/tags/<uuid:tag_id>
     api/v1/tags/<uuid:tag_id>/merge
@@ -251,6 +256,11 @@ PAGES = """
     recordings/<uuid:recording_id>/
     recordings/<uuid:recording_id>/favourite/
     recordings/<uuid:recording_id>/tags/
+    folders/<uuid:folder_id>/retention/
+    views/
+    views/<uuid:view_id>/
+    views/<uuid:view_id>/delete/
+    tags/<uuid:tag_id>/retention/
     recordings/<uuid:recording_id>/tags/<uuid:tag_id>/remove/
     recordings/<uuid:recording_id>/shares/
     shares/

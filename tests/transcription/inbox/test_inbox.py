@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
-from tenants.models import Quota
+from tenants.models import Maintenance, Quota
 from tests.conftest import Character
 from tests.transcription.exchange.test_deliveries import names_in
 from transcription.exchange import disk
@@ -90,12 +91,18 @@ def test_links_are_not_followed(folder: Place, inside: Path, fox: Path, tmp_path
     assert not Arrival.objects.exists()
 
 
-def test_without_minutes_it_stays_until_there_are_some(
+def test_without_minutes_and_in_maintenance_it_stays_until_that_is_over(
     alice: Character, folder: Place, inside: Path, root: Path, fox: Path
 ) -> None:
+    maintenance = Maintenance.objects.create()
     Quota.objects.filter(tenant=alice.tenant).update(monthly_seconds=1)
     shutil.copyfile(fox, inside / "news.wav")
     assert rested() == 1
+    assert Arrival.objects.get().state == "waiting"
+    maintenance.ended_at = timezone.now()
+    maintenance.save()
+    Arrival.objects.update(next_attempt_at=Arrival.objects.values("created_at")[:1])
+    assert taking.take_due() == 1
     row = Arrival.objects.get()
     assert (row.state, names_in(folder, root, "in")) == ("waiting", ["news.wav"])
     assert "are left this month" in row.last_error
