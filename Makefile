@@ -2,12 +2,15 @@
 # dev    the same, and the web process is started again whenever a file of the code changes
 # check  ruff, mypy, and the fast tests: nothing that needs torch or weights, or starts the whole product
 # test   runs every test                                          (make test ARGS="-k quota", ARGS="-n 0 --pdb -k quota")
-# lint   ruff, import contracts, djlint, biome and tsc for static/js, mypy, and migrations that match the models
+# lint   ruff, import contracts, djlint, biome and tsc for static/js, mypy, migrations that match the models, and docs
+#        that can be built
 # chaos  kills everything again and again and checks the promises   (make chaos ARGS="--seed 7")
 # bench  measures the service on this machine                       (python -m benchmarks.engine: the engine beside its peers,
 #                                                                    python -m benchmarks.gpu: a GPU, with nothing but torch)
 # contestants  installs what `python -m benchmarks.engine` compares the engine with, into var/contestants, and converts
 #        the weights for it                                         (make contestants MODEL=small)
+# docs   writes the documentation as a site to var/site             (DOCS_SOURCE_URL: where its links to code lead)
+# sbom   writes what is shipped, with its licences, to var/sbom/web.cdx.json (CycloneDX)
 # lock   pins the requirements again, with hashes
 #
 # What is installed is remembered by a file named after the checksum of its requirements, so nothing is done twice.
@@ -24,6 +27,12 @@ PYTHON ?= $(shell for name in python3 python3.14 python3.13 python3.12 python3.1
 GPU := $(if $(filter cpu,$(WHISPER_DEVICE)),,$(shell command -v nvidia-smi >/dev/null && nvidia-smi -L 2>/dev/null | grep -c '^GPU'))
 # Without a GPU, the CPU wheels of torch are a tenth of the size; set TORCH_INDEX to an index that has them.
 TORCH_INDEX ?=
+
+# A bundle (manage.py bundle) brings its packages along, for one kind of Python, which is asked below.
+ifneq ($(wildcard wheels/PYTHON),)
+export PIP_NO_INDEX := 1
+export PIP_FIND_LINKS := $(abspath wheels)
+endif
 
 python := $(VENV)/bin/python
 pip := $(VENV)/bin/pip --disable-pip-version-check --no-input
@@ -50,7 +59,7 @@ FAST := not (slow or thorough or product or browser or chaos or parity or torch 
 # Tests start hundreds of Python processes, which would compile everything again.
 check test chaos: export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: run dev check test lint chaos bench contestants lock weights
+.PHONY: run dev check test lint chaos bench contestants docs sbom lock weights
 .NOTPARALLEL:
 
 run: $(BASE) $(if $(filter-out 0,$(GPU)),$(TORCH) $(CUDA12),$(OPENVINO))
@@ -81,12 +90,23 @@ lint: $(DEV) $(TORCH) $(SPEECH) $(SCRIPTS)
 	$(node) node_modules/typescript/bin/tsc
 	$(VENV)/bin/mypy .
 	$(python) manage.py makemigrations --check --dry-run
+	$(python) -m sphinx -q -W --keep-going docs var/site
 
 chaos: $(DEV) $(SPEECH)
 	@$(python) -m tests.chaos $(ARGS)
 
 bench: $(DEV) $(TORCH) $(OPENVINO) $(SPEECH) weights
 	@WHISPER_WEIGHTS="$(abspath $(WHISPER_WEIGHTS))" $(python) -m benchmarks.service
+
+docs: $(DEV)
+	@$(python) -m sphinx -q -W --keep-going docs var/site && echo "Open var/site/index.html"
+
+# Of an environment that has what the image has, and nothing of the tests.
+sbom: $(DEV)
+	@rm -rf var/sbom && $(python) -m venv var/sbom/venv
+	@var/sbom/venv/bin/pip --disable-pip-version-check install --quiet --no-deps --require-hashes -r requirements/base.txt -r requirements/openvino.txt
+	@$(VENV)/bin/cyclonedx-py environment --pyproject pyproject.toml --gather-license-texts --output-reproducible -o var/sbom/web.cdx.json var/sbom/venv
+	@rm -r var/sbom/venv && echo "var/sbom/web.cdx.json"
 
 # Others' systems never share an environment with the product: they want other versions of the same packages. All of
 # their requirements are in the file: torchvision, which optimum-intel names and Whisper doesn't use, fits no torch of
@@ -106,6 +126,8 @@ lock: $(python)
 
 $(python):
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer with venv is needed; on Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
+	@test ! -f wheels/PYTHON || test "$$($(PYTHON) -c 'import platform, sys; print(sys.implementation.cache_tag, sys.platform, platform.machine(), sep="-")')" = "$$(cat wheels/PYTHON)" \
+		|| { echo "The packages in wheels/ are for $$(cat wheels/PYTHON): name such a Python, as in make run PYTHON=/usr/bin/python3.11" >&2; exit 1; }
 	@echo "Making a virtual environment in $(VENV) ..."
 	@$(PYTHON) -m venv $(VENV)
 

@@ -9,6 +9,7 @@ from typing import Any, cast
 from allauth.account import views
 from allauth.mfa.base import views as factor_views
 from django.contrib import messages
+from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
@@ -18,7 +19,7 @@ from django.views.decorators.cache import never_cache
 
 from portal import accounts, device_pages, factor_pages, invitation_pages, provider_pages, sign_up_pages
 from portal.http.mail_links import key_of
-from tenants import addresses
+from tenants import addresses, announcements, support
 from tenants.access import signed_by_of
 from tenants.models import User
 from tenants.throttle import Limit
@@ -27,11 +28,20 @@ PASSWORD_CHANGES = Limit("new passwords on the page", 5, 60)
 
 
 def own_account(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
-    """Keeps whom an organisation's provider signed in from what is the person's alone: it could plant ways in."""
+    """Keeps whom an organisation's provider signed in from what is the person's alone: it could plant ways in.
+
+    Nothing is changed in maintenance. Operators don't change theirs while they act for a member, so that nobody takes
+    one account for the other.
+    """
 
     @wraps(view)
     def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        if request.user.is_authenticated and signed_by_of(cast(Any, request.session)) is not None:
+        session = cast(Any, request.session)
+        if request.method == "POST":
+            announcements.require_changes_of_account(request.user)
+        if support.going_on(request.user, session) is not None:
+            raise PermissionDenied(_("Not while you act for a member. End that first."))
+        if request.user.is_authenticated and signed_by_of(session) is not None:
             return render(request, "account/elsewhere.html", status=403)
         return view(request, *args, **kwargs)
 

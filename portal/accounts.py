@@ -39,6 +39,7 @@ from tenants import (
     people,
     second_factors,
     sign_ins,
+    support,
     user_sessions,
 )
 from tenants.access import SIGNED_BY, SignedBy, member_actor
@@ -134,6 +135,7 @@ class PortalAccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
         assert isinstance(request.user, User)
         user_id = request.user.pk
         with transaction.atomic():
+            support.end(request.user, request.session, addresses.of_request(request))
             session = dict(request.session.items())
             super().logout(request)
             sign_ins.record_sign_out(user_id, addresses.of_request(request), session)

@@ -16,7 +16,8 @@ from django.http import HttpRequest, JsonResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from tenants import database_clock, outbound_hold
+from tenants import announcements, database_clock, outbound_hold
+from tenants.models import Maintenance
 from transcription import redis
 from transcription.media import storage_check
 from transcription.models import Engine
@@ -35,6 +36,7 @@ class Health:
     status: str = OK
     problems: list[str] = field(default_factory=list)
     engines: list[Engine] = field(default_factory=list)
+    maintenance: Maintenance | None = None
 
     def add(self, status: str, problem: str) -> None:
         """Adds a problem; the worst one decides the status."""
@@ -76,6 +78,8 @@ def health(request: HttpRequest) -> JsonResponse:
     }
     if answer["gpu_memory_used"] is None:
         answer["memory_used"] = found.memory_used
+    if found.maintenance is not None:
+        answer["maintenance"] = {"text": found.maintenance.text_en, "expected_end": found.maintenance.expected_end}
     if found.problems:
         answer["problems"] = found.problems
     response = JsonResponse(answer, status=503 if found.status == DOWN else 200)
@@ -84,13 +88,14 @@ def health(request: HttpRequest) -> JsonResponse:
 
 
 def examine() -> Health:
-    """Checks what the portal needs: six queries at most, half a second for S3, and never the engines themselves."""
+    """Checks what the portal needs: seven queries at most, half a second for S3, and never the engines themselves."""
     found = Health()
     try:
         found.engines = engines.alive()
         ahead = database_clock.checked_skew()
         has_sweeper = sweepers_alive() > 0
         is_held = outbound_hold.is_on()
+        found.maintenance = announcements.maintenance()
     except DatabaseError:
         found.add(DOWN, "the database does not answer")
     else:

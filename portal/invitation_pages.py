@@ -22,7 +22,7 @@ from django.views.decorators.http import require_http_methods
 
 from portal import accounts, devices
 from portal.http.mail_links import key_of
-from tenants import access, addresses, identity_providers, invitations
+from tenants import access, addresses, announcements, identity_providers, invitations
 from tenants.members import MemberConflict
 from tenants.models import Invitation, Role, User
 from tenants.throttle import Limit
@@ -82,6 +82,8 @@ def invitation(request: HttpRequest, invitation_id: UUID, key: str = "") -> Http
     provider = identity_providers.of_address(row.email) if row.role != Role.OWNER else None
     if provider is not None and provider.is_required and provider.tenant_id == row.tenant_id and account is None:
         return redirect("account_provider_begin", row.tenant_id)
+    if request.method == "POST":
+        announcements.require_changes_of_account(request.user)
     if account is None and not request.user.is_authenticated:
         return _with_a_new_account(request, row)
     if request.user.is_authenticated and access.signed_by_of(cast(Any, request.session)) is not None:

@@ -13,10 +13,11 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import CharField, Exists, ExpressionWrapper, OuterRef, Q, QuerySet, Value
 from django.db.models.functions import Concat
 from django.http import HttpRequest
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from tenants import scope, second_factors
-from tenants.models import AllowedDomain, ApiKey, DirectoryToken, KeyScope, Member, Role, Tenant, User
+from tenants.models import AllowedDomain, ApiKey, DirectoryToken, KeyScope, Member, Role, SupportVisit, Tenant, User
 
 VIEW = frozenset({"recordings.view", "usage.view"})
 COMMENT = frozenset({"comments.write"})
@@ -30,6 +31,7 @@ MANAGE = EDIT | {
         "keys.manage",
         "notices.manage",
         "preferences.manage",
+        "rules.manage",
         "shares.manage",
         "webhooks.manage",
         "audit.view",
@@ -45,10 +47,21 @@ PERMISSIONS: dict[str, frozenset[str]] = {
     Role.ADMIN: MANAGE | MANAGE_PEOPLE,
     Role.OWNER: OWN,
 }
+WITHHELD = frozenset(
+    (
+        *("comments.write", "holds.manage", "keys.manage", "owners.manage", "people.manage"),
+        *("shares.create", "shares.manage", "webhooks.manage"),
+    )
+)
+"""What an operator who acts for a member may not do: ways in, secrets, who is who, and words in the member's name."""
+
 SCOPES: dict[str, frozenset[str]] = {KeyScope.READ: VIEW, KeyScope.WRITE: EDIT, KeyScope.ADMIN: MANAGE}
 SESSION_TENANT = "tenant"
 SIGNED_BY = "signed_by"
 """In the session of whom a tenant's OpenID provider signed in: its SignedBy. It opens that tenant and nothing else."""
+
+SUPPORT = "support"
+"""In the session of an operator who acts for a member: the id of the SupportVisit."""
 
 PAGE_TENANT_HEADER = "X-Page-Tenant"
 PAGE_TENANT_FIELD = "page_tenant"
@@ -133,7 +146,8 @@ class Actor:
 
     `address` is the client's, in the form of tenants.addresses; empty if unknown. `secret_prefix` identifies which of
     the key's secrets authenticated the program. A stranger is unauthenticated and has no permissions. `folder` is the
-    name of the one for which a member's permissions were narrowed.
+    name of the one for which a member's permissions were narrowed. With a member and an operator it is the operator who
+    acts, for the member.
     """
 
     tenant: Tenant
@@ -160,6 +174,16 @@ class Actor:
     def role(self) -> str:
         return self.member.role if self.member else ""
 
+    @property
+    def is_support(self) -> bool:
+        """Whether an operator acts for the member."""
+        return self.operator is not None and self.member is not None
+
+    def require_in_person(self) -> None:
+        """Raises PermissionDenied for an operator who acts for a member: this is the member's alone."""
+        if self.is_support:
+            raise PermissionDenied(_("Only the member may do this, not an operator who acts for them."))
+
     def may(self, permission: str) -> bool:
         return permission in self.permissions
 
@@ -184,6 +208,13 @@ def key_actor(key: ApiKey, secret_prefix: str, address: str = "") -> Actor:
 
 def member_actor(member: Member, address: str = "") -> Actor:
     return Actor(tenant=member.tenant, permissions=PERMISSIONS[member.role], member=member, address=address)
+
+
+def support_actor(visit: SupportVisit, address: str = "") -> Actor:
+    """Returns the actor of an operator who acts for a member; without either once an account is gone."""
+    member, operator = visit.member, visit.operator
+    permissions = PERMISSIONS[member.role] - WITHHELD if member and operator else frozenset()
+    return Actor(tenant=visit.tenant, permissions=permissions, member=member, operator=operator, address=address)
 
 
 def directory_actor(token: DirectoryToken, address: str = "") -> Actor:
@@ -217,7 +248,10 @@ def reachable(user_id: int, session: Mapping[str, Any]) -> list[Member]:
 
     Whom a tenant's provider signed in reaches that tenant alone, and only as long as the provider would sign them in
     again. Whoever signed in without it reaches no tenant that requires its provider of their address; its owners do.
+    An operator who acts for a member reaches that member's tenant alone.
     """
+    if (visit := visit_of(user_id, session)) is not None and visit.member is not None:
+        return [visit.member]
     signed_by, rows = signed_by_of(session), _memberships(user_id)
     if signed_by is not None:
         return list(_signed_in(rows, signed_by)) if settings.SINGLE_SIGN_ON else []
@@ -225,6 +259,19 @@ def reachable(user_id: int, session: Mapping[str, Any]) -> list[Member]:
         tenant__identity_provider__is_enabled=True, tenant__identity_provider__is_required=True
     )
     return list(rows.exclude(needs_provider, ~Q(role=Role.OWNER)) if settings.SINGLE_SIGN_ON else rows)
+
+
+def visit_of(user_id: int, session: Mapping[str, Any]) -> SupportVisit | None:
+    """Returns the visit by which a session acts for a member, as long as everything still allows it."""
+    visit_id = session.get(SUPPORT)
+    if visit_id is None or signed_by_of(session) is not None:
+        return None
+    with scope.across_tenants("operators visit any tenant"):
+        rows = SupportVisit.objects.filter(id=visit_id, operator=user_id, ended_at=None, until__gt=timezone.now())
+        rows = rows.filter(operator__is_active=True, operator__is_staff=True)
+        rows = rows.filter(tenant__is_active=True, tenant__bars_support=False, member__user__is_active=True)
+        rows = rows.filter(member__user__is_staff=False, member__user__is_superuser=False)
+        return rows.select_related("tenant", "member__tenant__quota", "member__user", "operator").first()
 
 
 def signed_by_of(session: Mapping[str, Any]) -> SignedBy | None:
@@ -255,6 +302,9 @@ def session_actor(
     candidates = chosen or ([] if tenant_id else members)
     if candidates and page is not None:
         _check_page(page, candidates[0].tenant, members)
+    visit = visit_of(user_id, session) if candidates else None
+    if visit is not None:
+        return support_actor(visit, address)
     signed_by = signed_by_of(session)
     if candidates and not (signed_by and signed_by["factor"]) and second_factors.is_missing(candidates[0]):
         raise SecondFactorMissing(candidates[0].tenant)

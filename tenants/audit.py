@@ -31,6 +31,7 @@ from tenants.models import AuditEntry, Tenant
 Detail = str | int | float | bool | Sequence[str] | None
 BATCH = 1000
 LONGEST_DETAILS = 4000
+FOR_A_MEMBER, LONGEST_PART = "operator %s for member %s", 115
 ACTION = re.compile(r"[a-z_]{1,20}\.[a-z_]{1,19}")
 NEVER = {"secret", "digest", "password", "text", "prompt", "hotwords", "query", "words"}
 SEARCHED = "transcript.searched"
@@ -85,6 +86,9 @@ ACTIONS: dict[str, Promise] = {
     "tag.changed": _("Tag changed"),
     "tag.merged": _("Tag merged into another one"),
     "tag.deleted": _("Tag deleted"),
+    "rule.created": _("Rule made"),
+    "rule.changed": _("Rule changed"),
+    "rule.deleted": _("Rule deleted"),
     "folder.created": _("Folder made"),
     "folder.changed": _("Folder changed"),
     "folder.deleted": _("Folder deleted"),
@@ -122,7 +126,11 @@ ACTIONS: dict[str, Promise] = {
     "quota.changed": _("Limits changed"),
     "tenant.created": _("Organisation created"),
     "tenant.changed": _("Organisation changed"),
+    "tenant.suspended": _("Organisation suspended"),
     "tenant.exported": _("Everything of the organisation downloaded"),
+    "data.exported": _("Data exported by whoever runs the portal"),
+    "support.began": _("Support began to act for a member"),
+    "support.ended": _("Support ended acting for a member"),
     "audit.exported": _("Audit log downloaded"),
 }
 
@@ -235,7 +243,8 @@ def _of_tenant(tenant: Tenant, wanted: Filter) -> QuerySet[AuditEntry]:
 def _by_actor(actor: str) -> Q:
     """Operators match by kind only: tenants don't learn which operator acted."""
     named = Q(actor_id=actor) | Q(actor_name__iexact=actor)
-    return Q(actor_kind=actor) | (named & ~Q(actor_kind=AuditEntry.Kind.OPERATOR))
+    for_them = Q(actor_kind=AuditEntry.Kind.SUPPORT, actor_name__iendswith=f" for member {actor}")
+    return Q(actor_kind=actor) | (named & ~Q(actor_kind=AuditEntry.Kind.OPERATOR)) | for_them
 
 
 def _by_object(object_id: str) -> Q:
@@ -249,6 +258,9 @@ def _by_object(object_id: str) -> Q:
 
 def _identity(actor: Actor) -> tuple[str, str, str]:
     """Returns kind, id and name; the last two are empty if the key or member has been deleted."""
+    if actor.operator is not None and actor.member is not None:
+        names = (actor.operator.email[:LONGEST_PART], actor.member.user.email[:LONGEST_PART])
+        return AuditEntry.Kind.SUPPORT, str(actor.operator.pk), FOR_A_MEMBER % names
     if actor.key is not None:
         return AuditEntry.Kind.KEY, str(actor.key.id), actor.key.name
     if actor.member is not None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.db.models import QuerySet
+from django.utils.translation import gettext as _
 
 from tenants import audit, scope
 from tenants.access import Actor
-from tenants.models import EnrolledVoice, Member, Tenant
+from tenants.models import EnrolledVoice, Member, Quota, Tenant
 
 
 def voice_of(member: Member) -> EnrolledVoice | None:
@@ -21,14 +23,20 @@ def count(tenant: Tenant) -> int:
 
 
 def comparable(tenant: Tenant, version: str) -> QuerySet[EnrolledVoice]:
-    """Returns the voices of members who may sign in, as far as this version of the network made them."""
+    """Returns the voices of members who may sign in, as far as this version of the network made them.
+
+    None where the tenant's limits include no naming by voices.
+    """
     rows = EnrolledVoice.objects.filter(tenant=tenant, version=version, member__user__is_active=True)
+    rows = rows.exclude(tenant__quota__includes_voices=False)
     return rows.order_by("id")
 
 
 def allow(actor: Actor, is_allowed: bool) -> None:
     """Lets members enrol and be recognised, or no longer, which deletes all voices. Raises PermissionDenied."""
     actor.require("owners.manage")
+    if is_allowed and Quota.objects.filter(tenant=actor.tenant, includes_voices=False).exists():
+        raise PermissionDenied(_("Naming members by their voices is no part of your organisation’s plan."))
     with transaction.atomic(), scope.bound(actor.tenant.id):
         rows = Tenant.objects.filter(id=actor.tenant.id).exclude(recognises_voices=is_allowed)
         if rows.update(recognises_voices=is_allowed):

@@ -136,8 +136,10 @@ def keys_of(leaver: Member) -> int:
 def _locked(actor: Actor) -> Iterator[Actor]:
     """Lets one change of a tenant's members happen at a time, so that two owners can't both leave.
 
-    Yields the actor with the rights that they have now. Raises PermissionDenied if they are no longer a member.
+    Yields the actor with the rights that they have now. Raises PermissionDenied if they are no longer a member, and for
+    an operator who acts for one.
     """
+    actor.require_in_person()
     with transaction.atomic():
         Tenant.objects.select_for_update(of=("self",)).get(id=actor.tenant.id)
         if actor.member is None:

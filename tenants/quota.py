@@ -93,7 +93,7 @@ def open_month() -> int:
 
 def snapshot(tenant: Tenant) -> QuotaSnapshot:
     month = this_month()
-    quota = Quota.objects.get(tenant=tenant)
+    quota = Quota.objects.select_related("plan").get(tenant=tenant)
     with scope.bound(tenant.id):
         usage = UsageMonth.objects.filter(month=month).first()
     return QuotaSnapshot(

@@ -19,6 +19,7 @@ from portal.http.outage import RETRY_HEADERS, log_outage
 from portal.http.receiving import UploadRefused
 from portal.http.statuses import status_of
 from tenants.access import InsufficientScope, TenantMismatch
+from tenants.announcements import ReadingOnly
 from tenants.api_keys import ADDRESS, InvalidKey, KeyConflict, KeyRefused
 from tenants.rate_limit import TooManyRequests
 from transcription.errors import InvalidOption, Refused
@@ -53,6 +54,11 @@ def _of_caller(error: Exception) -> Response | None:
             return problem(403, "permission_denied", str(error) or _("This key may not do that."))
         case TenantMismatch():
             return problem(409, "other_tenant", str(error))
+        case ReadingOnly():
+            response = problem(error.status, error.code, str(error))
+            if error.retry_after is not None:
+                response["Retry-After"] = str(error.retry_after)
+            return response
         case TooManyRequests():
             detail = _("More than the %(limit)d requests a minute your organisation has. Wait, then ask again.")
             response = problem(429, "too_many_requests", detail % {"limit": error.limit}, limit=error.limit)

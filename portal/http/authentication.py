@@ -21,11 +21,12 @@ from django.utils.translation import gettext as _
 from rest_framework.authentication import CSRFCheck
 
 from portal.http.asgi import Scope, header, scope_of
-from portal.http.routes import Credentials, route_of
+from portal.http.routes import READING, Credentials, route_of
 from portal.http.sessions import actor_of_session, session_key_of
 from portal.tickets import service as tickets
-from tenants import access, addresses, api_keys, directory
+from tenants import access, addresses, announcements, api_keys, directory
 from tenants.access import Actor, Page, SecondFactorMissing, TenantMismatch
+from tenants.announcements import ReadingOnly
 from tenants.api_keys import Bearer, KeyRefused
 from tenants.models import User
 
@@ -48,12 +49,13 @@ class Caller:
     """Who sends a request. Without `actor` nobody is known; `refusal` is why, where the sender may be told."""
 
     actor: Actor | None = None
-    refusal: KeyRefused | TenantMismatch | SecondFactorMissing | None = None
+    refusal: KeyRefused | TenantMismatch | SecondFactorMissing | ReadingOnly | None = None
 
     def checked(self) -> Actor | None:
         """Returns the actor; None for nobody.
 
-        Raises KeyRefused, TenantMismatch for a page of another tenant, and SecondFactorMissing.
+        Raises KeyRefused, TenantMismatch for a page of another tenant, SecondFactorMissing, and ReadingOnly where
+        nothing is changed now.
         """
         if self.refusal is not None:
             raise self.refusal
@@ -151,9 +153,21 @@ def request_before_django(scope: Scope) -> Iterator[HttpRequest]:
 
 def _authenticate(scope: Scope) -> Caller:
     try:
-        return Caller(_socket_actor(scope) if scope["type"] == "websocket" else _request_actor(scope))
-    except (KeyRefused, TenantMismatch, SecondFactorMissing) as refusal:
+        actor = _socket_actor(scope) if scope["type"] == "websocket" else _request_actor(scope)
+        return Caller(_admitted(scope, actor))
+    except (KeyRefused, TenantMismatch, SecondFactorMissing, ReadingOnly) as refusal:
         return Caller(refusal=refusal)
+
+
+def _admitted(scope: Scope, actor: Actor | None) -> Actor | None:
+    """Raises ReadingOnly."""
+    if scope["type"] == "websocket":
+        changes = scope["path"].rstrip("/") == REALTIME
+    else:
+        changes = scope["method"] not in access.SAFE_METHODS and READING.fullmatch(scope["path"]) is None
+    if actor is not None and changes:
+        announcements.require_changes(actor)
+    return actor
 
 
 def _request_actor(scope: Scope) -> Actor | None:
@@ -191,10 +205,10 @@ def _caller_by_django_session(request: HttpRequest) -> Caller:
         return Caller()
     session: Any = request.session
     try:
-        return Caller(
-            access.session_actor(request.user.pk, session, addresses.of_request(request), Page.of_request(request))
-        )
-    except (TenantMismatch, SecondFactorMissing) as refusal:
+        address, page = addresses.of_request(request), Page.of_request(request)
+        actor = access.session_actor(request.user.pk, session, address, page)
+        return Caller(_admitted(scope_of(request), actor))
+    except (TenantMismatch, SecondFactorMissing, ReadingOnly) as refusal:
         return Caller(refusal=refusal)
 
 

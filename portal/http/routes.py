@@ -92,6 +92,12 @@ ROUTES = (
 UUID = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 PATTERNS = {route.path: re.compile(route.path.replace("{id}", UUID), re.DOTALL) for route in ROUTES}
 WITH_SLASH = re.compile(rf"/(v1|api/v1)/.*[^/]/|({'|'.join(PROBES)})/", re.DOTALL)
+READING = re.compile(
+    r"/recordings/many/(count/|transcripts\.zip)|/recordings/substitutions/hits/|/transcriptions/[^/]+/hits/"
+    r"|/(notices|announcements)/[^/]+/dismiss/|/api/v1/socket-tickets"
+)
+"""Where a POST changes nothing of the tenant's."""
+
 OVERRIDABLE = re.compile(rf"/api/v1/uploads(/{UUID})?")
 OVERRIDING = ("HEAD", "PATCH", "DELETE")
 

@@ -16,7 +16,7 @@ from django.shortcuts import redirect
 from django.urls import URLPattern, URLResolver, path, reverse
 from django.utils.translation import gettext_lazy as _
 
-from tenants import scope
+from tenants import scope, support
 from tenants.access import signed_by_of
 from tenants.models import User
 from tenants.second_factors import is_missing_for_operator
@@ -39,11 +39,14 @@ class OperatorsSite(AdminSite):
         return super().admin_view(unscoped, cacheable)
 
     def has_permission(self, request: HttpRequest) -> bool:
-        """Wants a second factor, too, where OPERATOR_SECOND_FACTOR says so; no tenant's provider makes operators."""
+        """Wants a second factor, too, where OPERATOR_SECOND_FACTOR says so; no tenant's provider makes operators.
+
+        Who acts for a member has no administration meanwhile.
+        """
         user, session = request.user, cast(Any, request.session)
         if not super().has_permission(request) or not isinstance(user, User) or signed_by_of(session) is not None:
             return False
-        return not is_missing_for_operator(user)
+        return not is_missing_for_operator(user) and support.going_on(user, session) is None
 
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """Redirects to the portal's sign-in, which limits attempts and writes the audit log."""
@@ -51,6 +54,8 @@ class OperatorsSite(AdminSite):
             return redirect("admin:index")
         if isinstance(request.user, User) and is_missing_for_operator(request.user):
             return redirect("mfa_index")
+        if support.going_on(request.user, cast(Any, request.session)) is not None:
+            raise PermissionDenied(_("Not while you act for a member. End that first."))
         if request.user.is_authenticated:
             raise PermissionDenied(_("The admin is for operators only."))
         return redirect_to_login(request.GET.get(REDIRECT_FIELD_NAME) or reverse("admin:index"))

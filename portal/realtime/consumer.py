@@ -31,6 +31,7 @@ from portal.http.outage import AWAY
 from portal.realtime import events
 from portal.realtime.events import Append, Clear, Commit, Event, Session, Update
 from tenants.access import Actor, TenantMismatch
+from tenants.announcements import ReadingOnly
 from tenants.api_keys import KeyRefused
 from tenants.quota import QuotaExceeded
 from tenants.rate_limit import TooManyRequests
@@ -359,6 +360,8 @@ class RealtimeConsumer(AsyncWebsocketConsumer):
                 actor.require("recordings.create")
                 request_budget.spend(self.scope, actor)
                 admission.enter(actor.tenant, self.id)
+            except ReadingOnly as only:
+                raise Refusal(events.error(str(only), only.code, "server_error"), INTERNAL_ERROR) from only
             except (KeyRefused, TenantMismatch) as refused:
                 raise Refusal(events.error(str(refused), "invalid_api_key"), REFUSED) from refused
             except PermissionDenied as denied:

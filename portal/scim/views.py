@@ -15,6 +15,7 @@ from portal.http.authentication import caller_of_request
 from portal.http.body_limit import exceeded_limit
 from portal.scim.service import SERVICE
 from portal.scim.storage import PeopleStorage
+from tenants.announcements import ReadingOnly
 from tenants.throttle import Limit
 
 BASE = "/scim/v2"
@@ -25,6 +26,12 @@ class TooManyCalls(SCIMException):
     status = 429
 
 
+class NotNow(SCIMException):
+    def __init__(self, detail: str, status: int) -> None:
+        super().__init__(detail=detail)
+        self.status = status
+
+
 @csrf_exempt
 @never_cache
 def scim(request: HttpRequest, path: str = "") -> HttpResponse:
@@ -33,6 +40,10 @@ def scim(request: HttpRequest, path: str = "") -> HttpResponse:
         answer = _answer(request, path or "/")
     except SCIMException as error:
         answer = SERVICE.error_response(error)
+    except ReadingOnly as error:
+        answer = SERVICE.error_response(NotNow(detail=str(error), status=error.status))
+        if error.retry_after is not None:
+            answer.headers["Retry-After"] = str(error.retry_after)
     response = JsonResponse(answer.body, status=answer.status) if answer.body is not None else HttpResponse(b"")
     response.status_code = answer.status
     for name, value in answer.headers.items():
@@ -41,7 +52,7 @@ def scim(request: HttpRequest, path: str = "") -> HttpResponse:
 
 
 def _answer(request: HttpRequest, path: str) -> ScimResponse:
-    """Raises SCIMException."""
+    """Raises SCIMException and ReadingOnly."""
     actor = caller_of_request(request).checked()
     if actor is None or actor.directory is None:
         raise UnauthorizedException(detail="A token of this organisation's directory is needed.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import date, datetime
+from functools import lru_cache
 from uuid import UUID
 
 from django import template
@@ -40,6 +41,7 @@ from transcription.webhooks import failures as webhook_failures
 from transcription.webhooks.models import Attempt, Delivery
 
 register = template.Library()
+FORM_FIELDS = "form_fields"
 register.filter("language_name", language_name)
 register.filter("text_language", text_language)
 register.filter("reason", reason_for_people)
@@ -52,6 +54,7 @@ register.filter("other_options", other_options)
 
 
 @register.simple_tag
+@lru_cache(maxsize=1000)
 def icon(name: str, size: str = "") -> SafeString:
     """Renders a decorative icon of the sprite; the text next to it carries the meaning."""
     css_class = f"icon icon--{size}" if size else "icon"
@@ -62,10 +65,15 @@ def icon(name: str, size: str = "") -> SafeString:
 @register.simple_tag(takes_context=True)
 def form_fields(context: Context) -> SafeString:
     """Renders the hidden fields of every writing form: the CSRF token and the tenant that the page was rendered for."""
+    known: SafeString | None = context.get(FORM_FIELDS)
+    if known is not None:
+        return known
     fields = format_html('<input type="hidden" name="csrfmiddlewaretoken" value="{}">', context["csrf_token"])
     actor = context.get("actor")
     tenant_id = actor.tenant.pk if actor else ""
-    return fields + format_html('<input type="hidden" name="{}" value="{}">', PAGE_TENANT_FIELD, tenant_id)
+    fields += format_html('<input type="hidden" name="{}" value="{}">', PAGE_TENANT_FIELD, tenant_id)
+    context.dicts[0][FORM_FIELDS] = fields  # a list has them in each of its rows
+    return fields
 
 
 @register.simple_tag

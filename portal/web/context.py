@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from contextlib import suppress
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 from django.http import HttpRequest
 from django.utils.functional import SimpleLazyObject
 
 from portal.web.tenant import memberships
-from tenants import access, identity_providers, notices, quota, second_factors
+from tenants import access, announcements, identity_providers, notices, quota, second_factors, support
 from tenants.notices import CurrentNotice
 from tenants.quota import QuotaSnapshot
 
@@ -21,10 +21,14 @@ def portal(request: HttpRequest) -> dict[str, Any]:
     snapshot: Any = SimpleLazyObject(lambda: quota.snapshot(actor.tenant))
     return {
         "actor": actor,
+        "announcements": SimpleLazyObject(lambda: announcements.shown_to(actor) if actor else []),
+        "maintenance": SimpleLazyObject(announcements.maintenance),
         "memberships": SimpleLazyObject(lambda: memberships(request)),
         "notices": SimpleLazyObject(lambda: _notices(actor, snapshot)),
         "providers_offered": SimpleLazyObject(identity_providers.are_offered),
         "quota_snapshot": snapshot,
+        "support_visit": SimpleLazyObject(lambda: support.going_on(request.user, cast(Any, request.session))),
+        "suspension": SimpleLazyObject(lambda: _suspension(actor)),
         "second_factor_due": SimpleLazyObject(lambda: _second_factor_due(request, actor)),
     }
 
@@ -41,13 +45,17 @@ def _actor(request: HttpRequest) -> access.Actor | None:
 
 def _second_factor_due(request: HttpRequest, actor: access.Actor | None) -> datetime | None:
     """Returns from when on the tenant requires a second factor of somebody who has none."""
-    if not actor or actor.user is None or actor.tenant.second_factor_from is None:
+    if not actor or actor.user is None or actor.is_support or actor.tenant.second_factor_from is None:
         return None
     session: Any = request.session
     signed_by = access.signed_by_of(session)
     if signed_by is not None and signed_by["factor"]:
         return None
     return None if second_factors.has_one(actor.user.pk) else actor.tenant.second_factor_from
+
+
+def _suspension(actor: access.Actor | None) -> str:
+    return announcements.suspension_text(actor.tenant) if actor and actor.tenant.suspended_from else ""
 
 
 def _notices(actor: access.Actor | None, snapshot: QuotaSnapshot) -> list[CurrentNotice]:

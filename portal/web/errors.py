@@ -16,6 +16,7 @@ from portal.http.body_limit import exceeded_limit
 from portal.http.error_bodies import PROBLEM_TYPE, openai_error_body, problem_body
 from portal.http.outage import AWAY, RETRY_HEADERS, log_outage
 from tenants.access import NotSignedIn, SecondFactorMissing, TenantMismatch
+from tenants.announcements import ReadingOnly
 
 FOR_PROGRAMS = ("/v1/", "/api/")
 NATIVE = "/api/"
@@ -55,6 +56,17 @@ def other_tenant(request: HttpRequest, error: TenantMismatch) -> HttpResponse:
 def second_factor_missing(request: HttpRequest, error: SecondFactorMissing) -> HttpResponse:
     """Answers scripts with 403, and leads people to where they set one up."""
     return _problem(request, 403, str(error)) if _wants_json(request) else redirect("mfa_index")
+
+
+def reading_only(request: HttpRequest, error: ReadingOnly) -> HttpResponse:
+    """Answers 503 with `Retry-After` in maintenance, 403 before a suspension."""
+    if _wants_json(request):
+        response: HttpResponse = _problem(request, error.status, str(error), error.code)
+    else:
+        response = render(request, "paused.html", {"exception": error, "status": error.status}, status=error.status)
+    if error.retry_after is not None:
+        response["Retry-After"] = str(error.retry_after)
+    return response
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
@@ -112,15 +124,17 @@ class ErrorMiddleware(AsyncMiddleware):
             return other_tenant(request, error)
         if isinstance(error, SecondFactorMissing):
             return second_factor_missing(request, error)
+        if isinstance(error, ReadingOnly):
+            return reading_only(request, error)
         if isinstance(error, AWAY):
             log_outage(error)
             return unavailable(request)
         return None
 
 
-def _problem(request: HttpRequest, status: int, message: str) -> JsonResponse:
+def _problem(request: HttpRequest, status: int, message: str, code: str = "") -> JsonResponse:
     if request.path.startswith(NATIVE):
-        body = problem_body(status, CODES[status], message)
+        body = problem_body(status, code or CODES[status], message)
         return JsonResponse(body, status=status, content_type=PROBLEM_TYPE)
     kind = "server_error" if status >= 500 else "invalid_request_error"
-    return JsonResponse(openai_error_body(message, kind, None, CODES[status]), status=status)
+    return JsonResponse(openai_error_body(message, kind, None, code or CODES[status]), status=status)

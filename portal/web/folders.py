@@ -31,6 +31,7 @@ from transcription.models.folder import LONGEST_FOLDER
 from transcription.models.tag import folded_name
 from transcription.shares import leavers
 from transcription.shares.models import Share
+from transcription.transcripts import terms
 
 ON_A_PAGE = 50
 OFFERED = 20
@@ -101,6 +102,7 @@ def show(request: TenantRequest, folder_id: UUID) -> HttpResponse:
         "folder": row,
         "label": service.label(actor, row),
         "count": Recording.objects.filter(folder=row, deleted_at=None).count(),
+        "terms": terms.visible(actor, row).count(),
         "members": _with_links(actor, row, manages),
         "roles": FolderRole.choices,
         "manages": manages,

@@ -247,6 +247,7 @@ class PreferencesForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's ta
             "hotwords",
             "hears_terms",
             "allows_sharing",
+            "bars_support",
             "bin_days",
         )
         field_classes = {"hotwords": LinesField}

@@ -1,4 +1,4 @@
-"""Dismissing notices about limits."""
+"""Dismissing notices about limits, and announcements."""
 
 from __future__ import annotations
 
@@ -8,13 +8,20 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_POST
 
 from portal.web.access import TenantRequest, member_required
-from tenants import notices
+from tenants import announcements, notices
 
 
 @require_POST
 @member_required("notices.manage")
 def dismiss(request: TenantRequest, notice_id: int) -> HttpResponse:
     notices.dismiss(request.actor, notice_id)
+    return redirect(_next_page(request))
+
+
+@require_POST
+@member_required("recordings.view")
+def dismiss_announcement(request: TenantRequest, announcement_id: int) -> HttpResponse:
+    announcements.dismiss(request.actor, announcement_id)
     return redirect(_next_page(request))
 
 

@@ -17,6 +17,7 @@ from portal.web.access import TenantRequest, member_required
 from portal.web.changes import change_fields, problem
 from portal.web.segments import body_of, number_of
 from portal.web.word_positions import units
+from tenants.access import Actor
 from transcription.errors import InvalidOption, Refused
 from transcription.library import read_audit, recordings
 from transcription.library.retention import TextDeleted
@@ -98,7 +99,8 @@ def _changed(
         case "learn":
             search = substitution.checked_search(body.get("wrong"), body.get("right"), True, True)
             row = editing.transcript(actor, transcription_id)
-            learned = learned_terms.learn(actor, search.find, search.replacement)
+            folder = row.recording.folder if body.get("of_folder") is True else None
+            learned = learned_terms.learn(actor, search.find, search.replacement, folder)
             return row, {"term": str(learned.term.id), "is_new": learned.is_new}
         case "forget":
             row, wrong = editing.transcript(actor, transcription_id), str(body.get("wrong", ""))
@@ -121,9 +123,16 @@ def _corrected(
     before = editing.segment(request.actor, transcription_id, index).text
     row = editing.edit(request.actor, transcription_id, index, {str(body.get("etag", ""))}, text).transcription
     search = search_of(before, text)
-    said = learned_terms.offer(request.actor, search.find, search.replacement) if search else ""
-    term = {"wrong": search.find, "right": search.replacement, "label": said} if search and said else None
-    return row, {"change": change_fields(request, row), "alike": _alike(search, row), "term": term}
+    terms = _terms(request.actor, search, row) if search else []
+    return row, {"change": change_fields(request, row), "alike": _alike(search, row), "terms": terms}
+
+
+def _terms(actor: Actor, search: Search, row: Transcription) -> list[dict[str, Any]]:
+    """Describes the term that a correction may become: of the recording's folder, and of the organisation."""
+    words, folder = {"wrong": search.find, "right": search.replacement}, row.recording.folder
+    places = [folder, None] if folder else [None]
+    said = [(learned_terms.offer(actor, search.find, search.replacement, place), place) for place in places]
+    return [words | {"label": label, "of_folder": place is not None} for label, place in said if label]
 
 
 def _term_id(body: dict[str, Any]) -> UUID:

@@ -8,7 +8,6 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
-from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
@@ -39,7 +38,7 @@ from transcription.folders import folders
 from transcription.intake import accept
 from transcription.library import read_audit, retention, tags
 from transcription.library import recordings as library
-from transcription.library.filters import Filter
+from transcription.library.filters import MOST_COUNTED, Filter
 from transcription.media.warnings import warnings_of
 from transcription.models import Recording, Segment, Status, Transcription
 from transcription.options import audio_tracks, engines
@@ -49,7 +48,7 @@ from transcription.strikes import redacted_segments, spans_of
 from transcription.transcripts import checks, striking
 
 ON_A_PAGE = 25
-MOST_COUNTED = 1000
+LONGEST_NUMBER = 8
 MOST_AT_ONCE = 400
 """Segments of a transcript that its page has from the beginning; of a longer one AT_FIRST, the rest comes later."""
 AT_FIRST = 60
@@ -155,16 +154,17 @@ def _list_context(request: TenantRequest) -> dict[str, Any]:
     filters = filter_form(request)
     wanted = filters.wanted
     order = filters.chosen("order")
-    matching = library.recordings(request.actor, wanted, order).select_related("created_by", "api_key")
-    page = Paginator(matching, ON_A_PAGE).get_page(request.GET.get("page"))
+    asked = request.GET.get("page", "")
+    number = int(asked) if asked.isdecimal() and 0 < len(asked) < LONGEST_NUMBER else 1
+    page = library.listing(request.actor, wanted, order, max(1, number), ON_A_PAGE)
     return {
         "filters": filters,
         "order": order,
         "filtered": wanted != Filter(by=wanted.by),
-        "elsewhere": 0 if page.object_list else _elsewhere(request, wanted),
+        "elsewhere": 0 if page.rows else _elsewhere(request, wanted),
         "page": page,
-        "favourites": tags.favourites_among(request.actor, list(page)),
-        "checked": checks.checked_of(latest for row in page if (latest := row.latest)),
+        "favourites": tags.favourites_among(request.actor, page.rows),
+        "checked": checks.checked_of(latest for row in page.rows if (latest := row.latest)),
         "section": "recordings",
     }
 

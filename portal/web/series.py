@@ -46,6 +46,7 @@ def substitutions(request: TenantRequest) -> HttpResponse:
     context: dict[str, Any] = {
         "filters": filters,
         "of_terms": "terms" in request.GET,
+        "folder": folders.named(request.actor, filters.wanted.folder),
         "series": series.recent(request.actor),
     }
     context |= choices(request.actor, filters) | {"section": "recordings"}
@@ -152,8 +153,8 @@ def _rule(request: TenantRequest, body: dict[str, Any]) -> Rule:
     """Raises InvalidOption."""
     tag = body.get("terms")
     if tag is True:
-        return Correction(request.actor.tenant.id)
-    return correction(request.actor.tenant.id, str(tag)) if tag else search_of(body)
+        return Correction.in_sight(request.actor)
+    return correction(request.actor, str(tag)) if tag else search_of(body)
 
 
 def _targets(body: dict[str, Any]) -> list[Target]:

@@ -102,8 +102,9 @@ def context_of(request: TenantRequest, row: Recording) -> dict[str, Any]:
     """Returns what the dialog of a recording's page is drawn from; nothing for who may make no links."""
     if not request.actor.may(links.SHARE):
         return {}
+    tenant = request.actor.tenant
     return {
         "share_form": ShareForm(),
         "share_links": links.foremost_of_recording(request.actor, row.id),
-        "allows_sharing": request.actor.tenant.allows_sharing,
+        "allows_sharing": tenant.allows_sharing and tenant.quota.includes_sharing,
     }

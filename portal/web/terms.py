@@ -1,4 +1,4 @@
-"""The pages of the terms that an organisation wants written in its own way."""
+"""The pages of the terms that an organisation wants written in its own way, and of those of its folders."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
@@ -20,6 +21,9 @@ from portal.web import spreadsheet
 from portal.web.access import TenantRequest, member_required
 from transcription.errors import InvalidOption, Refused
 from transcription.exports import escape_formulas
+from transcription.folders import folders
+from transcription.folders.visibility import among
+from transcription.models import Folder
 from transcription.models.term import LONGEST, LONGEST_NOTE, Term
 from transcription.transcripts import term_list
 from transcription.transcripts import terms as service
@@ -77,29 +81,30 @@ class TermForm(forms.Form):
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-def terms(request: HttpRequest) -> HttpResponseBase:
-    return create(request) if request.method == "POST" else index(request)
+def terms(request: HttpRequest, folder_id: UUID | None = None) -> HttpResponseBase:
+    answer = create if request.method == "POST" else index
+    return answer(request, folder_id=folder_id)
 
 
 @never_cache
 @member_required("recordings.view")
-def index(request: TenantRequest) -> HttpResponse:
-    return _index(request, TermForm())
+def index(request: TenantRequest, folder_id: UUID | None) -> HttpResponse:
+    return _index(request, _folder(request, folder_id), TermForm())
 
 
 @never_cache
 @editors_only
-def create(request: TenantRequest) -> HttpResponse:
-    form = TermForm(request.POST)
+def create(request: TenantRequest, folder_id: UUID | None) -> HttpResponse:
+    form, folder = TermForm(request.POST), _folder(request, folder_id)
     if form.is_valid():
         try:
-            service.create(request.actor, **form.wanted)
+            service.create(request.actor, **form.wanted, folder=folder)
         except (InvalidOption, Refused) as error:
             form.refuse(error)
         else:
             messages.success(request, _("Added. It counts for what is completed from now on."))
-            return redirect("web:terms")
-    return _index(request, form)
+            return redirect(_address(folder))
+    return _index(request, folder, form)
 
 
 @never_cache
@@ -107,6 +112,7 @@ def create(request: TenantRequest) -> HttpResponse:
 @editors_only
 def term(request: TenantRequest, term_id: UUID) -> HttpResponse:
     row = service.get(request.actor, term_id)
+    among(request.actor, row.folder).require(service.PERMISSION)
     form = TermForm(request.POST) if request.method == "POST" else TermForm.of(row)
     if form.is_bound and form.is_valid():
         try:
@@ -115,41 +121,44 @@ def term(request: TenantRequest, term_id: UUID) -> HttpResponse:
             form.refuse(error)
         else:
             messages.success(request, _("Saved."))
-            return redirect("web:terms")
-    return render(request, "web/term.html", {"term": row, "form": form, "section": "terms"})
+            return redirect(_address(row.folder))
+    context = {"term": row, "form": form, "address": _address(row.folder), "section": _section(row.folder)}
+    context["label"] = folders.label(request.actor, row.folder) if row.folder else ""
+    return render(request, "web/term.html", context)
 
 
 @require_POST
 @editors_only
 def delete(request: TenantRequest, term_id: UUID) -> HttpResponse:
+    folder = service.get(request.actor, term_id).folder
     service.delete(request.actor, term_id)
     messages.success(request, _("Deleted. Transcripts stay as they are."))
-    return redirect("web:terms")
+    return redirect(_address(folder))
 
 
 @never_cache
 @require_POST
 @editors_only
-def import_csv(request: TenantRequest) -> HttpResponse:
+def import_csv(request: TenantRequest, folder_id: UUID | None = None) -> HttpResponse:
     """Takes all terms of a CSV file, or none."""
-    form = ImportForm(request.POST, request.FILES)
+    form, folder = ImportForm(request.POST, request.FILES), _folder(request, folder_id)
     if form.is_valid():
         try:
-            added, changed = term_list.import_terms(request.actor, form.cleaned_data["file"])
+            added, changed = term_list.import_terms(request.actor, form.cleaned_data["file"], folder)
         except (InvalidOption, Refused) as error:
             form.add_error("file", str(error))
         else:
             found = {"added": added, "changed": changed}
             messages.success(request, _("%(added)d terms added, %(changed)d changed.") % found)
-            return redirect("web:terms")
-    return _index(request, TermForm(), form)
+            return redirect(_address(folder))
+    return _index(request, folder, TermForm(), form)
 
 
 @require_GET
 @never_cache
 @member_required("recordings.view")
-def download(request: TenantRequest) -> StreamingHttpResponse:
-    rows = list(service.visible(request.actor))
+def download(request: TenantRequest, folder_id: UUID | None = None) -> StreamingHttpResponse:
+    rows = list(service.visible(request.actor, _folder(request, folder_id)))
     return spreadsheet.download("terms.csv", request.actor.tenant, term_list.COLUMNS, iter([rows]), _row)
 
 
@@ -158,7 +167,25 @@ def _row(row: Term) -> tuple[object, ...]:
     return tuple(escape_formulas(text) for text in texts)
 
 
-def _index(request: TenantRequest, form: TermForm, importing: ImportForm | None = None) -> HttpResponse:
-    page = Paginator(service.visible(request.actor), ON_A_PAGE).get_page(request.GET.get("page"))
-    context = {"page": page, "form": form, "importing": importing or ImportForm(), "section": "terms"}
+def _index(
+    request: TenantRequest, folder: Folder | None, form: TermForm, importing: ImportForm | None = None
+) -> HttpResponse:
+    actor = request.actor
+    page = Paginator(service.visible(actor, folder), ON_A_PAGE).get_page(request.GET.get("page"))
+    context = {"page": page, "form": form, "importing": importing or ImportForm(), "section": _section(folder)}
+    context |= {"folder": folder, "address": _address(folder), "may_change": service.may_change(actor, folder)}
+    context["label"] = folders.label(actor, folder) if folder else ""
     return render(request, "web/terms.html", context)
+
+
+def _folder(request: TenantRequest, folder_id: UUID | None) -> Folder | None:
+    """Raises Http404 for one that the actor doesn't see."""
+    return folders.get(request.actor, folder_id) if folder_id else None
+
+
+def _address(folder: Folder | None) -> str:
+    return reverse("web:folder_terms", args=[folder.id]) if folder else reverse("web:terms")
+
+
+def _section(folder: Folder | None) -> str:
+    return "recordings" if folder else "terms"

@@ -91,6 +91,7 @@ def check(request: TenantRequest) -> JsonResponse:
 @member_required("recordings.view")
 def revoke(request: TenantRequest) -> HttpResponse:
     """Deletes the person's own voice, their name where they were recognised, or both."""
+    request.actor.require_in_person()
     assert request.actor.member is not None
     if request.POST.get("voice") and enrolled_voices.revoke(request.actor, request.actor.member):
         messages.success(request, _("Your voice was deleted. Nobody is recognised by it any more."))

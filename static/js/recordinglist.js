@@ -59,9 +59,13 @@ export class RecordingList {
     if (asked === this.#asked) this.#adopt(fresh.content);
   }
 
-  /** How many match, on all pages. */
+  /** How many match, on all pages, or more than that if there are more. */
   get total() {
     return Number(data(find(this.root, "[data-total]", HTMLElement), "total"));
+  }
+
+  get andMore() {
+    return "andMore" in find(this.root, "[data-total]", HTMLElement).dataset;
   }
 
   /** When that was so, by the server's clock. */

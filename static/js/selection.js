@@ -57,6 +57,10 @@ export class Selection {
     return this.#isAll ? this.list.total : this.#ids.size;
   }
 
+  get #shownTotal() {
+    return this.#isAll && this.list.andMore ? `${this.#total}+` : this.#total;
+  }
+
   /** @param {EventTarget | null} box */
   #pick(box) {
     if (!(box instanceof HTMLInputElement) || !box.matches("[data-pick]")) return;
@@ -92,9 +96,10 @@ export class Selection {
     this.page.indeterminate = ticked > 0 && ticked < boxes.length;
     find(this.root, "[data-many-chosen]", HTMLElement).hidden = this.#total === 0 || this.#isBusy;
     find(this.root, "[data-many-all]", HTMLElement).hidden = this.#isAll || this.list.total <= boxes.length;
-    find(this.root, "[data-many-say]", HTMLElement).textContent = text("many_selected", { number: this.#total });
+    const selected = text("many_selected", { number: this.#shownTotal });
+    find(this.root, "[data-many-say]", HTMLElement).textContent = selected;
     const number = document.querySelector("[data-many-number]");
-    if (number) number.textContent = text("many_selected", { number: this.#total });
+    if (number) number.textContent = selected;
   }
 
   /** @param {MouseEvent} event */
@@ -145,7 +150,7 @@ export class Selection {
    * @param {Record<string, unknown>} fields
    */
   async #run(action, fields) {
-    const total = this.#total;
+    const total = this.#isAll && this.list.andMore ? 0 : this.#total;
     const chosen = this.#chosen;
     /** @type {string[]} */
     const done = [];
@@ -238,7 +243,9 @@ export class Selection {
     const bar = find(this.root, "[data-many-bar]", HTMLProgressElement);
     if (total) Object.assign(bar, { max: total, value: Math.min(done, total) });
     else bar.removeAttribute("value");
-    find(this.root, "[data-many-progress]", HTMLElement).textContent = total ? `${done} / ${total}` : "";
+    find(this.root, "[data-many-progress]", HTMLElement).textContent = total
+      ? `${done} / ${total}`
+      : String(done || "");
   }
 
   /**

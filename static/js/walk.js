@@ -31,8 +31,8 @@ const AFTER = 0.3;
  */
 /** @typedef {{percent: number, sentence: string, account: string[]}} Checked */
 /** @typedef {{wrong: string, right: string, label: string, places: {at: number, before: string, after: string}[]}} Alike */
-/** @typedef {{wrong: string, right: string, label: string}} Offer a term that a correction may become */
-/** @typedef {{etag: string, checked: Checked, change?: Change, alike?: Alike | null, term?: Offer | string | null, is_new?: boolean}} Answer */
+/** @typedef {{wrong: string, right: string, label: string, of_folder: boolean}} Offer a term that a correction may become */
+/** @typedef {{etag: string, checked: Checked, change?: Change, alike?: Alike | null, terms?: Offer[], term?: string, is_new?: boolean}} Answer */
 /** @typedef {{passages: Passage[], total: number, suspicious: number, etag: string, checked: Checked}} Queue */
 /** @typedef {{passage: Passage, body: Record<string, unknown> | null}} Done a step; `body` undoes it, unless it is a change */
 
@@ -49,8 +49,8 @@ export class Walk {
   #done = [];
   /** @type {Alike | null} */
   #alike = null;
-  /** @type {Offer | null} */
-  #term = null;
+  /** @type {Offer[]} */
+  #terms = [];
   /** @type {Set<string>} */
   #skipped = new Set();
   /** @type {Passage | null} */
@@ -82,8 +82,7 @@ export class Walk {
       undo: () => this.#undo(),
       on: () => this.#goOn(),
       fix: () => this.#fixAll(),
-      leave: () => this.#offer(null, this.#term),
-      learn: () => this.#learn(),
+      leave: () => this.#offer(null, this.#terms),
       forgo: () => this.#offer(this.#alike),
     };
     for (const [name, run] of Object.entries(buttons))
@@ -304,7 +303,7 @@ export class Walk {
     const answer = await this.#send({ do: "correct", index: passage.index, text: typed, etag: passage.etag });
     if (!answer) return;
     this.#queue = this.#queue.filter((other, at) => at <= this.#place || other.index !== passage.index);
-    this.#offer(answer.alike ?? null, typeof answer.term === "object" ? answer.term : null);
+    this.#offer(answer.alike ?? null, answer.terms);
     this.#step({ passage, body: null });
   }
 
@@ -349,7 +348,7 @@ export class Walk {
     if (!fix || !passage || this.#busy) return;
     const answer = await this.#send({ do: "fix_all", wrong: fix.wrong, right: fix.right, etag: this.#etag });
     if (!answer) return;
-    this.#offer(null, this.#term);
+    this.#offer(null, this.#terms);
     this.#done.push({ passage, body: null });
     toast(text("walk_fixed"), { action: { label: text("edit_undo"), run: () => this.#undo() } });
     await this.#again();
@@ -372,12 +371,9 @@ export class Walk {
     if (!this.#isTyped) this.#again();
   }
 
-  /** Puts the correction into the organisation's terms. */
-  async #learn() {
-    const offer = this.#term;
-    if (!offer) return;
-    const { wrong, right } = offer;
-    const answer = await this.#send({ do: "learn", wrong, right });
+  /** Puts the correction into the terms of the folder or of the organisation. @param {Offer} offer */
+  async #learn({ wrong, right, of_folder }) {
+    const answer = await this.#send({ do: "learn", wrong, right, of_folder });
     if (!answer) return;
     this.#offer(this.#alike);
     const back = { do: "forget", term: answer.term, is_new: answer.is_new, wrong };
@@ -388,13 +384,20 @@ export class Walk {
 
   /**
    * @param {Alike | null} alike
-   * @param {Offer | null} [term]
+   * @param {Offer[]} [terms]
    */
-  #offer(alike, term = null) {
+  #offer(alike, terms = []) {
     this.#alike = alike;
-    this.#term = term;
-    find(this.root, "[data-walk-term]", HTMLElement).hidden = !term;
-    find(this.root, "[data-walk-term-label]", HTMLElement).textContent = term?.label ?? "";
+    this.#terms = terms;
+    find(this.root, "[data-walk-term]", HTMLElement).hidden = terms.length === 0;
+    const list = find(this.root, "[data-walk-terms]", HTMLElement);
+    list.replaceChildren(
+      ...terms.map((offer) => {
+        const button = element("button", { type: "button", class: "button button--small" }, data(list, "learn"));
+        button.addEventListener("click", () => this.#learn(offer));
+        return element("li", {}, element("span", { class: "walk__term" }, offer.label), " ", button);
+      }),
+    );
     find(this.root, "[data-walk-alike]", HTMLElement).hidden = !alike;
     if (!alike) return;
     find(this.root, "[data-walk-alike-label]", HTMLElement).textContent = alike.label;

@@ -2,69 +2,70 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from django import forms
-from django.conf import settings
 from django.contrib import admin, messages
 from django.db import models, transaction
 from django.db.models import Count, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
+from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
-from django.utils.text import capfirst
-from django.utils.translation import gettext
+from django.utils import timezone
+from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
-from tenants import api_keys, audit, enrolled_voices, former_members, identity_providers, units
+from tenants import api_keys, audit, enrolled_voices, former_members, identity_providers, plans, suspensions, units
 from tenants.access import Actor
 from tenants.admin.api_keys import ApiKeyInline
 from tenants.admin.base import operator_of
+from tenants.admin.limits import LimitsInUnits, label_of, shown
+from tenants.admin.transfers import TenantResource, Transfers
 from tenants.former_members import KeyDecisionField
 from tenants.members import tell_of_role
 from tenants.models import (
     AllowedDomain,
     IdentityProvider,
     Member,
+    Plan,
     Quota,
     Tenant,
     UsageMonth,
     User,
 )
+from tenants.models.quota import LIMITS
 from tenants.quota import this_month
 
 
-class QuotaInline(admin.StackedInline):
+class QuotaForm(forms.ModelForm):
+    """Keeps apart what a tenant has of its own and what it has of its plan."""
+
+    def save(self, commit: bool = True) -> Any:
+        plans.fit(self.instance, set(self.changed_data))
+        return super().save(commit)
+
+
+class QuotaInline(LimitsInUnits, admin.StackedInline):
     model = Quota
+    form = QuotaForm
     can_delete = False
     min_num = max_num = 1
-    readonly_fields = ("stored",)
-    in_units = {
-        "monthly_seconds": (units.MINUTE, _("audio minutes a month")),
-        "recording_seconds": (units.MINUTE, _("longest recording in minutes")),
-        "upload_bytes": (units.MIB, _("largest upload in MiB")),
-        "stored_bytes": (units.GIB, _("stored media in GiB")),
-    }
-    helps = {
-        "requests_per_minute": _("With API keys, and so many at once; people in the portal are not counted."),
-    }
+    fields = ("plan", "own", *LIMITS, "stored")
+    readonly_fields = ("own", "stored")
 
-    def formfield_for_dbfield(
-        self, db_field: models.Field[Any, Any], request: HttpRequest, **kwargs: Any
-    ) -> forms.Field | None:
-        if db_field.name in self.in_units:
-            unit, label = self.in_units[db_field.name]
-            return units.InUnits(unit, label=capfirst(label), initial=settings.QUOTA_DEFAULTS[db_field.name])
-        field = super().formfield_for_dbfield(db_field, request, **kwargs)
-        if field and db_field.name in settings.QUOTA_DEFAULTS:
-            field.initial = settings.QUOTA_DEFAULTS[db_field.name]
-        if field and db_field.name in self.helps:
-            field.help_text = self.helps[db_field.name]
-        return field
+    @admin.display(description=_("its own, whatever its plan says"))
+    def own(self, quota: Quota) -> str:
+        return ", ".join(f"{label_of(name)} ({shown(quota, name)})" for name in quota.overrides) or "—"
 
     @admin.display(description=_("stored media in use"))
     def stored(self, quota: Quota) -> str:
         return units.size(quota.stored_bytes_used)
+
+
+class PlanChoice(forms.Form):
+    plan = forms.ModelChoiceField(label=_("Plan"), queryset=Plan.objects.all())
 
 
 class MemberInline(admin.TabularInline):
@@ -104,12 +105,21 @@ class IdentityProviderInline(admin.StackedInline):
 class TenantForm(forms.ModelForm):
     keys_of_leavers = KeyDecisionField()
 
+    def clean_suspended_from(self) -> datetime | None:
+        moment: datetime | None = self.cleaned_data["suspended_from"]
+        if moment is not None and moment <= timezone.now():
+            raise forms.ValidationError(gettext("This is over. To suspend it at once, switch it off."))
+        return moment
+
 
 @admin.register(Tenant)
-class TenantAdmin(admin.ModelAdmin):
+class TenantAdmin(Transfers, admin.ModelAdmin):
     form = TenantForm
-    list_display = ("name", "is_active", "people", "used_this_month", "stored", "created_at")
-    list_filter = ("is_active",)
+    resource_classes = (TenantResource,)
+    of_tenant = "pk"
+    list_display = ("name", "is_active", "plan", "people", "used_this_month", "stored", "created_at")
+    list_filter = ("is_active", ("suspended_from", admin.EmptyFieldListFilter), "quota__plan")
+    actions = ("assign_plan",)
     search_fields = ("name", "members__user__email")
     inlines = (QuotaInline, MemberInline, AllowedDomainInline, IdentityProviderInline, ApiKeyInline)
     change_form_template = "admin/tenants/tenant/change_form.html"
@@ -120,7 +130,7 @@ class TenantAdmin(admin.ModelAdmin):
         return [inline for inline in self.inlines if has_one or inline is not IdentityProviderInline]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        rows = super().get_queryset(request).select_related("quota").annotate(people_count=Count("members"))
+        rows = super().get_queryset(request).select_related("quota__plan").annotate(people_count=Count("members"))
         usage = UsageMonth.objects.filter(tenant=models.OuterRef("pk"), month=this_month())
         tenants: QuerySet[Any] = rows.annotate(used_seconds=models.Subquery(usage.values("used_seconds")[:1]))
         return tenants
@@ -130,8 +140,9 @@ class TenantAdmin(admin.ModelAdmin):
         return False
 
     def get_readonly_fields(self, request: HttpRequest, row: Tenant | None = None) -> tuple[str, ...]:
-        """Makes a tenant that is being erased impossible to reactivate."""
-        return ("is_active", "deleting_at") if row is not None and row.deleting_at else ()
+        """Makes a tenant that is being erased impossible to reactivate; whether support may enter, itself decides."""
+        erased = ("is_active", "deleting_at") if row is not None and row.deleting_at else ()
+        return ("bars_support", *erased)
 
     def get_urls(self) -> list[URLPattern]:
         issue = path("<uuid:tenant_id>/key/", self.admin_site.admin_view(self.issue_key), name="tenants_tenant_key")
@@ -153,6 +164,8 @@ class TenantAdmin(admin.ModelAdmin):
             audit.record(operator, "tenant.created", tenant, name=tenant.name)
         elif changed := set(form.changed_data) - {"keys_of_leavers"}:
             audit.record(operator, "tenant.changed", tenant, fields=sorted(changed))
+            if changed & {"suspended_from", "changes_until_suspended"}:
+                suspensions.tell_owners(operator)
         for formset in formsets:
             if formset.model is Member:
                 _audit_members(operator, formset)
@@ -170,9 +183,7 @@ class TenantAdmin(admin.ModelAdmin):
                 for row in (*(row for row, _changed in formset.changed_objects), *formset.deleted_objects):
                     identity_providers.tell_owners(operator, row)
             elif formset.model is Quota:
-                for quota, fields in formset.changed_objects:
-                    limits = {field: getattr(quota, field) for field in fields}
-                    audit.record(operator, "quota.changed", tenant, **limits)
+                _audit_limits(operator, formset)
 
     def issue_key(self, request: HttpRequest, tenant_id: str) -> HttpResponse:
         """Creates a key and shows its secret once, on the next page."""
@@ -191,6 +202,29 @@ class TenantAdmin(admin.ModelAdmin):
         self.message_user(request, text, messages.SUCCESS)
         return HttpResponseRedirect(reverse("admin:tenants_tenant_change", args=[tenant.pk]))
 
+    @admin.action(description=_("Put the selected tenants on a plan…"), permissions=["change"])
+    def assign_plan(self, request: HttpRequest, tenants: QuerySet[Tenant]) -> HttpResponse | None:
+        """Asks which plan, shows what it changes, then changes it."""
+        form = PlanChoice(request.POST if "apply" in request.POST else None)
+        plan = form.cleaned_data["plan"] if form.is_valid() else None
+        if plan is not None and request.POST.get("previewed") == str(plan.pk):
+            count = plans.assign(plan, tenants, lambda tenant: operator_of(request, tenant))
+            text = ngettext("%(n)d tenant was put on %(plan)s.", "%(n)d tenants were put on %(plan)s.", count)
+            self.message_user(request, text % {"n": count, "plan": plan}, messages.SUCCESS)
+            return None
+        context = self.admin_site.each_context(request) | {
+            "title": gettext("Put tenants on a plan"),
+            "opts": Tenant._meta,
+            "tenants": tenants,
+            "form": form,
+            "preview": None if plan is None else [_preview(tenant, plan) for tenant in tenants],
+        }
+        return TemplateResponse(request, "admin/tenants/plan/assign.html", context)
+
+    @admin.display(description=_("plan"), ordering="quota__plan__name")
+    def plan(self, tenant: Tenant) -> str:
+        return str(tenant.quota.plan or "")
+
     @admin.display(description=_("people"), ordering="people_count")
     def people(self, tenant: Tenant) -> int:
         return int(getattr(tenant, "people_count", 0))
@@ -206,6 +240,17 @@ class TenantAdmin(admin.ModelAdmin):
         return gettext("%(used)s of %(limit)s") % {"used": units.size(used), "limit": units.size(limit)}
 
 
+def _audit_limits(operator: Actor, formset: Any) -> None:
+    """Tells what has changed: of a plan that was assigned, too."""
+    for form in formset.initial_forms:
+        quota = form.instance
+        limits = {name: value for name in LIMITS if (value := getattr(quota, name)) != form.initial[name]}
+        if form.initial["plan"] != quota.plan_id:
+            limits["plan"] = quota.plan.name if quota.plan else ""
+        if limits:
+            audit.record(operator, "quota.changed", operator.tenant, **limits)
+
+
 def _audit_members(operator: Actor, formset: Any) -> None:
     for member in formset.new_objects:
         audit.record(operator, "member.added", member, email=member.user.email, role=member.role)
@@ -216,6 +261,13 @@ def _audit_members(operator: Actor, formset: Any) -> None:
             tell_of_role(operator, member)
     for member in formset.deleted_objects:
         audit.record(operator, "member.removed", operator.tenant, email=member.user.email, role=member.role)
+
+
+def _preview(tenant: Tenant, plan: Plan) -> tuple[Tenant, str, str]:
+    """Returns what a plan would change of a tenant's limits, and what stays its own, in words."""
+    changes = plans.differences(plan, tenant.quota)
+    told = (f"{label_of(name)}: {shown(tenant.quota, name)} → {shown(plan, name)}" for name in changes)
+    return tenant, "; ".join(told), ", ".join(label_of(name) for name in tenant.quota.overrides)
 
 
 def _leaving_members(formsets: Any) -> list[Member]:

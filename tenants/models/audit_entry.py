@@ -21,6 +21,7 @@ class AuditEntry(AppendOnly):
         MEMBER = "member", _("Member")
         KEY = "key", _("API key")
         OPERATOR = "operator", _("Operator")
+        SUPPORT = "support", _("Operator, for a member")
         DIRECTORY = "scim", _("Directory (SCIM)")
         SYSTEM = "system", _("The portal itself")
         UNKNOWN = "unknown", _("Somebody unknown")

@@ -5,31 +5,22 @@ from __future__ import annotations
 from typing import Any
 
 from django.conf import settings
-from django.core.validators import MinValueValidator
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from tenants.models.limits import Limits
+from tenants.models.plan import Plan
 from tenants.models.tenant import Tenant
 
+LIMITS = tuple(field.name for field in Limits._meta.fields)
 
-class Quota(models.Model):
-    """The limits of a tenant. Seconds are audio seconds."""
+
+class Quota(Limits):
+    """The limits of a tenant: those of its plan, as far as they are not its own (`overrides`, names of fields)."""
 
     tenant = models.OneToOneField(Tenant, models.CASCADE, related_name="quota", verbose_name=_("tenant"))
-    monthly_seconds = models.PositiveBigIntegerField(_("audio seconds a month"))
-    concurrent = models.PositiveIntegerField(_("transcriptions at once"))
-    upload_bytes = models.PositiveBigIntegerField(_("largest upload in bytes"))
-    recording_seconds = models.PositiveIntegerField(_("longest recording in seconds"))
-    stored_bytes = models.PositiveBigIntegerField(_("stored bytes"))
-    requests_per_minute = models.PositiveIntegerField(
-        _("API requests a minute"), default=600, validators=[MinValueValidator(1)]
-    )
-    share = models.PositiveSmallIntegerField(
-        _("share"),
-        default=1,
-        validators=[MinValueValidator(1)],
-        help_text=_("Weight in the fair order: a tenant with 2 is given twice the audio seconds of one with 1."),
-    )
+    plan = models.ForeignKey(Plan, models.PROTECT, null=True, blank=True, related_name="quotas", verbose_name=_("plan"))
+    overrides = models.JSONField(_("its own, whatever its plan says"), default=list, db_default=[], editable=False)
     stored_bytes_used = models.PositiveBigIntegerField(_("stored bytes in use"), default=0, editable=False)
 
     class Meta:
@@ -50,3 +41,7 @@ class Quota(models.Model):
     @classmethod
     def with_defaults(cls, tenant: Tenant) -> Quota:
         return cls(tenant=tenant, **settings.QUOTA_DEFAULTS)
+
+    @classmethod
+    def of_plan(cls, tenant: Tenant, plan: Plan) -> Quota:
+        return cls(tenant=tenant, plan=plan, **{name: getattr(plan, name) for name in LIMITS})

@@ -27,6 +27,18 @@ class Tenant(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     name = models.CharField(_("name"), max_length=200)
     is_active = models.BooleanField(_("active"), default=True)
+    suspended_from = models.DateTimeField(
+        _("suspended from"),
+        null=True,
+        blank=True,
+        help_text=_("It is switched off then. Its owners are mailed now, and its members see a banner."),
+    )
+    changes_until_suspended = models.BooleanField(
+        _("adds and changes until then"),
+        default=False,
+        db_default=False,
+        help_text=_("Without this it only reads from now on."),
+    )
     created_at = models.DateTimeField(_("created"), default=timezone.now, editable=False)
     deleting_at = models.DateTimeField(
         _("being deleted since"), null=True, editable=False, help_text=_("Everything of it is being erased.")
@@ -144,6 +156,15 @@ class Tenant(models.Model):
     )
     recognises_voices = models.BooleanField(
         _("naming members by their voices"), default=False, db_default=False, editable=False
+    )
+    bars_support = models.BooleanField(
+        _("support may not enter"),
+        default=False,
+        db_default=False,
+        help_text=_(
+            "Whoever runs the portal then can’t act for members to help them. Without this they can for a while, with "
+            "a reason, and the audit log says what they did."
+        ),
     )
     second_factor_from = models.DateTimeField(
         _("second factor required from"),

@@ -52,7 +52,7 @@ def test_passages_are_played_accepted_corrected_everywhere_and_undone_by_keys(
     expect(page.locator("[data-walk-alike-label]")).to_have_text("1 more place with “lazy”")
     page.locator("[data-walk-alike] summary").click()
     picture(page, "walk-alike")
-    expect(page.locator("[data-walk-term-label]")).to_contain_text("“sleepy” wherever “lazy” is heard")
+    expect(page.locator("[data-walk-terms]")).to_contain_text("“sleepy” wherever “lazy” is heard")
     page.get_by_role("button", name="Add to the terms").click()
     page.locator(".toast", has_text="In the terms").get_by_role("button", name="Undo").click()
     toast = page.locator(".toast", has_text="No term replaces “lazy” any more.")

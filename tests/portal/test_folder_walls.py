@@ -11,13 +11,14 @@ from uuid import UUID, uuid4
 
 import pytest
 from django.core.exceptions import PermissionDenied
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.http import Http404
 from django.test import Client, RequestFactory
 
 from portal.http.tus import open_chunk
 from tenants import scope
 from tenants.access import Actor
-from tenants.models import KeyScope, Role, Tenant
+from tenants.models import AuditEntry, KeyScope, Role, Tenant
 from tests.conftest import Character, create_member
 from tests.portal.api import test_scopes as programs
 from tests.portal.api.characters import bearer, send
@@ -32,13 +33,15 @@ from transcription.folders import folders
 from transcription.intake import idempotency
 from transcription.intake.request import CallContext
 from transcription.library import recordings, tags
-from transcription.models import Comment, FolderRole, IdempotencyKey, Mention, Recording, Speaker, Transcription
+from transcription.library.filters import Filter
+from transcription.models import Comment, FolderRole, IdempotencyKey, Mention, Recording, Speaker, Term, Transcription
 from transcription.options.options import TranscriptionOptions
 from transcription.shares import links
 from transcription.shares.models import Share
-from transcription.transcripts import editing, series
+from transcription.transcripts import editing, series, terms
 from transcription.transcripts.series import Outcome, Target
 from transcription.transcripts.substitution import checked_search
+from transcription.transcripts.terms import Correction
 from transcription.uploads import access as uploads
 from transcription.uploads import creation
 from transcription.uploads.creation import Plan
@@ -304,6 +307,64 @@ def test_a_tag_that_others_need_is_only_taken_off_what_one_sees(
         tags.take(erin.actor, own.recording_id, tag.id)
         assert [one.recording for one in tag.taggings.all()] == [hidden.recording]
         tags.delete(alice.actor, tag.id)
+
+
+@pytest.mark.filterwarnings("ignore:StreamingHttpResponse must consume")
+def test_a_folder_s_terms_are_seen_by_who_sees_it_and_changed_by_who_may_correct_what_is_in_it(
+    hidden: Transcription, alice: Character, erin: Character, victor: Character, client: Client
+) -> None:
+    with scope.bound(alice.tenant.id):
+        board = folders.visible(alice.actor).get()
+        term = terms.create(alice.actor, "Project Zeppelin", ["zepelin"], folder=board)
+        for who in (erin, victor):
+            with pytest.raises((Http404, PermissionDenied)):
+                terms.create(who.actor, "Mine", folder=board)
+    of_all = {"/terms/", "/terms/terms.csv", "/recordings/substitutions/?terms=1&by=all", "/folders/"}
+    pages = ["", "terms/", "terms/terms.csv"]
+    for who, reads, changes in ((alice, 200, 200), (victor, 200, 403), (erin, 404, 404)):
+        client.force_login(who.user)
+        for page in pages:
+            answer = client.get(f"/folders/{board.id}/{page}")
+            assert answer.status_code == reads, (who.user, page)
+        body = "".join(told(client.get(one)) for one in of_all)
+        assert "Zeppelin" not in body
+        assert client.get(f"/terms/{term.id}/").status_code == changes
+        if who is not alice:
+            mine = {"text": "Mine", "spellings": "", "note": ""}
+            assert client.post(f"/folders/{board.id}/terms/", mine).status_code == changes
+            file = SimpleUploadedFile("terms.csv", b"Mine,,yes")
+            assert client.post(f"/folders/{board.id}/terms/import/", {"file": file}).status_code == changes
+            assert client.post(f"/terms/{term.id}/delete/").status_code == changes
+        found = client.post("/recordings/substitutions/hits/", {"terms": True}, content_type="application/json").json()
+        assert found["found"] == []
+    with scope.bound(alice.tenant.id):
+        hidden.segments.update(text="A zepelin rises.")
+        Transcription.objects.filter(id=hidden.id).update(text="A zepelin rises.")
+        own = make_transcription(alice.tenant, text="A zepelin falls.")
+        tags_of = {who.user: Correction.in_sight(who.actor).tag for who in (alice, erin, victor)}
+        assert tags_of[erin.user] == tags_of[victor.user] != tags_of[alice.user]
+        for who, hits in ((alice, [hidden.id]), (erin, []), (victor, [])):
+            found_in = series.preview(who.actor, Filter(), Correction.in_sight(who.actor)).found
+            assert [one.row.id for one in found_in] == hits, own
+        told_of = AuditEntry.objects.filter(action__startswith="term.").values_list("details", flat=True)
+        assert list(told_of) == [{"folder": str(board.id)}]
+        terms.delete(alice.actor, term.id)
+        own_place = folders.private(victor.actor)
+        theirs = terms.create(victor.actor, "Mine", folder=own_place)
+        for stranger in (erin.actor, key_of(alice.tenant, KeyScope.ADMIN)):
+            with pytest.raises(Http404):
+                terms.get(stranger, theirs.id)
+        key = bearer(alice) | programs.AGREED
+        addresses = ("", f"/{theirs.id}", f"?folder={own_place.id}")
+        answers = [client.get(f"/api/v1/terms{one}", headers=key) for one in addresses]
+        assert [answer.status_code for answer in answers] == [200, 404, 400]
+        assert answers[0].json() == {"results": []}
+        folders.delete(alice.actor, own_place.id)
+        assert not Term.objects.filter(id=theirs.id).exists()
+
+
+def told(answer: Any) -> str:
+    return (b"".join(answer) if answer.streaming else answer.content).decode()
 
 
 def test_who_is_taken_out_of_a_folder_loses_the_links_to_what_is_in_it(

@@ -11,7 +11,7 @@ from django.conf import settings
 
 from tenants.access import Actor
 from transcription.intake import accept
-from transcription.models import Transcription
+from transcription.models import Folder, Transcription
 from transcription.options.options import TranscriptionOptions
 
 
@@ -32,6 +32,6 @@ def arrive(source: Path, name: str = "") -> ArrivedFile:
     return ArrivedFile(name or source.name, path, len(data), hashlib.sha256(data).hexdigest())
 
 
-def submit(actor: Actor, source: Path, **options: object) -> Transcription:
+def submit(actor: Actor, source: Path, folder: Folder | None = None, **options: object) -> Transcription:
     checked = TranscriptionOptions.checked(**options)  # type: ignore[arg-type]
-    return accept.accept(actor, arrive(source), checked, source="upload")
+    return accept.accept(actor, arrive(source), checked, source="upload", folder=folder)

@@ -44,6 +44,19 @@ def seen(actor: Actor, recording: str = "", permission: str = VIEW) -> Q:
     return Q(**{f"{path}__isnull": True}) | Q(**{f"{path}__in": usable(actor, permission).values("id")})
 
 
+def seen_in_lists(actor: Actor, recording: str = "", permission: str = VIEW) -> Q:
+    """Selects the same rows as `seen`, for queries that read many recordings.
+
+    It reads the folders first: what a subquery selects PostgreSQL can't estimate. A folder that is closed in the
+    moment between the two is one that is closed a moment later, so look up a single row with `seen`.
+    """
+    if sees_all(actor):
+        return Q()
+    path = f"{recording}__folder" if recording else "folder"
+    folders = list(usable(actor, permission).values_list("id", flat=True))
+    return Q(**{f"{path}__isnull": True}) | Q(**{f"{path}__id__among": folders})
+
+
 def usable(actor: Actor, permission: str = VIEW) -> QuerySet[Folder]:
     """Returns the folders with whose recordings the actor may do something, as `seen`."""
     rows = Folder.objects.filter(tenant=actor.tenant)

@@ -7,6 +7,7 @@ commit, which is one short transaction.
 from __future__ import annotations
 
 import uuid
+from dataclasses import replace
 from functools import partial
 from uuid import UUID
 
@@ -25,11 +26,13 @@ from transcription.intake.probe import probe
 from transcription.intake.request import CallContext, ReceivedFile, ReceivedInStorage, TranscriptionRequest
 from transcription.intake.reuse import FinishedResult
 from transcription.library import recordings, retention
-from transcription.media import playable_copies, storage
+from transcription.media import Probe, playable_copies, storage
 from transcription.media.filenames import clean_name
-from transcription.models import Folder, Loudness, Recording, Stage, Status, Transcription
+from transcription.models import Folder, Loudness, Recording, Stage, Status, Transcription, Way
 from transcription.options import audio_tracks, tenant_defaults
 from transcription.options.options import TranscriptionOptions
+from transcription.rules import applying
+from transcription.rules.applying import Ruling
 from transcription.transcripts.terms import Correction
 
 
@@ -40,23 +43,26 @@ def accept(
     source: str,
     call: CallContext | None = None,
     folder: Folder | None = None,
+    way: str = "",
 ) -> Transcription:
     """Stores a recording and queues its transcription, which is completed at once if a finished result is known.
 
-    The folder is one that the caller has chosen by folders.chosen. If an earlier call's transcription answers, returns
-    that and stores nothing. Raises Refused, InvalidOption and PermissionDenied.
+    The folder is one that the caller has chosen by folders.chosen, `way` a Way where the source says too little. The
+    tenant's rules give defaults: what the request says itself stays. If an earlier call's transcription answers,
+    returns that and stores nothing. Raises Refused, InvalidOption and PermissionDenied.
     """
     actor.require("recordings.create")
     if upload.size == 0:
         raise Refused("empty_file", _("The file is empty."))
     call = call or CallContext()
     request = TranscriptionRequest(actor, options, call, upload.sha256, folder=folder, arrival_seconds=upload.seconds)
+    way = way or (Way.API if source == Recording.Source.API else Way.PORTAL)
+    request = _ruled(request, applying.begin(actor, way, folder, clean_name(upload.file_name)))
     if (existing := deduplicate.find_existing(request)) is not None:
         return commit.confirm(request, existing)
-    result = deduplicate.find_finished(request)
     recording = _new_recording(request, upload, source)
     with quota_refusals(actor.tenant):
-        insert = _described_like(request, recording, result) if result else _probed(request, recording, upload)
+        request, insert = _prepared(request, recording, upload)
     with call.stopwatch.stage(Stage.STORE):
         _store(upload, recording)
     return _commit_new(request, recording, insert)
@@ -78,13 +84,16 @@ def transcribe_again(
     """
     actor.require("recordings.create")
     among(actor, recording.folder).require("recordings.create")
-    request = TranscriptionRequest(actor, options, call or CallContext(), recording.sha256, translates=translates)
+    request = TranscriptionRequest(
+        actor, options, call or CallContext(), recording.sha256, within=recording.folder, translates=translates
+    )
     correction = _correction_of(request, deduplicate.find_finished(request))
 
     def insert() -> Transcription:
         stored = _stored_recording(request, recording.id)
-        unfinished = None if options.temperature else deduplicate.find_unfinished(request, stored)
-        return unfinished or _insert_for_stored(request, stored, correction)
+        where_it_is = replace(request, within=stored.folder)  # it may have been moved meanwhile
+        unfinished = None if options.temperature else deduplicate.find_unfinished(where_it_is, stored)
+        return unfinished or _insert_for_stored(where_it_is, stored, correction)
 
     return commit.commit(request, insert)
 
@@ -106,7 +115,13 @@ def retry(actor: Actor, row: Transcription, call: CallContext | None = None) -> 
         raise Refused("completed", message % new_one)
     options, named = tenant_defaults.requested(row, actor.tenant), TranscriptionOptions.from_row(row)
     request = TranscriptionRequest(
-        actor, options, call or CallContext(), row.recording.sha256, named, translates=row.translates
+        actor,
+        options,
+        call or CallContext(),
+        row.recording.sha256,
+        named,
+        within=row.recording.folder,
+        translates=row.translates,
     )
     correction = _correction_of(request, deduplicate.find_finished(request))
 
@@ -117,9 +132,37 @@ def retry(actor: Actor, row: Transcription, call: CallContext | None = None) -> 
                 "Its prompt and hotwords were deleted with its text. POST to %(path)s with the options that you want."
             )
             raise Refused("text_deleted", f"{retention.why_no_text(row)} {way % new_one}")
-        return deduplicate.find_unfinished(request, stored) or _insert_for_stored(request, stored, correction)
+        where_it_is = replace(request, within=stored.folder)  # it may have been moved meanwhile
+        return deduplicate.find_unfinished(where_it_is, stored) or _insert_for_stored(where_it_is, stored, correction)
 
     return commit.commit(request, insert)
+
+
+def _ruled(request: TranscriptionRequest, ruling: Ruling) -> TranscriptionRequest:
+    """Returns the request with the options that the rules give it; by its own ones it is known again."""
+    named = request.named_options or request.options
+    within = ruling.folder() if request.folder is None else None
+    return replace(request, options=ruling.options(named), named_options=named, ruling=ruling, within=within)
+
+
+def _prepared(
+    request: TranscriptionRequest, recording: Recording, upload: ReceivedFile
+) -> tuple[TranscriptionRequest, Insert]:
+    """Describes the recording, and returns the request with all rules that hold, and what inserts it.
+
+    A file on whose sound rules depend is probed before results are looked for, since its options are not known sooner.
+    Raises Refused, InvalidOption and QuotaExceeded.
+    """
+    found = None
+    if request.ruling is not None and request.ruling.needs_sound:
+        found = _probe(request, recording, upload)
+        request = _ruled(request, request.ruling.heard(recording))
+    if (result := deduplicate.find_finished(request)) is not None:
+        return request, _described_like(request, recording, result)
+    found = found or _probe(request, recording, upload)
+    seconds = quota.billed_seconds(found.duration)
+    quota.check(request.tenant, seconds, upload.size)
+    return request, partial(commit.queue, request, recording, seconds, found)
 
 
 def _new_recording(request: TranscriptionRequest, upload: ReceivedFile, source: str) -> Recording:
@@ -139,15 +182,13 @@ def _new_recording(request: TranscriptionRequest, upload: ReceivedFile, source: 
     )
 
 
-def _probed(request: TranscriptionRequest, recording: Recording, upload: ReceivedFile) -> Insert:
+def _probe(request: TranscriptionRequest, recording: Recording, upload: ReceivedFile) -> Probe:
     """Describes the recording by a probe. Raises Refused, InvalidOption and QuotaExceeded."""
     quota.check(request.tenant, seconds=1, size=upload.size)
     with request.call.stopwatch.stage(Stage.PROBE):
         found = probe(request.actor, upload, request.options.audio_track)
-    seconds = quota.billed_seconds(found.duration)
-    quota.check(request.tenant, seconds, upload.size)
     audio_tracks.describe(recording, found, request.options.audio_track)
-    return partial(commit.queue, request, recording, seconds, found)
+    return found
 
 
 def _described_like(request: TranscriptionRequest, recording: Recording, result: FinishedResult) -> Insert:
@@ -159,8 +200,9 @@ def _described_like(request: TranscriptionRequest, recording: Recording, result:
 
 
 def _correction_of(request: TranscriptionRequest, result: FinishedResult | None) -> Correction:
-    """Returns what the tenant's terms replace, found in the text of a result before the transaction that copies it."""
-    correction = Correction(request.tenant.id)
+    """Returns what the terms replace, found in the text of a result before the transaction that copies it."""
+    folder = request.folder or request.within
+    correction = Correction.of(request.tenant.id, folder.id if folder else None)
     correction.prepare(segment.text for segment in (result.segments if result else ()))
     return correction
 
@@ -182,7 +224,11 @@ def _commit_new(request: TranscriptionRequest, recording: Recording, insert: Ins
     def insert_both() -> Transcription:
         folders.require_addable(request.actor, request.folder)
         quota.take_storage(recording.tenant, recording.bytes)
+        if request.ruling is not None:
+            request.ruling.describe(recording)
         recording.save(force_insert=True)
+        if request.ruling is not None:
+            request.ruling.give(recording)
         search.index_recording(recording.id)
         audit.record(request.actor, "recording.created", recording, source=recording.source, bytes=recording.bytes)
         return insert()
@@ -229,4 +275,6 @@ def _insert_for_stored(request: TranscriptionRequest, recording: Recording, corr
         seconds = round(result.source.saved_seconds, 3)
         Recording.objects.filter(id=recording.id).update(duration_seconds=seconds, peaks=[])
         Loudness.objects.filter(recording=recording).delete()  # of another track
-    return commit.copy_result(request, recording, result, correction)
+    is_moved = correction.folder_id != recording.folder_id
+    now = _correction_of(request, result) if is_moved else correction
+    return commit.copy_result(request, recording, result, now)

@@ -132,6 +132,7 @@ def _options(row: Transcription, sent: Mapping[str, Any]) -> TranscriptionOption
         options,
         task=row.task,
         hotwords=row.hotwords,
+        folder_hotwords=row.folder_hotwords,
         audio_track=row.audio_track_taken,
         word_timestamps=has_words,
         named_model=True,

@@ -17,6 +17,7 @@ from tenants.models import Tenant
 from transcription.models import Folder, Lane, Recording, Stage, Transcription
 from transcription.options import tenant_defaults
 from transcription.options.options import TranscriptionOptions
+from transcription.rules.applying import Ruling
 from transcription.stopwatch import Stopwatch
 
 INTERACTIVE_SECONDS = 300
@@ -71,9 +72,9 @@ class TranscriptionRequest:
     """What an actor asks for.
 
     `options` are those asked for, before tenant defaults. `named_options` are those that the request names itself,
-    where `options` were derived from them. `folder` is where a new recording goes; None for none. `translates` is the
-    transcription beside which the new one stands.
-    `arrival_seconds` is how long the file took to arrive.
+    where `options` were derived from them. `folder` is where a new recording goes, `within` where a stored one is, or
+    where rules put a new one; None for none. `translates` is the transcription beside which the new one stands.
+    `arrival_seconds` is how long the file took to arrive. `ruling` are the rules that hold for a new recording.
     """
 
     actor: Actor
@@ -82,8 +83,10 @@ class TranscriptionRequest:
     content_sha256: str
     named_options: TranscriptionOptions | None = None
     folder: Folder | None = None
+    within: Folder | None = None
     translates: Transcription | None = None
     arrival_seconds: float = 0.0
+    ruling: Ruling | None = None
 
     @property
     def tenant(self) -> Tenant:
@@ -101,12 +104,16 @@ class TranscriptionRequest:
     @cached_property
     def options_by_fingerprint(self) -> dict[str, TranscriptionOptions]:
         """The options that tenant defaults may lead to, whatever the recording's length is."""
-        possible = tenant_defaults.candidates(self.options, self.tenant)
+        possible = tenant_defaults.candidates(self.options, self.tenant, self.folder or self.within)
         return {options.fingerprint(self.content_sha256): options for options in possible}
 
     def options_for(self, recording: Recording) -> TranscriptionOptions:
-        """Returns the options after tenant defaults, some of which depend on the recording's length."""
-        return tenant_defaults.apply(self.options, self.tenant, recording.duration_seconds)
+        """Returns the options after tenant defaults, some of which depend on the recording's length.
+
+        The recording may be another one of the same content: the folder is the one that is asked for.
+        """
+        folder = self.folder or self.within
+        return tenant_defaults.apply(self.options, self.tenant, recording.duration_seconds, folder)
 
     def fingerprint_for(self, recording: Recording) -> str:
         return self.options_for(recording).fingerprint(self.content_sha256)
@@ -123,6 +130,7 @@ class TranscriptionRequest:
             tenant=self.tenant,
             recording=recording,
             **options.columns,
+            folder_hotwords=options.folder_hotwords,
             lane=Lane.STANDARD if too_long else options.lane,
             intake_seconds=self._intake_seconds,
             audio_seconds=recording.duration_seconds,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from django.db import connection
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from tenants import scope
@@ -18,6 +19,8 @@ from transcription.models.tag import MOST_ON_ONE, folded_name
 TO_CHECK, CHECKED = "to_check", "checked"
 PEOPLE, PROGRAMS = "people", "programs"
 NO_FOLDER = "none"
+MOST_COUNTED = 1000
+"""Up to which matching recordings are counted. What more of them have is looked for row by row, in the order shown."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,33 @@ class Filter:
 
     def applied(self, rows: QuerySet[Recording], actor: Actor) -> QuerySet[Recording]:
         """Filters a queryset of the recordings of the actor's tenant."""
+        return self.searched(rows, actor)[0]
+
+    def searched(self, rows: QuerySet[Recording], actor: Actor) -> tuple[QuerySet[Recording], bool]:
+        """Returns those that match, and whether a search has shown already that they are more than MOST_COUNTED."""
+        rows, part = self._narrowed(rows, actor), self.search.replace("\x00", "")
+        if not self.search or rows.query.is_empty():
+            return rows, False
+        terms, tagged = search.terms_of(self.search), _tagged(folded__contains=part)
+        named = Q(name__icontains=part)
+        if not terms or connection.vendor != "postgresql":
+            texts = search.matching_recordings(actor.tenant.id, terms)
+            return rows.filter(named | Q(id__in=texts) | Q(id__in=tagged)), False
+        ways = (
+            Q(id__in=search.matching_recordings(actor.tenant.id, terms)),
+            Q(named, id__in=search.names_containing(actor.tenant.id, terms)),
+            Q(named, search_entry__edition=0),
+            Q(id__in=tagged),
+        )
+        first, *others = (rows.order_by().filter(way).values_list("id", flat=True) for way in ways)
+        found = list(first.union(*others, all=True)[: MOST_COUNTED + 1])
+        if len(found) <= MOST_COUNTED:
+            return rows.filter(id__among=set(found)), False
+        by_row = Q(search.is_matching(actor.tenant.id, terms))
+        return rows.filter(by_row | named | Q(id__in=tagged)), True
+
+    def _narrowed(self, rows: QuerySet[Recording], actor: Actor) -> QuerySet[Recording]:
+        """Filters by all but the search."""
         tenant_id = actor.tenant.id
         values = (self.status, self.owner, self.source, self.model, self.language, self.tag)
         if any("\x00" in value for value in values):  # not a PostgreSQL string
@@ -58,10 +88,6 @@ class Filter:
             rows = rows.filter(folder=None)
         elif self.folder:
             rows = rows.filter(folder=UUID(self.folder)) if _is_uuid(self.folder) else rows.none()
-        if self.search:
-            part = self.search.replace("\x00", "")
-            texts = search.matching_recordings(tenant_id, search.terms_of(self.search))
-            rows = rows.filter(Q(name__icontains=part) | Q(id__in=texts) | Q(id__in=_tagged(folded__contains=part)))
         tags = [name.strip() for name in self.tag.split(",") if name.strip()]
         if len(tags) > MOST_ON_ONE:
             return rows.none()

@@ -14,7 +14,9 @@ from transcription.errors import InvalidOption
 from transcription.folders import folders
 from transcription.folders.visibility import among
 from transcription.library import recordings
-from transcription.models import Folder, Recording
+from transcription.library.retention import OVER
+from transcription.models import Folder, Recording, Transcription
+from transcription.options import hotwords
 
 PERMISSION = "recordings.delete"
 """Whoever moves a recording may take it from others' sight."""
@@ -38,9 +40,21 @@ def move(actor: Actor, recording_id: UUID, folder: Folder | None) -> Folder | No
             return before
         _require_own_place(actor, row, folder)
         Recording.objects.filter(id=row.id).update(folder=folder)
+        _leave_terms_behind(row)
         ids = {"from": str(before.id) if before else None, "to": str(folder.id) if folder else None}
         audit.record(actor, "recording.moved", row, **ids)
     return before
+
+
+def _leave_terms_behind(recording: Recording) -> None:
+    """Takes the former folder's terms from what its transcriptions say that Whisper was reminded of.
+
+    One that has not ended hears perhaps without them: it is not known by them any more.
+    """
+    for row in Transcription.objects.filter(recording=recording).exclude(folder_hotwords=""):
+        row.hotwords, row.folder_hotwords = hotwords.without(row.folder_hotwords, row.hotwords), ""
+        row.fingerprint = row.fingerprint if row.status in OVER else ""
+        row.save(update_fields=["hotwords", "folder_hotwords", "fingerprint"])
 
 
 def _require_own_place(actor: Actor, row: Recording, folder: Folder | None) -> None:

@@ -6,6 +6,7 @@ Other tenants' rows raise Http404, and so do those in folders that the actor doe
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
@@ -20,9 +21,9 @@ from tenants import audit, quota, scope
 from tenants.access import Actor, system_actor
 from transcription import search as text_search
 from transcription import tenant_lock
-from transcription.folders.visibility import among, seen
+from transcription.folders.visibility import among, seen, seen_in_lists
 from transcription.library import holds, videos
-from transcription.library.filters import EVERYTHING, TO_CHECK, Filter
+from transcription.library.filters import EVERYTHING, MOST_COUNTED, TO_CHECK, Filter
 from transcription.library.orders import ordered
 from transcription.media import storage
 from transcription.models import MAIN, WHOLE, Recording, Tagging, Transcription
@@ -43,14 +44,62 @@ def recordings(
     Their transcriptions and tags are prefetched. Without an order the newest come first, and of those to proofread the
     ones that have the most words a second that are probably wrong and not checked.
     """
+    return _with_relations(_listed(actor, filters, order, permission)[0])
+
+
+def _listed(actor: Actor, filters: Filter, order: str, permission: str) -> tuple[QuerySet[Recording], bool]:
+    """Returns the recordings, and whether it is known already that there are more than MOST_COUNTED."""
     actor.require(permission)
-    rows = Recording.objects.filter(seen(actor, permission=permission), tenant=actor.tenant, deleted_at=None)
-    rows = filters.applied(rows.select_related("folder"), actor)
-    rows = ordered(rows, order) if order or filters.checked != TO_CHECK else _worst_first(actor, rows)
-    return rows.defer("peaks").prefetch_related(
-        Prefetch("transcriptions", Transcription.objects.filter(MAIN).defer("text", "prompt")),
-        Prefetch("taggings", Tagging.objects.select_related("tag")),
+    is_seen = seen_in_lists(actor, permission=permission)
+    rows, more = filters.searched(Recording.objects.filter(is_seen, tenant=actor.tenant, deleted_at=None), actor)
+    return (ordered(rows, order) if order or filters.checked != TO_CHECK else _worst_first(actor, rows)), more
+
+
+def _with_relations(rows: QuerySet[Recording]) -> QuerySet[Recording]:
+    return (
+        rows.select_related("folder")
+        .defer("peaks")
+        .prefetch_related(
+            Prefetch("transcriptions", Transcription.objects.filter(MAIN).defer("text", "prompt")),
+            Prefetch("taggings", Tagging.objects.select_related("tag")),
+        )
     )
+
+
+@dataclass(frozen=True)
+class Listing:
+    """A page of a list of recordings, and how many there are: more than `count` if that is MOST_COUNTED `and_more`."""
+
+    rows: list[Recording]
+    number: int
+    size: int
+    count: int
+    and_more: bool
+    has_next: bool
+
+    @property
+    def pages(self) -> int:
+        return max(1, -(-self.count // self.size))
+
+
+def listing(actor: Actor, filters: Filter, order: str, number: int, size: int) -> Listing:
+    """Returns a page of what `recordings` returns, the last one for a number that is too high. From 1."""
+    matching, and_more = _listed(actor, filters, order, "recordings.view")
+    count = MOST_COUNTED + 1 if and_more else matching.order_by()[: MOST_COUNTED + 1].count()
+    and_more, count = count > MOST_COUNTED, min(count, MOST_COUNTED)
+    if not and_more:
+        number = min(number, max(1, -(-count // size)))
+    found = _page(matching, number, size)
+    if not found and number > 1:
+        number = -(-count // size)
+        found = _page(matching, number, size)
+    return Listing(found[:size], number, size, count, and_more, len(found) > size)
+
+
+def _page(matching: QuerySet[Recording], number: int, size: int) -> list[Recording]:
+    """Reads one more than a page, and what belongs to a row only of those."""
+    ids = matching.values("id")[(number - 1) * size : number * size + 1]
+    return list(_with_relations(matching.filter(id__in=ids).select_related("created_by", "api_key")))
 
 
 def _worst_first(actor: Actor, rows: QuerySet[Recording]) -> QuerySet[Recording]:

@@ -15,7 +15,18 @@ from django.conf import settings
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from tenants import audit, database_clock, invitations, notices, quota, scope, throttle, user_sessions
+from tenants import (
+    audit,
+    database_clock,
+    invitations,
+    notices,
+    quota,
+    scope,
+    support,
+    suspensions,
+    throttle,
+    user_sessions,
+)
 from transcription import search, stage_times
 from transcription.comments import mentions
 from transcription.fetches import claims as fetch_claims
@@ -92,6 +103,8 @@ SOUNDS: dict[str, Task] = {"sounds of share links made": cutting.cut_due}
 MAILS: dict[str, Task] = {"invitations e-mailed": invitations.send_due, "mentions e-mailed": mentions.send_due}
 EVERY_MINUTE: dict[str, Task] = {
     "accounts of a new month opened": quota.open_month,
+    "tenants suspended": suspensions.suspend_due,
+    "support visits ended": support.end_due,
     "notices raised": notices.raise_due,
     "notices e-mailed": notices.send_due,
     "notices told to webhooks": events.tell_notices,

@@ -1,12 +1,13 @@
 """The models of recordings and their transcriptions."""
 
 from tenants.models import Mode
+from transcription.models.among import Among
 from transcription.models.comment import Comment, Mention
 from transcription.models.engine import Engine
 from transcription.models.fair_queue import LaneBacklog, TenantSchedule
 from transcription.models.folder import Folder, FolderMember, FolderRole
 from transcription.models.idempotency import IdempotencyKey
-from transcription.models.recording import Loudness, Recording
+from transcription.models.recording import Loudness, Recording, Way
 from transcription.models.redacted_sound import RedactedSound
 from transcription.models.revision import MachineText, Revision
 from transcription.models.search_entry import SearchEntry
@@ -35,6 +36,7 @@ __all__ = [
     "MAIN",
     "MAX_BEAMS",
     "WHOLE",
+    "Among",
     "Attempt",
     "Comment",
     "DiarizationCheckpoint",
@@ -69,4 +71,5 @@ __all__ = [
     "TenantSchedule",
     "Term",
     "Transcription",
+    "Way",
 ]

@@ -25,7 +25,8 @@ class Folder(models.Model):
 
     All members of the tenant see what is in an open one. What is in a `restricted` one only its own members see, and
     those who see every folder: transcription.folders.visibility. A private folder is a restricted one whose `owner` is
-    its only member, and whose name it has; it stays when they leave. `folded` is the name as it is compared.
+    its only member, and whose name it has; it stays when they leave. `folded` is the name as it is compared,
+    `term_hotwords` those of the folder's terms that are heard first (transcription.transcripts.terms keeps them).
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -36,6 +37,7 @@ class Folder(models.Model):
     is_private = models.BooleanField(_("private"), default=False, editable=False)
     owner = models.OneToOneField(Member, models.SET_NULL, null=True, editable=False, related_name="+")
     created_at = models.DateTimeField(db_default=Now(), editable=False)
+    term_hotwords = models.TextField(default="", db_default="", editable=False)
 
     objects = TenantManager()
 

@@ -41,11 +41,15 @@ class MatchesTsquery(Lookup):
         return f"{left} @@ %s::tsquery", [*left_values, self.rhs]
 
 
+EDITION = 1
+
+
 class SearchEntry(models.Model):
     """The searchable text of a recording. Written by search/index.py, which can rebuild it.
 
     `folded` has the name on its first line, with the names of speakers, and a segment on each further line. Deleted
-    recordings have no entry.
+    recordings have no entry. `edition` says how its tokens were made: those of an earlier EDITION, of 0 what names
+    contain, are missing until the sweeper has written it again.
     """
 
     recording = models.OneToOneField(
@@ -56,6 +60,7 @@ class SearchEntry(models.Model):
     transcription_id = models.UUIDField(null=True, help_text="Whose text it is; none while there is none.")
     folded = models.TextField()
     tokens = TokensField()
+    edition = models.PositiveSmallIntegerField(default=0, db_default=0, editable=False)
 
     objects = TenantManager()
 
@@ -63,7 +68,10 @@ class SearchEntry(models.Model):
         db_table = "transcription_entry"
         verbose_name = _("search entry")
         verbose_name_plural = _("search entries")
-        indexes = (models.Index(fields=["tenant", "-created_at", "-recording"], name="entries_newest_first"),)
+        indexes = (
+            models.Index(fields=["tenant", "-created_at", "-recording"], name="entries_newest_first"),
+            models.Index(fields=["tenant"], condition=models.Q(edition=0), name="entries_of_edition_0"),
+        )
 
     def __str__(self) -> str:
         return f"{self.recording_id}"

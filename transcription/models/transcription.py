@@ -107,6 +107,8 @@ class Transcription(models.Model):
     hotwords = models.TextField(
         _("names and terms"), blank=True, help_text=_("The organisation's and the request's, with commas.")
     )
+    folder_hotwords = models.TextField(default="", db_default="", editable=False)
+    """Those of `hotwords` that only the terms of the recording's folder have: they leave it with no recording."""
     beam_size = models.PositiveSmallIntegerField(
         _("beams"),
         default=1,

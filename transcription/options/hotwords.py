@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import re
 
+ROOM = 600
+"""Characters of terms: the 111 tokens of the prompt that hotwords have, in most languages."""
+
 BETWEEN_TERMS = re.compile(r"[,;\n\r，、；]")
 """Chinese lists have commas of their own."""
 
@@ -23,3 +26,13 @@ def without(known: str, text: str) -> str:
 def joined(*texts: str) -> str:
     """Returns one list of several, the first one's terms first. Joining the result again changes nothing."""
     return ", ".join(terms("\n".join(texts)))
+
+
+def fitting(*texts: str) -> str:
+    """Returns the first terms of several lists, as `joined`, that fit into the room."""
+    room, kept = ROOM, list[str]()
+    for term in terms("\n".join(texts)):
+        if (room := room - len(term) - 2) < 0:
+            break
+        kept.append(term)
+    return ", ".join(kept)

@@ -28,7 +28,7 @@ LONGEST_PROMPT = 2000
 MOST_TRACKS = 100
 YES, NO = ("true", "1", "on", "yes"), ("", "false", "0", "off", "no")
 LANGUAGE_SEPARATORS = re.compile(r"[,;\n\r，、；]")
-NOT_OF_THE_TEXT = ("lane", "named_model")
+NOT_OF_THE_TEXT = ("lane", "named_model", "folder_hotwords")
 SOUND_VERSION = 2
 """How recordings are decoded: another number keeps texts that were made of other sound from being reused."""
 
@@ -180,7 +180,8 @@ class TranscriptionOptions:
     `model` is the default one, and the tenant's settings may choose another (`tenant_defaults.apply`).
 
     known_speakers: voices by which speakers are named; they belong to one request and are no column. enrolled: what
-    tells which members' voices are enrolled, as `tenant_defaults` finds them; no column, either.
+    tells which members' voices are enrolled, as `tenant_defaults` finds them; no column, either. folder_hotwords: those
+    of the hotwords that only the folder's terms have, as `tenant_defaults` finds them.
     """
 
     model: str = option(
@@ -238,6 +239,7 @@ class TranscriptionOptions:
     named_model: bool = True
     known_speakers: tuple[KnownVoice, ...] = ()
     enrolled: str = ""
+    folder_hotwords: str = ""
 
     @classmethod
     def checked(cls, lane: int = Lane.STANDARD, **sent: Any) -> TranscriptionOptions:

@@ -9,7 +9,7 @@ from tenants import enrolled_voices, scope
 from tenants.models import Tenant
 from transcription.diarization import weights
 from transcription.errors import InvalidOption
-from transcription.models import Mode, Transcription
+from transcription.models import Folder, Mode, Transcription
 from transcription.options import engines, hotwords
 from transcription.options.offered_models import default_model, is_named, knows, offered_models
 from transcription.options.options import TranscriptionOptions, codes_of, known_languages, offered_model
@@ -18,11 +18,17 @@ from transcription.options.speakers import OFF, checked_speakers
 SHORT_CLIP_SECONDS = 30.0
 
 
-def apply(requested: TranscriptionOptions, tenant: Tenant, seconds: float) -> TranscriptionOptions:
-    """Returns the options under which a recording of this length is transcribed.
+def apply(
+    requested: TranscriptionOptions, tenant: Tenant, seconds: float, folder: Folder | None = None
+) -> TranscriptionOptions:
+    """Returns the options under which a recording of this length, in this folder, is transcribed.
 
     Applying the defaults again changes nothing.
     """
+    own = hotwords.without(requested.folder_hotwords, requested.hotwords)
+    of_folder = _terms_to_hear(tenant, seconds, folder.term_hotwords if folder else "")
+    terms = _terms_to_hear(tenant, seconds, of_folder, tenant.term_hotwords)
+    elsewhere = hotwords.joined(tenant.hotwords, own, _terms_to_hear(tenant, seconds, tenant.term_hotwords))
     speakers = requested.speakers or _usual_speakers(tenant)
     model = requested.model if requested.named_model else _usual_model(requested, tenant, seconds)
     return replace(
@@ -30,15 +36,18 @@ def apply(requested: TranscriptionOptions, tenant: Tenant, seconds: float) -> Tr
         model=model,
         languages=requested.languages or ("" if requested.language else _usual_languages(tenant, model)),
         mode=tenant.default_mode if requested.mode == Mode.AUTO else requested.mode,
-        hotwords=hotwords.joined(tenant.hotwords, requested.hotwords, _terms_to_hear(tenant, seconds)),
+        hotwords=hotwords.joined(tenant.hotwords, own, terms),
+        folder_hotwords=hotwords.without(elsewhere, of_folder),
         speakers=speakers,
         enrolled="" if speakers == OFF else _enrolled(tenant),
     )
 
 
-def candidates(requested: TranscriptionOptions, tenant: Tenant) -> list[TranscriptionOptions]:
+def candidates(
+    requested: TranscriptionOptions, tenant: Tenant, folder: Folder | None = None
+) -> list[TranscriptionOptions]:
     """Returns what `apply` may return while the recording's length is not known: one or two."""
-    return list(dict.fromkeys(apply(requested, tenant, seconds) for seconds in (0.0, SHORT_CLIP_SECONDS)))
+    return list(dict.fromkeys(apply(requested, tenant, seconds, folder) for seconds in (0.0, SHORT_CLIP_SECONDS)))
 
 
 def _usual_model(requested: TranscriptionOptions, tenant: Tenant, seconds: float) -> str:
@@ -56,12 +65,12 @@ def _models_of(tenant: Tenant, seconds: float) -> tuple[str, ...]:
     return (tenant.short_clip_model if seconds < SHORT_CLIP_SECONDS else "", tenant.default_model)
 
 
-def _terms_to_hear(tenant: Tenant, seconds: float) -> str:
-    """Returns the terms that Whisper is reminded of, if the tenant wants that.
+def _terms_to_hear(tenant: Tenant, seconds: float, *lists: str) -> str:
+    """Returns those terms of the lists that Whisper is reminded of, if the tenant wants that.
 
     A short clip has none: hotwords would cost it the short context (docs/engine.md, "Short clips").
     """
-    return tenant.term_hotwords if tenant.hears_terms and seconds >= SHORT_CLIP_SECONDS else ""
+    return hotwords.fitting(*lists) if tenant.hears_terms and seconds >= SHORT_CLIP_SECONDS else ""
 
 
 def _usual_languages(tenant: Tenant, model: str) -> str:
@@ -114,8 +123,9 @@ def requested_model(row: Transcription, tenant: Tenant) -> str:
 
 
 def requested_hotwords(row: Transcription, tenant: Tenant) -> str:
-    """Returns the request's own terms, without those that the tenant adds to every request."""
-    added = hotwords.joined(tenant.hotwords, _terms_to_hear(tenant, row.recording.duration_seconds))
+    """Returns the request's own terms, without those that the tenant adds to every request, and the folder added."""
+    of_tenant = _terms_to_hear(tenant, row.recording.duration_seconds, tenant.term_hotwords)
+    added = hotwords.joined(tenant.hotwords, row.folder_hotwords, of_tenant)
     return hotwords.without(added, row.hotwords)
 
 

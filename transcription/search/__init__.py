@@ -4,7 +4,7 @@ from transcription.models import SearchEntry
 from transcription.search.folding import LONGEST_QUERY, Term, terms_of
 from transcription.search.highlighting import TextSpan
 from transcription.search.index import index_missing, index_recording, rebuild, remove_recording
-from transcription.search.lookup import Cursor, matching_recordings, page
+from transcription.search.lookup import Cursor, is_matching, matching_recordings, names_containing, page
 from transcription.search.results import Match, SearchResult, results
 
 __all__ = [
@@ -17,7 +17,9 @@ __all__ = [
     "TextSpan",
     "index_missing",
     "index_recording",
+    "is_matching",
     "matching_recordings",
+    "names_containing",
     "page",
     "rebuild",
     "remove_recording",

@@ -10,6 +10,7 @@ from django.db.models import Exists, OuterRef, QuerySet
 
 from tenants import scope
 from transcription.models import MAIN, Recording, SearchEntry, Segment, Speaker, Status, Transcription
+from transcription.models.search_entry import EDITION
 from transcription.search.folding import fold
 from transcription.search.tokens import lexemes
 from transcription.strikes import masked_text
@@ -44,8 +45,9 @@ def index_recording(recording_id: UUID) -> None:
         transcription_id=source,
         folded=folded,
         tokens=lexemes(recording.tenant_id, folded),
+        edition=EDITION,
     )
-    changing = ["created_at", "transcription_id", "folded", "tokens"]
+    changing = ["created_at", "transcription_id", "folded", "tokens", "edition"]
     SearchEntry.objects.bulk_create([entry], update_conflicts=True, unique_fields=["recording"], update_fields=changing)
 
 
@@ -54,9 +56,11 @@ def remove_recording(recording_id: UUID) -> None:
 
 
 def index_missing() -> int:
-    """Indexes recordings without an entry, such as those of an earlier version, and returns their number."""
+    """Indexes recordings without an entry, or with one of an earlier edition, and returns their number."""
     with scope.across_tenants("every tenant's recordings are indexed"):
-        return _index_all(Recording.objects.exclude(Exists(SearchEntry.objects.filter(recording_id=OuterRef("pk")))))
+        known = SearchEntry.objects.filter(recording_id=OuterRef("pk"))
+        count = _index_all(Recording.objects.exclude(Exists(known)))
+        return count + _index_all(Recording.objects.filter(search_entry__edition=0))
 
 
 def rebuild() -> int:

@@ -9,12 +9,12 @@ from datetime import datetime
 from uuid import UUID
 
 from django.db import connection
-from django.db.models import Q, QuerySet
+from django.db.models import BooleanField, ExpressionWrapper, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 
 from tenants import scope
 from tenants.access import Actor
-from transcription.folders.visibility import seen
+from transcription.folders.visibility import seen_in_lists
 from transcription.models import SearchEntry
 from transcription.search.folding import Term
 from transcription.search.tokens import query_of
@@ -73,14 +73,26 @@ def matching_recordings(tenant_id: UUID, terms: Sequence[Term]) -> QuerySet[Sear
     return rows.order_by().values_list("recording_id", flat=True)
 
 
-def _seen(actor: Actor) -> QuerySet[SearchEntry]:
-    rows = SearchEntry.objects.filter(seen(actor, "recording"), tenant_id=actor.tenant.id).order_by(*NEWEST)
-    return rows.only("recording", "tenant", "created_at", "transcription_id", "folded")
+def names_containing(tenant_id: UUID, terms: Sequence[Term]) -> QuerySet[SearchEntry, UUID]:
+    """Returns the ids of recordings whose names may have the terms, anywhere in words. PostgreSQL only."""
+    return _indexed(tenant_id, terms, inside=True).order_by().values_list("recording_id", flat=True)
+
+
+def is_matching(tenant_id: UUID, terms: Sequence[Term]) -> Subquery:
+    """Tests a recording for the terms, without looking for the others that match. PostgreSQL only."""
+    with scope.across_tenants("a recording's entry is its tenant's"):
+        entry = SearchEntry.objects.filter(recording=OuterRef("pk"))
+    condition = Q(tokens__matches_tsquery=query_of(tenant_id, terms))
+    for term in _longer_runs(terms):
+        condition &= Q(folded__contains=term.pattern)
+    test = ExpressionWrapper(condition, output_field=BooleanField())
+    return Subquery(entry.values_list(test)[:1], output_field=BooleanField())
 
 
 def _scan(actor: Actor, terms: Sequence[Term], after: Cursor | None, count: int) -> list[SearchEntry]:
     """Scans the entries' text until there are enough matches."""
-    return list(_matching(_after(_seen(actor), after), terms)[:count])
+    rows = _newest(actor).filter(seen_in_lists(actor, "recording"))
+    return list(_matching(_after(rows, after), terms)[:count])
 
 
 def _search_postgresql(actor: Actor, terms: Sequence[Term], after: Cursor | None, count: int) -> list[SearchEntry]:
@@ -89,19 +101,25 @@ def _search_postgresql(actor: Actor, terms: Sequence[Term], after: Cursor | None
     PostgreSQL's planner has no statistics of one tenant's words, so a few entries are probed first; if they suggest
     that a page can be filled by scanning, as many as that takes are scanned.
     """
-    entries = list(_among_newest(actor, terms, after, PROBE_SIZE)[:count])
+    is_seen = seen_in_lists(actor, "recording")
+    rows = _after(_newest(actor).filter(is_seen), after)
+
+    def among_newest(reach: int) -> list[SearchEntry]:
+        newest = _newest(actor).filter(is_seen, pk__in=rows.values("pk")[:reach])
+        return list(_matching(newest, terms)[:count])
+
+    entries = among_newest(PROBE_SIZE)
     if COMMON_MATCHES <= len(entries) < count:
-        entries = list(_among_newest(actor, terms, after, 2 * PROBE_SIZE * count // len(entries))[:count])
+        entries = among_newest(2 * PROBE_SIZE * count // len(entries))
     if len(entries) < count:
-        found = _indexed(actor.tenant.id, terms).filter(seen(actor, "recording"))
+        found = _indexed(actor.tenant.id, terms).filter(is_seen)
         entries = list(_after(found, after)[:count])
     return entries
 
 
-def _among_newest(actor: Actor, terms: Sequence[Term], after: Cursor | None, reach: int) -> QuerySet[SearchEntry]:
-    rows = _seen(actor)
-    newest = _after(rows, after).values("pk")[:reach]
-    return _matching(rows.filter(pk__in=newest), terms)
+def _newest(actor: Actor) -> QuerySet[SearchEntry]:
+    rows = SearchEntry.objects.filter(tenant_id=actor.tenant.id).order_by(*NEWEST)
+    return rows.only("recording", "tenant", "created_at", "transcription_id", "folded")
 
 
 def _after(rows: QuerySet[SearchEntry], after: Cursor | None) -> QuerySet[SearchEntry]:
@@ -111,7 +129,7 @@ def _after(rows: QuerySet[SearchEntry], after: Cursor | None) -> QuerySet[Search
     return rows.filter(later | Q(created_at=after.created_at, recording_id__lt=after.recording_id))
 
 
-def _indexed(tenant_id: UUID, terms: Sequence[Term]) -> QuerySet[SearchEntry]:
+def _indexed(tenant_id: UUID, terms: Sequence[Term], *, inside: bool = False) -> QuerySet[SearchEntry]:
     """Matches by the GIN index of tokens, each of which is prefixed with its tenant.
 
     Comparing the tenant by an expression keeps PostgreSQL from using the tenant's index instead.
@@ -119,7 +137,7 @@ def _indexed(tenant_id: UUID, terms: Sequence[Term]) -> QuerySet[SearchEntry]:
     with scope.across_tenants("the tenant is compared below, row by row"):
         rows = SearchEntry.objects.annotate(owner=Coalesce("tenant_id", "tenant_id")).filter(owner=tenant_id)
         shown = rows.only("recording", "tenant", "created_at", "transcription_id", "folded")
-        return _matching(shown.order_by(*NEWEST), terms, query_of(tenant_id, terms))
+        return _matching(shown.order_by(*NEWEST), terms, query_of(tenant_id, terms, inside=inside))
 
 
 def _matching(rows: QuerySet[SearchEntry], terms: Sequence[Term], tokens: str = "") -> QuerySet[SearchEntry]:
@@ -129,7 +147,10 @@ def _matching(rows: QuerySet[SearchEntry], terms: Sequence[Term], tokens: str = 
     """
     if tokens:
         rows = rows.filter(tokens__matches_tsquery=tokens)
-    for term in terms:
-        if not tokens or (term.is_unspaced and len(term.text) > 2):
-            rows = rows.filter(folded__contains=term.pattern)
+    for term in _longer_runs(terms) if tokens else terms:
+        rows = rows.filter(folded__contains=term.pattern)
     return rows
+
+
+def _longer_runs(terms: Sequence[Term]) -> list[Term]:
+    return [term for term in terms if term.is_unspaced and len(term.text) > 2]

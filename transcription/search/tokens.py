@@ -3,24 +3,30 @@
 PostgreSQL's text search configurations don't support Chinese, and trigrams (pg_trgm) don't find its words, most of
 which have two characters. Each token has a prefix of its tenant, so that a lookup in the GIN index reads only that
 tenant's rows.
+
+The words of the first line, which has the name, have a token for each of their ends, too, behind INSIDE: what a name
+contains, "eting" of "meeting", is the beginning of one.
 """
 
 from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from uuid import UUID
 
-from transcription.search.folding import Term, tokens_of
+from transcription.scripts import is_unspaced
+from transcription.search.folding import LONGEST_WORD, Term, tokens_of
 
+INSIDE = "/"
+"""Is in no folded text."""
 MAX_BYTES = 900_000  # PostgreSQL's limit for a tsvector is a mebibyte
 
 
 def lexemes(tenant_id: UUID, folded: str) -> list[str]:
     """Returns the distinct tokens of a folded text, up to PostgreSQL's limit; hours of Chinese fit."""
     prefix, bytes_left, unique = _prefix(tenant_id), MAX_BYTES, dict[str, None]()
-    for token in tokens_of(folded):
+    for token in (*_ends(folded.partition("\n")[0]), *tokens_of(folded)):
         lexeme = prefix + token
         if lexeme not in unique:
             bytes_left -= len(lexeme.encode())
@@ -30,14 +36,23 @@ def lexemes(tenant_id: UUID, folded: str) -> list[str]:
     return list(unique)
 
 
-def query_of(tenant_id: UUID, terms: Iterable[Term]) -> str:
-    """Returns a tsquery for texts that may contain all terms. Terms contain neither quotes nor backslashes."""
+def query_of(tenant_id: UUID, terms: Iterable[Term], *, inside: bool = False) -> str:
+    """Returns a tsquery for texts that may contain all terms, or names that may with `inside`, anywhere in words.
+
+    Terms contain neither quotes nor backslashes.
+    """
     prefix = _prefix(tenant_id)
     return " & ".join(
-        f"'{prefix}{token}':*" if is_beginning else f"'{prefix}{token}'"
+        f"'{prefix}{INSIDE if inside and not term.is_unspaced else ''}{token}'{':*' if is_beginning else ''}"
         for term in terms
         for token, is_beginning in _tokens(term)
     )
+
+
+def _ends(line: str) -> Iterator[str]:
+    for unit in dict.fromkeys(line.split()):
+        if not is_unspaced(unit):
+            yield from (INSIDE + unit[at:][:LONGEST_WORD] for at in range(len(unit)))
 
 
 def _tokens(term: Term) -> list[tuple[str, bool]]:

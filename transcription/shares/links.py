@@ -25,7 +25,7 @@ from django.utils.translation import gettext as _
 
 from tenants import audit, scope
 from tenants.access import Actor
-from tenants.models import Tenant, User
+from tenants.models import Quota, Tenant, User
 from transcription import tenant_lock
 from transcription.errors import InvalidOption, Refused
 from transcription.folders.visibility import among, seen
@@ -238,6 +238,8 @@ def _maker_of(actor: Actor) -> User | None:
 
 
 def _require_sharing(actor: Actor) -> None:
+    if Quota.objects.filter(tenant=actor.tenant, includes_sharing=False).exists():
+        raise Refused("sharing_off", _("Share links are no part of your organisation’s plan."))
     if not Tenant.objects.filter(id=actor.tenant.id, allows_sharing=True).exists():
         message = _("Your organisation shares nothing by links. Owners and admins can change that in its preferences.")
         raise Refused("sharing_off", message)

@@ -192,5 +192,5 @@ def lasting(now: datetime | None = None) -> Q:
 
 def open_ones(now: datetime | None = None) -> Q:
     """Selects the links that work, whether or not they are used up: the tenant and the recording must allow it, too."""
-    served = Q(tenant__is_active=True, tenant__allows_sharing=True, recording__deleted_at=None)
-    return lasting(now) & served
+    served = Q(tenant__is_active=True, tenant__allows_sharing=True, tenant__quota__includes_sharing=True)
+    return lasting(now) & served & Q(recording__deleted_at=None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import NamedTuple, Protocol
+from uuid import UUID
 
 
 class Rewrite(NamedTuple):
@@ -17,12 +18,15 @@ class Rewrite(NamedTuple):
 class Rule(Protocol):
     """What is to be replaced wherever it stands. `action` names revisions of it.
 
+    `within` returns what is replaced in the recordings of a folder, or of none.
     `may_match` is given the text of a whole transcript, `rewrites` that of a segment, without spaces at its ends; what
     it returns is in order and without overlaps.
     """
 
     @property
     def action(self) -> str: ...
+
+    def within(self, folder_id: UUID | None) -> Rule: ...
 
     def may_match(self, text: str) -> bool: ...
 

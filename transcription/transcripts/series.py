@@ -212,7 +212,8 @@ def _replace(actor: Actor, rule: Rule, target: Target, series: UUID) -> Outcome:
         recordings.transcription(actor, target.transcription_id, permission=PERMISSION)  # before the text is looked at
         row = transcript(actor, target.transcription_id)
         compare_tags(tags, list_tag(row))
-        edits, _number = edits_of(row, rule, target.skipped)  # of the expected revision, if it is found after that, too
+        of_folder = rule.within(row.recording.folder_id)
+        edits, _number = edits_of(row, of_folder, target.skipped)  # of the expected revision, if found after that, too
         if not edits:
             compare_tags(tags, list_tag(transcript(actor, target.transcription_id)))
             return Outcome.UNCHANGED
@@ -236,8 +237,9 @@ def _look(actor: Actor, filters: Filter, rule: Rule, after: Cursor | None, shown
         texts = _newest_texts(page)
         for recording in page:
             looked, after = looked + 1, Cursor(recording.created_at, recording.id)
-            if (row := texts.get(recording.id)) and rule.may_match(row.text):
-                hits, total = hits_of(row, rule, shown)
+            of_folder = rule.within(recording.folder_id)
+            if (row := texts.get(recording.id)) and of_folder.may_match(row.text):
+                hits, total = hits_of(row, of_folder, shown)
                 found += [Found(row, hits, total)] if total else []
             if clock.is_over or len(found) >= MOST_FOUND:
                 return Preview(found, looked, after)

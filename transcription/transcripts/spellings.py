@@ -31,15 +31,18 @@ class Spellings:
     lengths: dict[str, list[int]] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, terms: Iterable[tuple[str, Iterable[str]]]) -> Spellings:
-        """Takes terms with their spellings. A term itself stays as it stands, unless it is one of its spellings."""
+    def of(cls, *lists: Iterable[tuple[str, Iterable[str]]]) -> Spellings:
+        """Takes lists of terms with their spellings; what a later list says of a word counts before an earlier one's.
+
+        A term itself stays as it stands, unless it is one of its spellings.
+        """
         found: dict[str, str] = {}
-        kept = list[str]()
-        for text, spellings in terms:
-            kept.append(folded(text))
-            found |= {folded(spelling): text for spelling in spellings}
-        for one in kept:
-            found.setdefault(one, "")
+        for terms in lists:
+            replaced, kept = dict[str, str](), list[str]()
+            for text, spellings in terms:
+                kept.append(folded(text))
+                replaced |= {folded(spelling): text for spelling in spellings}
+            found |= dict.fromkeys(kept, "") | replaced
         lengths: dict[str, set[int]] = {}
         for spelling in found:
             lengths.setdefault(spelling[:SHORTEST], set()).add(len(spelling))

@@ -54,6 +54,9 @@ class Search:
             if is_grapheme_boundary(text, hit.start()) and is_grapheme_boundary(text, hit.end()):
                 yield hit.start()
 
+    def within(self, _folder_id: UUID | None) -> Search:
+        return self
+
     def may_match(self, text: str) -> bool:
         return re.search(re.escape(self.find), text, self._case) is not None
 

@@ -13,6 +13,8 @@ from tenants import audit
 from tenants.access import Actor
 from transcription import tenant_lock
 from transcription.errors import InvalidOption
+from transcription.folders.visibility import among
+from transcription.models import Folder
 from transcription.models.term import Term
 from transcription.transcripts import terms
 from transcription.transcripts.spellings import folded
@@ -25,35 +27,37 @@ FORMULA_SIGNS = tuple("=+-@＝＋－＠\"' ")  # after the apostrophe that the e
 Line = tuple[int, Term]
 
 
-def import_terms(actor: Actor, text: str) -> tuple[int, int]:
-    """Adds the terms of a CSV file, and changes those that are there; all of them or none.
+def import_terms(actor: Actor, text: str, folder: Folder | None = None) -> tuple[int, int]:
+    """Adds the terms of a CSV file to the tenant's or a folder's, and changes those that are there; all or none.
 
-    Returns how many were added and how many changed. Raises InvalidOption, which names the lines at fault, and Refused
-    for a tenant that is being deleted.
+    Returns how many were added and how many changed. Raises InvalidOption, which names the lines at fault,
+    PermissionDenied, Http404 for a folder that is gone, and Refused for a tenant that is being deleted.
     """
     actor.require(terms.PERMISSION)
-    sent = list(_lines(actor, text))
+    among(actor, folder).require(terms.PERMISSION)
+    sent = list(_lines(Term(tenant=actor.tenant, folder=folder), text))
     with transaction.atomic():
         tenant_lock.lock_for_adding(actor.tenant.id)
-        rows = {row.folded: row for row in Term.objects.filter(tenant=actor.tenant)}
+        folder = terms.checked_place(actor, folder)
+        rows = {row.folded: row for row in terms.visible(actor, folder)}
         known = {key: row.id for key, row in rows.items()}
         for _number, row in sent:
             row.id = known.get(row.folded, row.id)
         rows |= {row.folded: row for _number, row in sent}
-        if len(rows) > terms.MOST_TERMS:
-            raise InvalidOption("file", _("There would be more than %(n)d terms.") % {"n": terms.MOST_TERMS})
+        terms.check_room(sent[0][1], "file", len(known), len(rows) - len(known))
         _raise_for(_conflicts(rows, sent))
         added = [row for _number, row in sent if row.folded not in known]
         changed = [row for _number, row in sent if row.folded in known]
         Term.objects.bulk_create(added, terms.BATCH)
         Term.objects.bulk_update(changed, ["text", "spellings", "note", "is_active"], terms.BATCH)
-        terms.note_hotwords(actor.tenant.id)
-        audit.record(actor, "term.imported", actor.tenant, added=len(added), changed=len(changed))
+        terms.note_hotwords(actor.tenant.id, folder)
+        numbers = {} if folder else {"added": len(added), "changed": len(changed)}
+        audit.record(actor, "term.imported", actor.tenant, **numbers, **terms.where(folder))
     return len(added), len(changed)
 
 
-def _lines(actor: Actor, text: str) -> Iterator[Line]:
-    """Yields a line's number and its term, which is not saved. Raises InvalidOption."""
+def _lines(empty: Term, text: str) -> Iterator[Line]:
+    """Yields a line's number and its term, like the empty one, which is not saved. Raises InvalidOption."""
     errors, seen = list[str](), set[str]()
     found = list[Line]()
     reader = csv.reader(io.StringIO(text.removeprefix("\ufeff"), newline=""))
@@ -63,7 +67,7 @@ def _lines(actor: Actor, text: str) -> Iterator[Line]:
             is_head = not found and not errors and [cell.lower() for cell in cells[:3]] == list(COLUMNS[:3])
             if is_head or not any(cells):
                 continue
-            term, error = _term(actor, cells)
+            term, error = _term(empty, cells)
             if term is not None and term.folded in seen:
                 error = _("“%(term)s” stands there twice.") % {"term": term.text}
             if error or term is None:
@@ -79,10 +83,10 @@ def _lines(actor: Actor, text: str) -> Iterator[Line]:
     yield from found
 
 
-def _term(actor: Actor, cells: list[str]) -> tuple[Term | None, str]:
+def _term(empty: Term, cells: list[str]) -> tuple[Term | None, str]:
     text, note, active, *spellings = [*cells, "", ""] if len(cells) < len(COLUMNS) else cells
     wanted = {"text": text, "note": note, "spellings": [one for one in spellings if one]}
-    row = Term(tenant=actor.tenant, is_active=active.lower() not in NO)
+    row = Term(tenant=empty.tenant, folder=empty.folder, is_active=active.lower() not in NO)
     try:
         terms.set_fields(row, wanted)
     except InvalidOption as error:

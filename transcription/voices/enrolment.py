@@ -64,7 +64,9 @@ class NotTheSame(Exception):
 
 def require_enrolling(actor: Actor) -> Member:
     """Returns the member who may enrol. Raises PermissionDenied."""
-    now = Member.objects.filter(id=actor.member.id, tenant__recognises_voices=True).first() if actor.member else None
+    actor.require_in_person()
+    allowed = Member.objects.filter(tenant__recognises_voices=True, tenant__quota__includes_voices=True)
+    now = allowed.filter(id=actor.member.id).first() if actor.member else None
     if now is None:
         raise PermissionDenied(_("%(tenant)s does not name its members by their voices.") % {"tenant": actor.tenant})
     return now

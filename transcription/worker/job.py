@@ -27,7 +27,7 @@ from transcription.leases import LostClaim, Renewal
 from transcription.media import DecoderDied, Listener, MediaError, pcm_cache, storage
 from transcription.media.storage import StorageUnavailable
 from transcription.media.waveform import Peaks
-from transcription.models import Lane, Stage, Transcription
+from transcription.models import Lane, Recording, Stage, Transcription
 from transcription.options import audio_tracks, engines
 from transcription.options.options import codes_of
 from transcription.options.speakers import OFF
@@ -148,7 +148,8 @@ def transcribe(claim: Claim, stopwatch: Stopwatch) -> None:
     if copy_first := playback.is_awaited(row.recording) and row.heard_range is None:
         with stopwatch.stage(Stage.COPY):
             playback.store_playable_copy(row, meter.seconds, renew)
-    correction = Correction(row.tenant_id)
+    folder = Recording.objects.values_list("folder", flat=True).get(id=row.recording_id)  # of now
+    correction = Correction.of(row.tenant_id, folder)
     correction.prepare(speakers.texts if speakers else row.segments.values_list("text", flat=True))
     whole = (writer.text, meter.seconds, peaks.points(), row.warnings, speakers, finder.error, correction.write)
     retry_through_outage(lifecycle.complete, claim, *whole, peaks.blocks, stopwatch.stages)

@@ -69,7 +69,7 @@ class LibraryHitsView(TenantView):
         """Raises InvalidOption."""
         if TERMS.read(request) == "true":
             _check_one_of(FIND.read(request))
-            return Correction(self.actor.tenant.id)
+            return Correction.in_sight(self.actor)
         flags = [one.read(request) == "true" for one in (MATCH_CASE, WHOLE_WORDS)]
         return checked_search(FIND.read(request), REPLACEMENT.read(request), *flags)
 
@@ -99,7 +99,7 @@ class SubstitutionsView(TenantView):
         """Raises InvalidOption."""
         if wanted.terms:
             _check_one_of(wanted.find)
-            return correction(self.actor.tenant.id, wanted.terms)
+            return correction(self.actor, wanted.terms)
         return checked_search(wanted.find, wanted.replacement, wanted.match_case, wanted.whole_words)
 
 

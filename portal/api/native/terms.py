@@ -5,31 +5,47 @@ from __future__ import annotations
 from uuid import UUID
 
 from django.urls import path
+from django.utils.translation import gettext as _
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from portal.api.native import parameters
 from portal.api.native.operations import JSON, operation
 from portal.api.native.parsing import parse_body
 from portal.api.native.schemas.terms import NewTerm, TermBody, TermChanges, TermsBody
 from portal.api.native.tenant_view import TenantView
+from transcription.errors import InvalidOption
+from transcription.folders import folders
+from transcription.models import Folder
 from transcription.models.term import Term
 from transcription.transcripts import terms
 
+FOLDER = parameters.Text("folder", "The id of a folder, whose own terms are listed.")
+
 
 class TermsView(TenantView):
-    """POST a term; GET all of the tenant, in the order of the alphabet."""
+    """POST a term; GET all of the tenant, or of a folder, in the order of the alphabet."""
 
-    @operation("listTerms", "The terms", {200: TermsBody})
+    @operation("listTerms", "The terms", {200: TermsBody}, parameters=[FOLDER])
     def get(self, request: Request) -> Response:
-        return Response({"results": [term_fields(row) for row in terms.visible(self.actor)]})
+        """Raises InvalidOption."""
+        rows = terms.visible(self.actor, self._folder(FOLDER.read(request)))
+        return Response({"results": [term_fields(row) for row in rows]})
 
     @operation("createTerm", "Add a term", {201: TermBody}, body={JSON: NewTerm})
     def post(self, request: Request) -> Response:
         """Raises InvalidOption."""
         self.actor.require(terms.PERMISSION)
         new = parse_body(request, NewTerm)
-        row = terms.create(self.actor, new.text, new.spellings, new.note, new.active)
+        row = terms.create(self.actor, new.text, new.spellings, new.note, new.active, self._folder(new.folder))
         return Response(term_fields(row), 201, headers={"Location": f"/api/v1/terms/{row.id}"})
+
+    def _folder(self, text: str) -> Folder | None:
+        """Raises InvalidOption."""
+        found = folders.named(self.actor, text)
+        if text and found is None:
+            raise InvalidOption("folder", _("There is no such folder."))
+        return found
 
 
 class TermView(TenantView):
@@ -58,6 +74,7 @@ def term_fields(row: Term) -> TermBody:
         "spellings": row.spellings,
         "note": row.note,
         "active": row.is_active,
+        "folder": str(row.folder_id) if row.folder_id else None,
         "created_at": row.created_at.isoformat(),
     }
 

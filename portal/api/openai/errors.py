@@ -12,6 +12,7 @@ from portal.http.error_bodies import openai_error_body
 from portal.http.outage import RETRY_HEADERS
 from portal.http.receiving import UploadRefused
 from portal.http.statuses import status_of
+from tenants.announcements import ReadingOnly
 from tenants.api_keys import ADDRESS, KeyRefused
 from tenants.rate_limit import TooManyRequests
 from transcription.errors import InvalidOption, Refused
@@ -57,6 +58,12 @@ def too_many_requests(refused: TooManyRequests) -> ApiError:
     text = message % {"limit": refused.limit, "seconds": refused.whole_seconds}
     headers = {"Retry-After": str(refused.whole_seconds)}
     return ApiError(429, text, "requests", code="rate_limit_exceeded", headers=headers)
+
+
+def of_reading_only(refused: ReadingOnly) -> ApiError:
+    headers = {} if refused.retry_after is None else {"Retry-After": str(refused.retry_after)}
+    kind = "invalid_request_error" if refused.retry_after is None else "server_error"
+    return ApiError(refused.status, str(refused), kind, code=refused.code, headers=headers)
 
 
 def of_upload(refused: UploadRefused) -> ApiError:

@@ -37,6 +37,7 @@ from portal.http.thread_pools import CLIP_BYTES, CLIPS, UPLOADS, in_thread
 from portal.http.uploads import Upload, received
 from tenants import scope
 from tenants.access import Actor
+from tenants.announcements import ReadingOnly
 from tenants.api_keys import KeyRefused
 from tenants.rate_limit import TooManyRequests
 from transcription.errors import REASONS_AT_FAULT, InvalidOption, Refused, reason_for_people
@@ -74,6 +75,8 @@ def endpoint(*methods: str) -> Callable[[View], View]:
                 return error.response()
             except TooManyRequests as refused:
                 return errors.too_many_requests(refused).response()
+            except ReadingOnly as only:
+                return errors.of_reading_only(only).response()
             except KeyRefused as refused_key:
                 return errors.of_refused_key(refused_key).response()
             except PermissionDenied as denied:

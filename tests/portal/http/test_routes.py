@@ -60,6 +60,18 @@ ADMIN = """
     jsi18n/
     r/<path:content_type_id>/<path:object_id>/
     tenants/tenant/<uuid:tenant_id>/key/
+    tenants/member/<int:member_id>/act/
+    tenants/tenant/import/
+    tenants/tenant/process_import/
+    tenants/tenant/export/
+    tenants/member/import/
+    tenants/member/process_import/
+    tenants/member/export/
+    tenants/plan/import/
+    tenants/plan/process_import/
+    tenants/plan/export/
+    tenants/apikey/export/
+    tenants/ledgerentry/export/
     tenants/user/<id>/password/
     offboarding/deletion/tenant/<uuid:tenant_id>/
     offboarding/deletion/tenant/<uuid:tenant_id>/archive/
@@ -77,12 +89,18 @@ ADMIN_MODELS = """
     tenants/notice
     tenants/auditentry
     tenants/accountcheck
+    tenants/plan
+    tenants/member
+    tenants/supportvisit
+    tenants/announcement
+    tenants/maintenance
     transcription/transcription
     transcription/recording
     transcription/engine
     webhooks/endpoint
     webhooks/delivery
     shares/share
+    rules/rule
     fetches/fetch
     uploads/upload
     offboarding/deletion
@@ -144,6 +162,9 @@ API = """
     api/v1/shares
     api/v1/shares/revoke
     api/v1/shares/<uuid:share_id>/keep
+    api/v1/rules
+    api/v1/rules/preview
+    api/v1/rules/<uuid:rule_id>
     api/v1/webhooks
     api/v1/webhooks/<uuid:endpoint_id>
     api/v1/webhooks/<uuid:endpoint_id>/rotate
@@ -245,6 +266,9 @@ PAGES = """
     folders/names.json
     folders/<uuid:folder_id>/
     folders/<uuid:folder_id>/delete/
+    folders/<uuid:folder_id>/terms/
+    folders/<uuid:folder_id>/terms/terms.csv
+    folders/<uuid:folder_id>/terms/import/
     folders/<uuid:folder_id>/members/
     folders/<uuid:folder_id>/members/<int:member_id>/remove/
     recordings/<uuid:recording_id>/folder/
@@ -316,6 +340,13 @@ PAGES = """
     terms/import/
     terms/<uuid:term_id>/
     terms/<uuid:term_id>/delete/
+    rules/
+    rules/new/
+    rules/preview/
+    rules/<uuid:rule_id>/
+    rules/<uuid:rule_id>/move/
+    rules/<uuid:rule_id>/switch/
+    rules/<uuid:rule_id>/delete/
     webhooks/
     webhooks/<uuid:endpoint_id>/
     webhooks/<uuid:endpoint_id>/pause/
@@ -334,6 +365,8 @@ PAGES = """
     voice/revoke/
     notices/<int:notice_id>/dismiss/
     tenant/
+    support/end/
+    announcements/<int:announcement_id>/dismiss/
     language/
 """
 # WebSockets; any other address is told that there is nothing.

@@ -8,14 +8,16 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from allauth.mfa.models import Authenticator
 from django.core import mail
 from django.core.cache import cache
 from django.test import Client
+from django.urls import reverse
 from django.utils import timezone
 from pytest_django import DjangoCaptureOnCommitCallbacks
 
 from tenants import account_mails, scope, user_sessions
-from tenants.models import Tenant
+from tenants.models import Member, Tenant, User
 from tests.conftest import Character
 from transcription.media import storage
 from transcription.models import Recording, Segment, Status, SubtitledVideo, Task, Transcription
@@ -143,3 +145,13 @@ def mailed(django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks) -
             return [f"{one.to[0]}: {one.body}" for one in mail.outbox if words in one.subject]
 
         yield said
+
+
+def act_for(client: Client, member: Member, reason: str = "Request 4711") -> User:
+    """An operator with a second factor, Olivia, acts for a member."""
+    olivia = User.objects.create_superuser("olivia@portal.example", "correct horse")
+    Authenticator.objects.create(user=olivia, type="totp", data={"secret": "x"})
+    client.force_login(olivia)
+    answer = client.post(reverse("admin:tenants_member_act", args=[member.pk]), {"reason": reason})
+    assert answer.status_code == 302, answer.content.decode()
+    return olivia

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from datetime import timedelta
 from html import unescape
-from importlib import import_module
 from typing import Any
 
 import pytest
 import time_machine
 from allauth.usersessions.models import UserSession
-from django.apps import apps
 from django.contrib.sessions.models import Session
 from django.core import mail
 from django.test import Client
@@ -114,16 +112,6 @@ def test_a_session_from_before_is_listed_once_it_is_used(client: Client, alice: 
     client.force_login(alice.user)
     client.get("/recordings/")
     assert "This device" in client.get(PAGE).content.decode()
-
-
-def test_sessions_from_before_an_upgrade_are_noted_by_it_and_can_be_signed_out(
-    desk: Client, phone: Client, alice: Character
-) -> None:
-    UserSession.objects.filter(session_key=phone.session.session_key).delete()
-    import_module("tenants.migrations.0007_sessions_from_before").note(apps, None)
-    desk.post(SIGN_OUT, {"session": "others"})
-    assert phone.get("/recordings/").status_code == 302
-    assert desk.get("/recordings/").status_code == 200
 
 
 def test_a_new_password_leaves_this_device_alone_on_the_list(desk: Client, phone: Client) -> None:

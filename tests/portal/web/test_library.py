@@ -5,12 +5,16 @@ from __future__ import annotations
 from html import unescape
 
 import pytest
+from django import forms
+from django.forms.renderers import DjangoTemplates
 from django.test import Client
 
+from portal.form_renderer import FormRenderer
 from tenants import api_keys, scope
 from tenants.models import ApiKey
 from tests.conftest import Character
 from tests.portal.web.conftest import Make
+from transcription.library import recordings
 from transcription.models import Recording
 
 PAGE = "/recordings/"
@@ -104,3 +108,29 @@ def test_the_list_is_put_in_order_and_keeps_it(as_alice: Client, alice: Characte
     assert "take 25.mp3" not in page
     assert "order=name&amp;page=2" in page
     assert "Newer" not in page
+
+
+def test_more_than_are_counted_are_told_so_and_can_be_leafed_through(
+    alice: Character, as_alice: Client, make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recordings, "MOST_COUNTED", 2)
+    monkeypatch.setattr("portal.web.recordings.ON_A_PAGE", 2)
+    for number in range(5):
+        make(alice.tenant, f"{number}.mp3")
+    first, last, beyond = (as_alice.get(f"/recordings/?by=all&page={n}").content.decode() for n in (1, 3, 70))
+    assert all(part in first for part in ("2+", "data-and-more", 'rel="next"'))
+    assert all(part in last for part in ("0.mp3", 'rel="prev"'))
+    assert 'rel="next"' not in last
+    assert "4.mp3" in beyond or "3.mp3" in beyond
+    monkeypatch.setattr(recordings, "MOST_COUNTED", 5)
+    exact = as_alice.get("/recordings/?by=all&page=9").content.decode()
+    assert all(part in exact for part in ("Page 3 of 3", "0.mp3"))
+    assert "data-and-more" not in exact
+
+
+def test_menus_are_what_django_makes_of_them() -> None:
+    choices = [("", "None <b>"), ("Group", [("a&b", "A"), ("c", "C")]), (3, "Three")]
+    for chosen in ("", "c", "3"):
+        select = forms.Select(attrs={"id": "x", "required": True, "disabled": False}, choices=choices)
+        ours, djangos = (select.render("n", chosen, renderer=one) for one in (FormRenderer(), DjangoTemplates()))
+        assert ours.split() == djangos.replace("</select>", " </select>").replace("<optgroup", " <optgroup").split()

@@ -33,6 +33,7 @@ READING = {
         "audit",
         "audit_csv",
         "terms_csv",
+        "folder_terms_csv",
         "usage",
         "ledger",
         "receipt",
@@ -45,6 +46,7 @@ READING = {
         "lines",
         "tags",
         "folder_names",
+        "new_rule",
         "shares",
         "share_link",
         "beside",
@@ -52,8 +54,8 @@ READING = {
         "video",
     ),
 }
-OF_THE_PERSON = {"tenant", "set_language"}
-ARGUMENTS = {"index": 0, "format": "txt", "notice_id": 1, "member_id": 7}
+OF_THE_PERSON = {"tenant", "set_language", "end_support"}
+ARGUMENTS = {"index": 0, "format": "txt", "notice_id": 1, "announcement_id": 1, "member_id": 7}
 
 
 @pytest.fixture

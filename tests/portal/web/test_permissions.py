@@ -14,9 +14,10 @@ from tenants import api_keys, scope
 from tenants.models import ApiKey, DirectoryToken, Invitation, Notice, Role, Tenant
 from tenants.quota import this_month
 from tests.conftest import Character, create_member
-from tests.portal.web.conftest import Make, make_rehearing, make_translation, make_video
+from tests.portal.web.conftest import Make, act_for, make_rehearing, make_translation, make_video
 from transcription.media import storage
 from transcription.models import Comment, Folder, FolderMember, Recording, Revision, Tag, Term, Transcription
+from transcription.rules.models import Rule
 from transcription.shares.models import Share
 from transcription.webhooks import events
 from transcription.webhooks.models import Endpoint
@@ -105,6 +106,10 @@ TABLE = [
     ("GET", "/folders/{folder}/", EVERYBODY),
     ("POST", "/folders/{folder}/", MANAGERS_302),
     ("POST", "/folders/{folder}/delete/", MANAGERS_302),
+    ("GET", "/folders/{folder}/terms/", EVERYBODY),
+    ("POST", "/folders/{folder}/terms/", EDITORS),
+    ("GET", "/folders/{folder}/terms/terms.csv", EVERYBODY),
+    ("POST", "/folders/{folder}/terms/import/", EDITORS),
     ("POST", "/folders/{folder}/members/", MANAGERS_302),
     ("POST", "/folders/{folder}/members/{member}/remove/", MANAGERS_302),
     ("GET", "/tags/", EVERYBODY),
@@ -146,6 +151,15 @@ TABLE = [
     ("GET", "/terms/{term}/", EDITORS),
     ("POST", "/terms/{term}/", EDITORS),
     ("POST", "/terms/{term}/delete/", EDITORS_302),
+    ("GET", "/rules/", MANAGERS),
+    ("POST", "/rules/", MANAGERS),
+    ("GET", "/rules/new/", MANAGERS),
+    ("POST", "/rules/preview/", MANAGERS),
+    ("GET", "/rules/{rule}/", MANAGERS),
+    ("POST", "/rules/{rule}/", MANAGERS),
+    ("POST", "/rules/{rule}/move/", MANAGERS_302),
+    ("POST", "/rules/{rule}/switch/", MANAGERS_302),
+    ("POST", "/rules/{rule}/delete/", MANAGERS_302),
     ("GET", "/webhooks/", MANAGERS),
     ("POST", "/webhooks/", MANAGERS),
     ("GET", "/webhooks/{endpoint}/", MANAGERS),
@@ -168,10 +182,17 @@ TABLE = [
     ("GET", "/audit/audit.csv", MANAGERS),
     ("GET", "/api/examples/", EVERYBODY),
 ]
+# What an operator who acts for an owner is refused; the rest is as for the owner.
+NOT_FOR_SUPPORT = re.compile(
+    r"POST /recordings/{recording}/(comments/.*|hold/|shares/)|.* /(shares|keys|webhooks|invitations)/.*"
+    r"|POST /(people|voice)/.*|GET /people/.+"
+)
 # Pages with a test of their own, since a bare row is not enough to ask them for.
 ELSEWHERE = {
     "/": "test_tenant.py",
     "/tenant/": "test_tenant.py",
+    "/support/end/": "test_support.py",
+    "/announcements/{announcement}/dismiss/": "tests/portal/ops/test_maintenance.py",
     "/language/": "nobody's data",
     "/receipts/": "nobody's data; test_receipts.py",
     "/bin/{recording}/erase/": "test_bin.py",
@@ -193,6 +214,7 @@ def address_of(url: str, row: Transcription) -> str:
         )
         endpoint = Endpoint.objects.create(tenant=row.tenant, url="https://acme.example/hook")
         delivery = events.test_of(endpoint)
+        rule = Rule.objects.create(tenant=row.tenant, name="Calls", position=1, effects={"text_days": 30})
         invitation = Invitation.objects.create(
             tenant=row.tenant, email=f"{uuid4()}@acme.example", language="en", expires_at=timezone.now()
         )
@@ -226,6 +248,7 @@ def address_of(url: str, row: Transcription) -> str:
         notice=notice.id,
         key=key.id,
         endpoint=endpoint.id,
+        rule=rule.id,
         delivery=delivery.id,
         invitation=invitation.id,
         member=member.id,
@@ -234,10 +257,17 @@ def address_of(url: str, row: Transcription) -> str:
 
 def test_every_page_is_in_the_table() -> None:
     names = {"recording_id": "{recording}", "transcription_id": "{transcription}"}
-    names |= {"key_id": "{key}", "notice_id": "{notice}", "endpoint_id": "{endpoint}", "delivery_id": "{delivery}"}
+    names |= {"rule_id": "{rule}"}
+    names |= {
+        "key_id": "{key}",
+        "notice_id": "{notice}",
+        "announcement_id": "{announcement}",
+        "endpoint_id": "{endpoint}",
+        "delivery_id": "{delivery}",
+    }
     names |= {"index": "0", "member_id": "{member}", "invitation_id": "{invitation}", "term_id": "{term}"}
     names |= {"rehearing_id": "{rehearing}", "other_id": "{other}", "video_id": "{video}"}
-    names["token_id"] = "{token}"
+    names |= {"token_id": "{token}", "announcement_id": "{announcement}"}
     names |= {
         "series_id": "{series}",
         "tag_id": "{tag}",
@@ -279,6 +309,17 @@ def test_each_role_may_do_what_the_table_says(
     row = make(acme)
     client.force_login(create_member(acme, "somebody@acme.example", role).user)
     assert client.generic(method, address_of(url, row)).status_code == status
+
+
+@pytest.mark.filterwarnings("ignore:StreamingHttpResponse must consume")
+def test_an_operator_who_acts_for_an_owner_leaves_alone_what_is_theirs(
+    acme: Tenant, alice: Character, make: Make, client: Client
+) -> None:
+    act_for(client, alice.member)
+    for method, url, roles in TABLE:
+        expected = 403 if NOT_FOR_SUPPORT.fullmatch(f"{method} {url}") else roles[Role.OWNER]
+        answer = client.generic(method, address_of(url, make(acme)))
+        assert answer.status_code == expected, f"{method} {url}"
 
 
 @pytest.mark.filterwarnings("ignore:StreamingHttpResponse must consume")

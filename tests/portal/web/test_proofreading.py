@@ -16,7 +16,8 @@ from tenants.models import Tenant
 from tests.conftest import Character
 from tests.portal.web.conftest import Make
 from transcription import exports
-from transcription.models import Segment, Transcription
+from transcription.folders import folders
+from transcription.models import Recording, Segment, Transcription
 from transcription.transcripts import learned_terms, terms
 
 SPOKEN = ("We saw Helstern today.", "It is quiet, as Helstern is.", "He likes Helsterns, and Helstern's vicar.")
@@ -195,10 +196,10 @@ def test_a_correction_becomes_a_term_of_the_organisation_and_is_taken_back(
     def correct(after: str) -> Any:
         listed = queue(as_alice, row)["passages"]
         etag = next(one["etag"] for one in listed if one["index"] == 0)
-        return say(as_alice, row, do="correct", index=0, text=f"We saw {after} today.", etag=etag).json()["term"]
+        return say(as_alice, row, do="correct", index=0, text=f"We saw {after} today.", etag=etag).json()["terms"]
 
     with scope.bound(alice.tenant.id):
-        offered = correct("Halstern")
+        [offered] = correct("Halstern")
         assert "“Halstern” wherever “Helstern” is heard" in offered["label"]
         assert known() == []
         words = {"wrong": "Helstern", "right": "Halstern"}
@@ -213,6 +214,26 @@ def test_a_correction_becomes_a_term_of_the_organisation_and_is_taken_back(
         assert say(as_alice, row, **back, wrong="Helstern", is_new=True).status_code == 200
         assert known() == []
         assert say(as_alice, row, **back, wrong="Helstern", is_new=True).status_code == 404
+
+
+def test_a_correction_in_a_folder_becomes_a_term_of_it_alone(
+    as_alice: Client, alice: Character, row: Transcription
+) -> None:
+    with scope.bound(alice.tenant.id):
+        folder = folders.create(alice.actor, "Astronomy")
+        Recording.objects.filter(id=row.recording_id).update(folder=folder)
+        etag = next(one["etag"] for one in queue(as_alice, row)["passages"] if one["index"] == 0)
+        sent = {"index": 0, "text": "We saw Halstern today.", "etag": etag}
+        offered = say(as_alice, row, do="correct", **sent).json()["terms"]
+        assert [one["of_folder"] for one in offered] == [True, False]
+        assert "“Astronomy”: “Halstern” wherever “Helstern” is heard" in offered[0]["label"]
+        words = {name: offered[0][name] for name in ("wrong", "right", "of_folder")}
+        learned = say(as_alice, row, do="learn", **words).json()
+        assert terms.visible(alice.actor).count() == 0
+        assert terms.visible(alice.actor, folder).get().spellings == ["Helstern"]
+        back = {"do": "forget", "term": learned["term"], "wrong": "Helstern", "is_new": True}
+        assert say(as_alice, row, **back).status_code == 200
+        assert not terms.visible(alice.actor, folder).exists()
 
 
 def test_a_term_is_not_offered_where_it_cannot_be(as_alice: Client, alice: Character, row: Transcription) -> None:

@@ -26,7 +26,15 @@ pytestmark = pytest.mark.django_db
 SECURITY, RULE = "/accounts/security/", "/people/second-factor/"
 TUS = {"Tus-Resumable": "1.0.0", "Upload-Length": "5", "Upload-Metadata": "filename YS5tcDM="}
 # What shows nobody's data, or leads on.
-OPEN = {"home": 302, "tenant": 404, "receipts": 200, "set_language": 302, "swagger": 200, "redoc": 200}
+OPEN = {
+    "home": 302,
+    "tenant": 404,
+    "end_support": 302,
+    "receipts": 200,
+    "set_language": 302,
+    "swagger": 200,
+    "redoc": 200,
+}
 
 
 def give_factor(user: User) -> Authenticator:
@@ -51,7 +59,7 @@ class TestOfMembers:
         make(alice.tenant, f"{secret}.mp3")
         require_now(alice.tenant)
         for one in urlpatterns:
-            values = {"index": 0, "format": "txt", "notice_id": 1, "member_id": alice.member.pk}
+            values = {"index": 0, "format": "txt", "notice_id": 1, "announcement_id": 1, "member_id": alice.member.pk}
             arguments = {name: values.get(name, UUID(int=7)) for name in one.pattern.converters}
             address = reverse(f"web:{one.name}", kwargs=arguments)
             for method in ("GET", "POST"):

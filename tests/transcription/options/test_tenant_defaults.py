@@ -16,8 +16,10 @@ from tests.portal.ops.conftest import condition
 from tests.transcription.characters import arrive, submit
 from tests.transcription.finishing import finish, serve
 from transcription.errors import Refused
+from transcription.folders import folders
 from transcription.intake import accept
 from transcription.intake.request import CallContext
+from transcription.library import moving, recordings
 from transcription.models import Engine, Status
 from transcription.options import engines, hotwords, offered_models, tenant_defaults
 from transcription.options.options import TranscriptionOptions
@@ -218,6 +220,30 @@ def test_terms_are_heard_in_long_recordings_where_the_organisation_wants_it(
     assert submit(alice.actor, fox).hotwords == "Acme"
     terms.delete(alice.actor, terms.visible(alice.actor).get(text="Renard").id)
     assert submit(alice.actor, half_a_minute).hotwords == "Acme, Vulpes"
+
+
+def test_a_folder_s_terms_are_heard_first_and_leave_it_with_no_recording(alice: Character, half_a_minute: Path) -> None:
+    Tenant.objects.filter(id=alice.tenant.id).update(hears_terms=True, hotwords="Acme")
+    board, other = (folders.create(alice.actor, name, restricted=True) for name in ("Board", "Other"))
+    for text, place in (("Vulpes", None), ("Project Renard", board), ("Reineke", other)):
+        terms.create(alice.actor, text, folder=place)
+    row = submit(alice.actor, half_a_minute, folder=folders.get(alice.actor, board.id), hotwords="Fox")
+    assert row.hotwords == "Acme, Fox, Project Renard, Vulpes"
+    assert tenant_defaults.requested_hotwords(row, alice.actor.tenant) == "Fox"
+    assert submit(alice.actor, half_a_minute).hotwords == "Acme, Vulpes"
+    moving.move(alice.actor, row.recording_id, other)
+    row.refresh_from_db()
+    assert row.hotwords == "Acme, Fox, Vulpes"
+    again = accept.transcribe_again(
+        alice.actor, recordings.recording(alice.actor, row.recording_id), TranscriptionOptions.checked()
+    )
+    assert again.hotwords == "Acme, Reineke, Vulpes"
+    terms.create(alice.actor, "R" * 60, ["rr"], folder=other)
+    for number in range(20):
+        terms.create(alice.actor, f"{number} " + "R" * 50, folder=other)
+    full = submit(alice.actor, half_a_minute, folder=folders.get(alice.actor, other.id)).hotwords
+    assert full.startswith(f"Acme, {'R' * 60}, 19 RRR")
+    assert len(full) <= len("Acme, ") + hotwords.ROOM
 
 
 def test_a_long_list_of_terms_leaves_room_and_is_read_once(alice: Character) -> None:

@@ -18,7 +18,8 @@ from tenants import scope
 from tests.conftest import Character
 from tests.portal.web.conftest import make_transcription
 from transcription import search
-from transcription.library import recordings, retention
+from transcription.folders import folders
+from transcription.library import filters, recordings, retention
 from transcription.library.filters import Filter
 from transcription.models import Recording, Segment, Status, Transcription
 from transcription.search import SearchEntry, lookup
@@ -259,6 +260,46 @@ def test_the_list_of_recordings_is_searched_by_name_and_text(alice: Character) -
         found = {one.name for one in recordings.recordings(alice.actor, Filter(search="lynx"))}
         assert found == {"Board.mp3", "Lynxes.mp3"}
         assert recordings.recordings(alice.actor, Filter(search="YNX")).get().name == "Lynxes.mp3", "any part of a name"
+
+
+@pytest.mark.parametrize("most", [1000, 1])
+def test_the_list_finds_what_names_contain_and_stays_behind_the_walls_however_many_match(
+    most: int, alice: Character, bob: Character, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(filters, "MOST_COUNTED", most)
+    rows = [
+        spoken(alice, name, " We saw a lynx.") for name in ("Meeting.mp3", "meeting 2.mp3", "董事会议.mp3", "x-y.mp3")
+    ]
+    with scope.bound(alice.tenant.id):
+        hidden = folders.create(alice.actor, "Board", restricted=True)
+        Recording.objects.filter(id=rows[1].recording_id).update(folder=hidden)
+
+        def found(who: Character, query: str) -> list[str]:
+            return [one.name for one in recordings.recordings(who.actor, Filter(search=query), "name")]
+
+        for query, names_of_all in {
+            "eetin": ["meeting 2.mp3", "Meeting.mp3"],
+            "TING.M": ["Meeting.mp3"],
+            "事会": ["董事会议.mp3"],
+            "-": ["x-y.mp3"],
+            "lynx": ["meeting 2.mp3", "Meeting.mp3", "x-y.mp3", "董事会议.mp3"],
+            "ynx": [],
+        }.items():
+            assert sorted(found(alice, query)) == sorted(names_of_all), query
+            assert "meeting 2.mp3" not in found(bob, query)
+            assert len(found(bob, query)) == len(set(names_of_all) - {"meeting 2.mp3"})
+
+
+def test_names_of_entries_of_an_earlier_edition_are_found_before_they_are_written_again(alice: Character) -> None:
+    row = spoken(alice, "Meeting.mp3", " fox")
+    with scope.bound(alice.tenant.id):
+        SearchEntry.objects.update(edition=0)
+        if connection.vendor == "postgresql":
+            with connection.cursor() as cursor:
+                cursor.execute("UPDATE transcription_entry SET tokens = ''::tsvector")
+        assert [one.id for one in recordings.recordings(alice.actor, Filter(search="eeting"))] == [row.recording_id]
+    assert (search.index_missing(), search.index_missing()) == (1, 0)
+    assert names(alice, "fox") == ["Meeting.mp3"]
 
 
 def test_hits_come_in_pages_newest_first_over_http(alice: Character, mallory: Character) -> None:

@@ -180,11 +180,11 @@ def test_terms_are_previewed_in_old_transcripts_and_replaced_as_they_were_seen(
     alice: Character, three: list[Transcription]
 ) -> None:
     risk = terms.create(alice.actor, "Risk", ["risk", "risks"])
-    rule = terms.Correction(alice.tenant.id)
+    rule = terms.Correction.in_sight(alice.actor)
     seen = series.preview(alice.actor, EVERYTHING, rule)
     assert [(hit.found, hit.replacement) for one in seen.found for hit in one.hits] == [("risks", "Risk")] * 3
     made = uuid4()
-    series.replace(alice.actor, terms.correction(alice.tenant.id, rule.tag), targets(three[:2]), made)
+    series.replace(alice.actor, terms.correction(alice.actor, rule.tag), targets(three[:2]), made)
     assert [texts(row)[1] for row in three] == ["There are <b>two</b> Risk."] * 2 + [TEXTS[1]]
     [listed] = series.recent(alice.actor)
     assert (listed.action, listed.author) == ("terms", str(alice.user))
@@ -192,7 +192,7 @@ def test_terms_are_previewed_in_old_transcripts_and_replaced_as_they_were_seen(
     assert [one.row.id for one in left] == [three[2].id], "a term that stands there as it is to be written is no hit"
     terms.change(alice.actor, risk.id, {"text": "Danger"})
     with pytest.raises(InvalidOption, match="changed meanwhile"):
-        terms.correction(alice.tenant.id, rule.tag)
+        terms.correction(alice.actor, rule.tag)
     series.undo(alice.actor, made)
     assert {texts(row) for row in three} == {TEXTS}
 

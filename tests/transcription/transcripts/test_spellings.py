@@ -5,8 +5,10 @@ from __future__ import annotations
 import time
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from transcription.transcripts.spellings import Spellings
+from transcription.transcripts.spellings import Spellings, folded
 
 TERMS = [
     ("Kubernetes", ["cubernetis", "kuber netes"]),
@@ -50,6 +52,20 @@ def test_replacing_again_changes_nothing(text: str) -> None:
     spellings = Spellings.of(TERMS)
     once = spellings.replaced(text)
     assert spellings.replaced(once) == once != text
+
+
+WORDS = st.sampled_from(["ab", "abc", "bc", "cd", "de"])
+LISTS = st.lists(st.tuples(WORDS.map(str.upper), st.lists(WORDS, max_size=2)), max_size=3)
+
+
+@given(LISTS, LISTS, st.lists(WORDS, max_size=8))
+def test_what_a_later_list_says_of_a_word_counts_before_an_earlier_one_s(
+    earlier: list[tuple[str, list[str]]], later: list[tuple[str, list[str]]], words: list[str]
+) -> None:
+    first, last, both = Spellings.of(earlier), Spellings.of(later), Spellings.of(earlier, later)
+    said = {folded(text) for text, _spellings in later} | {one for _text, spellings in later for one in spellings}
+    written = [(last if word in said else first).replaced(word) for word in words]
+    assert both.replaced(" ".join(words)) == " ".join(written)
 
 
 def test_ten_thousand_terms_that_all_begin_alike_are_fast() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.test import Client
@@ -14,7 +15,11 @@ from tests.portal.api.characters import bearer, send
 from tests.transcription.characters import submit
 from tests.transcription.finishing import VERSION, serve
 from transcription.engine.types import DecodeOptions, Segment, Window, WindowResult
+from transcription.folders import folders
+from transcription.intake import accept
+from transcription.library import moving, recordings
 from transcription.models import Status, Transcription
+from transcription.options.options import TranscriptionOptions
 from transcription.queue import claims
 from transcription.transcripts import terms
 from transcription.worker import job
@@ -103,6 +108,46 @@ def test_a_term_is_unique_and_bounded(body: dict[str, Any], param: str, alice: C
     answer = send(client, "POST", "/api/v1/terms", bearer(alice), body)
     assert (answer.status_code, answer.json()["param"]) == (400, param)
     assert send(client, "GET", "/api/v1/terms", bearer(alice)).json() == {"results": [first.json()]}
+
+
+def test_a_folder_s_terms_are_written_before_the_organisation_s_and_moving_changes_no_text(
+    alice: Character, fox: Path, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    terms.create(alice.actor, "Kubernetes", ["cubernetis"])
+    made = [folders.create(alice.actor, name) for name in ("Cubes", "Plain")]
+    body = {"text": "Cubernetis", "folder": str(made[0].id)}
+    there = send(client, "POST", "/api/v1/terms", bearer(alice), body)
+    assert (there.status_code, there.json()["folder"]) == (201, str(made[0].id))
+    listed = send(client, "GET", f"/api/v1/terms?folder={made[0].id}", bearer(alice)).json()["results"]
+    assert listed == [there.json()]
+    nowhere = send(client, "GET", f"/api/v1/terms?folder={uuid4()}", bearer(alice))
+    assert (nowhere.status_code, nowhere.json()["param"]) == (400, "folder")
+    done = [work(submit(alice.actor, fox, folder=folder), monkeypatch) for folder in (*made, None)]
+    assert [text(client, row, alice) for row in done] == [HEARD, WRITTEN, WRITTEN]
+    moving.move(alice.actor, done[0].recording_id, None)
+    assert text(client, done[0], alice) == HEARD
+    found = "/api/v1/substitutions/hits?terms=true"
+    hits = send(client, "GET", found, bearer(alice)).json()
+    assert [one["transcription"] for one in hits["results"]] == [str(done[0].id)]
+    terms.create(alice.actor, "K8s", ["Kubernetes"], folder=made[1])
+    [hit] = send(client, "GET", f"{found}&folder={made[1].id}", bearer(alice)).json()["results"]
+    assert (hit["transcription"], hit["results"][0]["replacement"]) == (str(done[1].id), "K8s")
+
+
+def test_a_text_that_is_reused_is_written_with_the_terms_of_where_it_is_put(
+    alice: Character, fox: Path, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    serve()
+    work(submit(alice.actor, fox), monkeypatch)
+    folder = folders.create(alice.actor, "Cubes")
+    terms.create(alice.actor, "Kubernetes", ["cubernetis"], folder=folder)
+    there, elsewhere = submit(alice.actor, fox, folder=folder), submit(alice.actor, fox)
+    assert [(row.is_reused, text(client, row, alice)) for row in (there, elsewhere)] == [(True, WRITTEN), (True, HEARD)]
+    moving.move(alice.actor, elsewhere.recording_id, folder)
+    again = accept.transcribe_again(
+        alice.actor, recordings.recording(alice.actor, elsewhere.recording_id), TranscriptionOptions.checked()
+    )
+    assert text(client, again, alice) == HEARD  # it is that recording's own
 
 
 def test_a_loop_that_would_become_too_long_stays_and_holds_nothing_up(

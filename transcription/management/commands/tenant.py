@@ -17,7 +17,7 @@ from django.utils import timezone
 from tenants import audit, invitations, scope
 from tenants.access import OWN, system_actor
 from tenants.invitations import InvalidInvitation, Wanted
-from tenants.models import Quota, Role, Tenant
+from tenants.models import Plan, Quota, Role, Tenant
 from transcription.errors import Refused
 from transcription.media.storage import StorageUnavailable
 from transcription.offboarding import archive, deletion, receipts
@@ -33,6 +33,7 @@ class Command(BaseCommand):
         create = actions.add_parser("create", help="make a tenant with the default quota, and invite its owner")
         create.add_argument("name")
         create.add_argument("--owner", required=True, metavar="EMAIL", help="who is invited to own it")
+        create.add_argument("--plan", metavar="NAME", help="the plan that it is on; without one the default quota")
         export = actions.add_parser("export", help="write all data of a tenant to a zip file")
         self._add_tenant_argument(export)
         export.add_argument("file", type=Path, help="the zip file to create; it must not exist")
@@ -59,15 +60,16 @@ class Command(BaseCommand):
 
     def _create(self, options: dict[str, Any]) -> None:
         """Prints the invitation's link, for installations that send no mail."""
+        plan = _plan(options["plan"])
         try:
             with transaction.atomic():
                 tenant = Tenant(name=options["name"].strip())
                 tenant.full_clean()
                 tenant.save()
-                Quota.with_defaults(tenant).save()
+                (Quota.of_plan(tenant, plan) if plan else Quota.with_defaults(tenant)).save()
                 with scope.bound(tenant.id):
                     actor = replace(system_actor(tenant), permissions=OWN)
-                    audit.record(actor, "tenant.created", tenant)
+                    audit.record(actor, "tenant.created", tenant, plan=plan.name if plan else None)
                     [invitation] = invitations.invite(actor, [Wanted(options["owner"], Role.OWNER)])
         except ValidationError as error:
             raise CommandError(" ".join(error.messages)) from None
@@ -145,6 +147,15 @@ def _found(name: str) -> Tenant:
         ids = ", ".join(str(tenant.id) for tenant in tenants)
         raise CommandError(f"Several tenants are named “{name}”. Give the id of one of them: {ids}.")
     return tenants[0]
+
+
+def _plan(name: str | None) -> Plan | None:
+    """Raises CommandError."""
+    plan = Plan.objects.filter(name=name).first() if name else None
+    if name and plan is None:
+        names = ", ".join(Plan.objects.values_list("name", flat=True)) or "none"
+        raise CommandError(f"There is no plan “{name}”. There are: {names}.")
+    return plan
 
 
 def _is_id(name: str) -> bool:

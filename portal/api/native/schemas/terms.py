@@ -20,6 +20,7 @@ class NewTerm(RequestBody):
     spellings: Spellings = []
     note: Note = ""
     active: bool = True
+    folder: Annotated[Text, documented(description="The id of a folder; without one it is the organisation's.")] = ""
 
 
 class TermChanges(RequestBody):
@@ -38,17 +39,18 @@ class TermChanges(RequestBody):
 
 
 class TermBody(TypedDict):
-    """A term. One that is not active replaces nothing."""
+    """A term. One that is not active replaces nothing; one of a `folder` counts for what is in it."""
 
     id: str
     text: str
     spellings: list[str]
     note: str
     active: bool
+    folder: str | None
     created_at: str
 
 
 class TermsBody(TypedDict):
-    """All of the tenant, in the order of the alphabet."""
+    """All of the tenant, or of a folder, in the order of the alphabet."""
 
     results: list[TermBody]

@@ -1,0 +1,83 @@
+"""The operators' pages of announcements and of maintenance."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.db.models import Count, QuerySet
+from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext_lazy as _
+
+from tenants.announcements import maintenance
+from tenants.models import Announcement, Maintenance
+
+LONG = {"text_en": forms.Textarea({"rows": 2, "cols": 80}), "text_zh": forms.Textarea({"rows": 2, "cols": 80})}
+
+
+class TextForm(forms.ModelForm):
+    class Meta:
+        widgets = LONG
+
+
+@admin.register(Announcement)
+class AnnouncementAdmin(admin.ModelAdmin):
+    form = TextForm
+    list_display = ("text", "level", "starts_at", "ends_at", "for_whom", "dismissed")
+    list_filter = ("level", "starts_at", ("ends_at", admin.EmptyFieldListFilter))
+    search_fields = ("text_en", "text_zh", "tenants__name")
+    autocomplete_fields = ("tenants",)
+    actions = ("end_now",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Announcement]:
+        counts = {"tenant_count": Count("tenants", distinct=True), "read_count": Count("dismissals", distinct=True)}
+        rows: QuerySet[Announcement] = super().get_queryset(request).annotate(**counts)
+        return rows
+
+    @admin.display(description=_("for"))
+    def for_whom(self, row: Announcement) -> str:
+        count = int(getattr(row, "tenant_count", 0))
+        return ngettext("%(n)d tenant", "%(n)d tenants", count) % {"n": count} if count else gettext("all")
+
+    @admin.display(description=_("dismissed by"))
+    def dismissed(self, row: Announcement) -> int:
+        return int(getattr(row, "read_count", 0))
+
+    @admin.action(description=_("End the selected announcements now"), permissions=["change"])
+    def end_now(self, request: HttpRequest, rows: QuerySet[Announcement]) -> None:
+        for row in rows:
+            row.ends_at = timezone.now()
+            row.save(update_fields=["ends_at"])
+            self.log_change(request, row, gettext("Ended."))
+
+
+@admin.register(Maintenance)
+class MaintenanceAdmin(admin.ModelAdmin):
+    """To add one switches maintenance on; it is switched off by an action, and kept as a record."""
+
+    form = TextForm
+    list_display = ("text", "started_at", "expected_end", "ended_at")
+    list_filter = (("ended_at", admin.EmptyFieldListFilter),)
+    search_fields = ("text_en", "text_zh")
+    readonly_fields = ("started_at", "ended_at")
+    actions = ("end_now",)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return super().has_add_permission(request) and maintenance() is None
+
+    def has_change_permission(self, request: HttpRequest, row: Maintenance | None = None) -> bool:
+        return super().has_change_permission(request, row) and (row is None or row.ended_at is None)
+
+    def has_delete_permission(self, request: HttpRequest, _row: Any = None) -> bool:
+        return False
+
+    @admin.action(description=_("Switch maintenance off"), permissions=["change"])
+    def end_now(self, request: HttpRequest, rows: QuerySet[Maintenance]) -> None:
+        for row in rows.filter(ended_at=None):
+            row.ended_at = timezone.now()
+            row.save(update_fields=["ended_at"])
+            self.log_change(request, row, gettext("Switched off."))
+            self.message_user(request, gettext("Maintenance is over."), messages.SUCCESS)
