@@ -67,10 +67,8 @@ class Visit:
     """The page of a transcript in one browser. slower: by how much its processor is slower than this one."""
 
     def __init__(self, context: Any, address: str, slower: int) -> None:
-        self._page, self._address, self._slower = context.new_page(), address, slower
-        self._page.set_default_timeout(600_000)
-        self._session = context.new_cdp_session(self._page)
-        self._session.send("Performance.enable", {"timeDomain": "threadTicks"})
+        self._context, self._address, self._slower = context, address, slower
+        self._page: Any = None
 
     def figures(self) -> dict[str, str]:
         opened = [self._open() for _again in range(OPENED)]
@@ -93,13 +91,19 @@ class Visit:
         return found
 
     def _open(self) -> tuple[float, float, float, float]:
-        """Returns the seconds until the page can be used and until it has all lines, each with those that it worked."""
-        began, busy = time.perf_counter(), self._busy()
+        """Returns the seconds until a page can be used and until it has all lines, each with those that it worked."""
+        if self._page:
+            self._page.close()
+        self._page = self._context.new_page()
+        self._page.set_default_timeout(600_000)
+        self._session = self._context.new_cdp_session(self._page)
+        self._session.send("Performance.enable", {"timeDomain": "threadTicks"})
+        began = time.perf_counter()
         self._page.goto(self._address, wait_until="commit")
         self._page.locator(".segment__time[tabindex='0']").wait_for()
-        usable, worked = time.perf_counter() - began, self._busy() - busy
+        usable, worked = time.perf_counter() - began, self._busy()
         self._page.locator(".transcript--windowed").wait_for()
-        return usable, worked, time.perf_counter() - began, self._busy() - busy
+        return usable, worked, time.perf_counter() - began, self._busy()
 
     def _step(self, script: str, at: int = 0) -> float:
         """Returns the milliseconds of processor time that the page's main thread needs for a step, drawing included."""

@@ -39,7 +39,7 @@ export class Finder {
     this.input.addEventListener("input", () => this.#find());
     this.input.addEventListener("keydown", (event) => {
       if (event.key === "Enter") this.#go(event.shiftKey ? -1 : 1);
-      else if (event.key === "Escape") this.clear();
+      else if (event.key === "Escape") this.#leave();
     });
     find(root, "[data-previous]", HTMLButtonElement).addEventListener("click", () => this.#go(-1));
     find(root, "[data-next]", HTMLButtonElement).addEventListener("click", () => this.#go(1));
@@ -64,6 +64,16 @@ export class Finder {
     this.input.value = "";
     this.#find();
     this.root.classList.remove("finder--called");
+  }
+
+  /** Where it was called from, a person goes on at the hit. */
+  #leave() {
+    const line = this.#hits[this.#now]?.line;
+    const isCalled = this.root.classList.contains("finder--called");
+    this.clear();
+    if (!isCalled) return;
+    if (line && line.index !== null) this.transcript.focusOn(line.index);
+    else this.input.blur();
   }
 
   /** Comes where a person is, from wherever they are in the text. */

@@ -5,7 +5,8 @@ import { ask } from "./page.js";
 import { data } from "./query.js";
 import { offsetIn, placeOf } from "./textrange.js";
 
-const BLOCK = 40; // lines of a list
+const BLOCK = 25; // lines of a list
+const AHEAD = 2; // lists beyond those that are drawn, of which the server is asked, so that they are drawn once
 const NEAR = "150% 0px"; // of the window, above and below
 const SETTLE = 60; // milliseconds in which lines that are to be asked for are gathered
 const AT_ONCE = 120; // lines that are asked for at once
@@ -35,6 +36,8 @@ export class LineWindow {
   #near = new Set();
   /** @type {Set<Block>} */
   #drawn = new Set();
+  /** @type {Set<Block>} */
+  #ahead = new Set();
   /** Lines of which the server is to tell the rest. @type {Set<Line>} */
   #wanted = new Set();
   #asking = false;
@@ -258,23 +261,36 @@ export class LineWindow {
       else if (block) this.#near.delete(block);
     }
     const anchor = ANCHORS ? null : this.#anchor();
+    const far = this.#isPrinting ? [] : [...this.#drawn].filter((block) => !this.#near.has(block));
+    const inUse = far.length ? this.#inUse : null; // this, and heights, while nothing has changed the layout
+    for (const block of far) block.height = block.node.offsetHeight;
     for (const block of this.#near) if (!block.isDrawn) this.#draw(block);
-    if (this.#isPrinting) return;
-    const far = [...this.#drawn].filter((block) => !this.#near.has(block) && !this.#isInUse(block));
-    for (const block of far) block.height = block.node.offsetHeight; // all of them, before anything is laid out anew
-    for (const block of far) this.#leave(block);
+    for (const block of far) if (!inUse?.has(block)) this.#leave(block);
+    this.#lookAhead();
     this.#keep(anchor);
   }
 
-  /** What a person has the focus in, selects, or comes to by the Tab key stays. @param {Block} block */
-  #isInUse({ node, lines }) {
+  #lookAhead() {
+    const places = this.#blocks.flatMap((block, place) => (this.#near.has(block) ? place : []));
+    const [first, last] = [places[0], places.at(-1)];
+    if (first === undefined || last === undefined) return;
+    const ahead = [
+      ...this.#blocks.slice(Math.max(0, first - AHEAD), first),
+      ...this.#blocks.slice(last + 1, last + 1 + AHEAD),
+    ];
+    this.#ahead = new Set(ahead);
+    for (const { lines } of ahead)
+      for (const line of lines) if (line.index !== null && !line.html) this.#wanted.add(line);
+    if (this.#wanted.size) this.#askSoon();
+  }
+
+  /** What a person has the focus in, selects, or comes to by the Tab key stays. */
+  get #inUse() {
     const selection = getSelection();
-    const isSelected =
-      selection !== null &&
-      !selection.isCollapsed &&
-      (node.contains(selection.anchorNode) || node.contains(selection.focusNode));
+    const ends = selection && !selection.isCollapsed ? [selection.anchorNode, selection.focusNode] : [];
+    const lines = [document.activeElement, ...ends].map((node) => this.transcript.lineOf(node));
     const stop = this.transcript.lines[this.transcript.roving];
-    return isSelected || node.contains(document.activeElement) || (stop !== undefined && lines.includes(stop));
+    return new Set([...lines, stop].map((line) => line?.block));
   }
 
   /**
@@ -341,8 +357,13 @@ export class LineWindow {
   }
 
   async #ask() {
-    const lines = [...this.#wanted].filter((line) => line.element && !line.isWhole).slice(-AT_ONCE);
-    if (!lines.length || this.stop.signal.aborted) return this.#wanted.clear();
+    for (const line of this.#wanted)
+      if (line.isWhole || !line.block || !(line.element || (this.#ahead.has(line.block) && !line.html)))
+        this.#wanted.delete(line);
+    const lines = [...this.#wanted]
+      .sort((a, b) => Number(b.element !== null) - Number(a.element !== null))
+      .slice(0, AT_ONCE);
+    if (!lines.length || this.stop.signal.aborted) return;
     this.#asking = true;
     const isTold = await this.#fetch(lines);
     this.#tries = isTold ? 0 : this.#tries + 1;
@@ -368,17 +389,19 @@ export class LineWindow {
       return false;
     }
     const drawn = [];
+    const held = new Held();
     for (const item of itemsOf(told.lines)) {
       const line = transcript.segments[Number(item.dataset.index)];
       if (!line || line.isWhole) continue;
       line.html = item.outerHTML;
       line.moved = 0;
       if (!line.element) continue;
-      exchange(line.element, item);
+      held.exchange(line.element, item);
       line.element = item;
       line.isWhole = true;
       drawn.push(line);
     }
+    held.restore();
     this.#told(drawn);
     return true;
   }
@@ -401,26 +424,45 @@ export class LineWindow {
 }
 
 /**
- * Puts an element into the place of another one, with the focus and the selection that this had.
- * @param {HTMLElement} old
- * @param {HTMLElement} item
+ * The focus and the selection, while elements are put into the place of others. They are looked at once: each look at the
+ * selection lays the page out.
  */
-function exchange(old, item) {
-  const hadFocus = old.contains(document.activeElement);
-  const selection = getSelection();
-  const { anchorNode = null, anchorOffset = 0, focusNode = null, focusOffset = 0 } = selection ?? {};
-  const [before, after] = [old, item].map((one) => one.querySelector(".segment__text"));
-  const ends = [
-    { node: anchorNode, offset: anchorOffset },
-    { node: focusNode, offset: focusOffset },
-  ].map(({ node, offset }) => {
-    const at = before && node && before.contains(node) ? offsetIn(before, node, offset) : -1;
-    return at >= 0 && after ? placeOf(after, at) : node && { 0: node, 1: offset };
-  });
-  const isSelected = selection?.isCollapsed === false && (old.contains(anchorNode) || old.contains(focusNode));
-  old.replaceWith(item);
-  if (hadFocus) item.querySelector("button")?.focus({ preventScroll: true });
-  const [anchor, focus] = ends;
-  if (isSelected && anchor && focus && anchor[0].isConnected && focus[0].isConnected)
-    selection?.setBaseAndExtent(anchor[0], anchor[1], focus[0], focus[1]);
+class Held {
+  constructor() {
+    const { activeElement } = document;
+    this.focus = activeElement instanceof HTMLElement ? activeElement : null;
+    const selection = getSelection();
+    const { anchorNode, anchorOffset = 0, focusNode, focusOffset = 0, isCollapsed = true } = selection ?? {};
+    /** @type {[Node, number][]} */
+    this.ends =
+      anchorNode && focusNode && !isCollapsed
+        ? [
+            [anchorNode, anchorOffset],
+            [focusNode, focusOffset],
+          ]
+        : [];
+    this.isMoved = false;
+  }
+
+  /**
+   * @param {HTMLElement} old
+   * @param {HTMLElement} item
+   */
+  exchange(old, item) {
+    const [before, after] = [old, item].map((one) => one.querySelector(".segment__text"));
+    for (const [at, [node, offset]] of this.ends.entries()) {
+      if (!before?.contains(node) || !after) continue;
+      this.ends[at] = placeOf(after, offsetIn(before, node, offset));
+      this.isMoved = true;
+    }
+    const hadFocus = old.contains(this.focus);
+    old.replaceWith(item);
+    if (hadFocus) item.querySelector("button")?.focus({ preventScroll: true });
+  }
+
+  restore() {
+    const [anchor, focus] = this.ends;
+    if (this.isMoved && anchor?.[0].isConnected && focus?.[0].isConnected)
+      getSelection()?.setBaseAndExtent(...anchor, ...focus);
+  }
 }
