@@ -15,6 +15,7 @@ from portal.web import (
     directory,
     folders,
     history,
+    keeping,
     keys,
     ledger,
     many,
@@ -80,7 +81,9 @@ urlpatterns = [
     path(
         "folders/<uuid:folder_id>/members/<int:member_id>/remove/", folders.remove_member, name="remove_folder_member"
     ),
+    path("folders/<uuid:folder_id>/retention/", keeping.folder, name="folder_retention"),
     path("tags/", tags.index, name="tags"),
+    path("tags/<uuid:tag_id>/retention/", keeping.tag, name="tag_retention"),
     path("tags/<uuid:tag_id>/", tags.change, name="tag"),
     path("tags/<uuid:tag_id>/merge/", tags.merge, name="merge_tag"),
     path("tags/<uuid:tag_id>/delete/", tags.delete, name="delete_tag"),

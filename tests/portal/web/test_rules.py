@@ -66,7 +66,7 @@ def test_a_recording_says_which_rules_held(as_alice: Client, as_bob: Client, ali
     Recording.objects.filter(id=row.recording_id).update(ruled=ruled, keeps_text_days=3)
     page = as_alice.get(f"/recordings/{row.recording_id}/").content.decode()
     assert f'<a href="/rules/{rule.id}/"><bdi>Board &lt;b&gt;</bdi></a>' in page
-    assert "Text for 3 days" in page
+    assert "(a rule: 3 days)" in page
     seen = as_bob.get(f"/recordings/{row.recording_id}/").content.decode()
     assert "Board &lt;b&gt;" in seen
     assert "/rules/" not in seen
