@@ -164,7 +164,7 @@ export class LineWindow {
       const item = this.element(line);
       if (!item || line.isWhole) return item;
       const near = line.block?.lines.filter((one) => one.index !== null && !one.isWhole) ?? [line];
-      if (!(await this.#fetch(near))) await new Promise((done) => setTimeout(done, AGAIN));
+      if (!(await this.#tellOf(near))) await new Promise((done) => setTimeout(done, AGAIN));
     }
     return line.isWhole ? line.element : null;
   }
@@ -365,7 +365,7 @@ export class LineWindow {
       .slice(0, AT_ONCE);
     if (!lines.length || this.stop.signal.aborted) return;
     this.#asking = true;
-    const isTold = await this.#fetch(lines);
+    const isTold = await this.#tellOf(lines);
     this.#tries = isTold ? 0 : this.#tries + 1;
     if (isTold) for (const line of lines) this.#wanted.delete(line);
     else await new Promise((done) => setTimeout(done, AGAIN * this.#tries));
@@ -377,7 +377,7 @@ export class LineWindow {
    * Asks for lines as the server has them. Returns whether they are those of what is shown now.
    * @param {Line[]} lines
    */
-  async #fetch(lines) {
+  async #tellOf(lines) {
     const { transcript, root } = this;
     const indexes = lines.flatMap(({ index }) => index ?? []);
     const answer = await ask(`${data(root, "lines")}?at=${this.#around(indexes).join()}`).catch(() => null);
