@@ -90,6 +90,8 @@ ACTIONS: dict[str, Promise] = {
     "rule.created": _("Rule made"),
     "rule.changed": _("Rule changed"),
     "rule.deleted": _("Rule deleted"),
+    "view.shared": _("View of the library saved for everybody"),
+    "view.deleted": _("Everybody’s view of the library deleted"),
     "folder.created": _("Folder made"),
     "folder.changed": _("Folder changed"),
     "folder.deleted": _("Folder deleted"),

@@ -21,7 +21,7 @@ from portal.http.outage import RETRY_HEADERS
 from portal.http.receiving import UploadRefused
 from portal.http.statuses import status_of
 from portal.http.uploads import Upload, received
-from portal.web import beside, shares
+from portal.web import beside, shares, views
 from portal.web.access import TenantRequest, member_required
 from portal.web.folders import library_context
 from portal.web.forms import OptionsForm, RehearingForm
@@ -66,6 +66,7 @@ def index(request: TenantRequest) -> HttpResponse:
     context = _list_context(request)
     context |= choices(request.actor, context["filters"])
     context |= library_context(request.actor, context["filters"].wanted.folder)
+    context |= {"views": views.shown_to(request.actor)}
     context |= {"options": OptionsForm(tenant=request.actor.tenant)}
     context |= {"many_options": OptionsForm(tenant=request.actor.tenant, auto_id="many_%s")}
     return remember(request, render(request, "web/recordings.html", context), context["filters"])

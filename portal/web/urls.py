@@ -43,6 +43,7 @@ from portal.web import (
     transcriptions,
     usage,
     videos,
+    views,
     voices,
     webhooks,
 )
@@ -82,6 +83,9 @@ urlpatterns = [
         "folders/<uuid:folder_id>/members/<int:member_id>/remove/", folders.remove_member, name="remove_folder_member"
     ),
     path("folders/<uuid:folder_id>/retention/", keeping.folder, name="folder_retention"),
+    path("views/", views.views, name="views"),
+    path("views/<uuid:view_id>/", views.rename, name="rename_view"),
+    path("views/<uuid:view_id>/delete/", views.delete, name="delete_view"),
     path("tags/", tags.index, name="tags"),
     path("tags/<uuid:tag_id>/retention/", keeping.tag, name="tag_retention"),
     path("tags/<uuid:tag_id>/", tags.change, name="tag"),

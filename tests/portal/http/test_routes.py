@@ -254,6 +254,9 @@ PAGES = """
     recordings/<uuid:recording_id>/favourite/
     recordings/<uuid:recording_id>/tags/
     folders/<uuid:folder_id>/retention/
+    views/
+    views/<uuid:view_id>/
+    views/<uuid:view_id>/delete/
     tags/<uuid:tag_id>/retention/
     recordings/<uuid:recording_id>/tags/<uuid:tag_id>/remove/
     recordings/<uuid:recording_id>/shares/

@@ -45,6 +45,7 @@ READING = {
         "examples",
         "lines",
         "tags",
+        "views",
         "folder_names",
         "new_rule",
         "shares",

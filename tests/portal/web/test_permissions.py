@@ -16,7 +16,7 @@ from tenants.quota import this_month
 from tests.conftest import Character, create_member
 from tests.portal.web.conftest import Make, act_for, make_rehearing, make_translation, make_video
 from transcription.media import storage
-from transcription.models import Comment, Folder, FolderMember, Recording, Revision, Tag, Term, Transcription
+from transcription.models import Comment, Folder, FolderMember, Recording, Revision, SavedView, Tag, Term, Transcription
 from transcription.rules.models import Rule
 from transcription.shares.models import Share
 from transcription.webhooks import events
@@ -116,6 +116,10 @@ TABLE = [
     ("POST", "/folders/{folder}/retention/", MANAGERS_302),
     ("GET", "/tags/{tag}/retention/", MANAGERS),
     ("POST", "/tags/{tag}/retention/", MANAGERS_302),
+    ("GET", "/views/", EVERYBODY),
+    ("POST", "/views/", EVERYBODY_302),
+    ("POST", "/views/{view}/", MANAGERS_302),
+    ("POST", "/views/{view}/delete/", MANAGERS_302),
     ("GET", "/tags/", EVERYBODY),
     ("POST", "/tags/{tag}/", EDITORS_302),
     ("POST", "/tags/{tag}/merge/", EDITORS_302),
@@ -224,6 +228,7 @@ def address_of(url: str, row: Transcription) -> str:
         )
         key = ApiKey.objects.filter(tenant=row.tenant).first() or api_keys.issue(row.tenant, "Acme's secret plan")[0]
         tag = Tag.objects.create(tenant=row.tenant, name="Acme's secret plan", folded=str(uuid4()))
+        view = SavedView.objects.create(tenant=row.tenant, name="Acme's secret plan")
         series = uuid4()
         if "{series}" in url:
             Revision.objects.create(
@@ -243,6 +248,7 @@ def address_of(url: str, row: Transcription) -> str:
         term=term.id,
         token=token.id,
         tag=tag.id,
+        view=view.id,
         folder=folder.id,
         comment=comment.id,
         share=share.id,
@@ -275,6 +281,7 @@ def test_every_page_is_in_the_table() -> None:
     names |= {
         "series_id": "{series}",
         "tag_id": "{tag}",
+        "view_id": "{view}",
         "folder_id": "{folder}",
         "share_id": "{share}",
         "comment_id": "{comment}",
