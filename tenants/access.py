@@ -50,7 +50,7 @@ PERMISSIONS: dict[str, frozenset[str]] = {
 WITHHELD = frozenset(
     (
         *("comments.write", "holds.manage", "keys.manage", "owners.manage", "people.manage"),
-        *("shares.create", "shares.manage", "webhooks.manage"),
+        *("rules.manage", "shares.create", "shares.manage", "webhooks.manage"),
     )
 )
 """What an operator who acts for a member may not do: ways in, secrets, who is who, and words in the member's name."""

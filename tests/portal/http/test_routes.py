@@ -102,6 +102,9 @@ ADMIN_MODELS = """
     webhooks/delivery
     shares/share
     rules/rule
+    exchange/place
+    exchange/delivery
+    exchange/arrival
     fetches/fetch
     uploads/upload
     offboarding/deletion
@@ -354,6 +357,10 @@ PAGES = """
     rules/
     rules/new/
     rules/preview/
+    rules/places/
+    rules/places/<uuid:place_id>/
+    rules/places/<uuid:place_id>/delete/
+    rules/places/<uuid:place_id>/deliveries/<uuid:export_id>/again/
     rules/<uuid:rule_id>/
     rules/<uuid:rule_id>/move/
     rules/<uuid:rule_id>/switch/

@@ -45,7 +45,6 @@ READING = {
         "examples",
         "lines",
         "tags",
-        "views",
         "folder_names",
         "new_rule",
         "shares",

@@ -15,6 +15,8 @@ from tenants.models import ApiKey, DirectoryToken, Invitation, Notice, Role, Ten
 from tenants.quota import this_month
 from tests.conftest import Character, create_member
 from tests.portal.web.conftest import Make, act_for, make_rehearing, make_translation, make_video
+from transcription.exchange.models import Delivery as Export
+from transcription.exchange.models import Place
 from transcription.media import storage
 from transcription.models import Comment, Folder, FolderMember, Recording, Revision, SavedView, Tag, Term, Transcription
 from transcription.rules.models import Rule
@@ -163,6 +165,12 @@ TABLE = [
     ("POST", "/rules/", MANAGERS),
     ("GET", "/rules/new/", MANAGERS),
     ("POST", "/rules/preview/", MANAGERS),
+    ("GET", "/rules/places/", MANAGERS),
+    ("POST", "/rules/places/", MANAGERS),
+    ("GET", "/rules/places/{place}/", MANAGERS),
+    ("POST", "/rules/places/{place}/", MANAGERS),
+    ("POST", "/rules/places/{place}/delete/", MANAGERS_302),
+    ("POST", "/rules/places/{place}/deliveries/{export}/again/", MANAGERS_302),
     ("GET", "/rules/{rule}/", MANAGERS),
     ("POST", "/rules/{rule}/", MANAGERS),
     ("POST", "/rules/{rule}/move/", MANAGERS_302),
@@ -192,7 +200,7 @@ TABLE = [
 ]
 # What an operator who acts for an owner is refused; the rest is as for the owner.
 NOT_FOR_SUPPORT = re.compile(
-    r"POST /recordings/{recording}/(comments/.*|hold/|shares/)|.* /(shares|keys|webhooks|invitations)/.*"
+    r"POST /recordings/{recording}/(comments/.*|hold/|shares/)|.* /(shares|keys|webhooks|rules|invitations)/.*"
     r"|POST /(people|voice)/.*|GET /people/.+"
 )
 # Pages with a test of their own, since a bare row is not enough to ask them for.
@@ -222,6 +230,8 @@ def address_of(url: str, row: Transcription) -> str:
         )
         endpoint = Endpoint.objects.create(tenant=row.tenant, url="https://acme.example/hook")
         delivery = events.test_of(endpoint)
+        place = Place.objects.create(tenant=row.tenant, name="Server", kind="folder")
+        export = Export.objects.create(tenant=row.tenant, place=place, recording=row.recording, formats=["txt"])
         rule = Rule.objects.create(tenant=row.tenant, name="Calls", position=1, effects={"text_days": 30})
         invitation = Invitation.objects.create(
             tenant=row.tenant, email=f"{uuid4()}@acme.example", language="en", expires_at=timezone.now()
@@ -259,6 +269,8 @@ def address_of(url: str, row: Transcription) -> str:
         key=key.id,
         endpoint=endpoint.id,
         rule=rule.id,
+        place=place.id,
+        export=export.id,
         delivery=delivery.id,
         invitation=invitation.id,
         member=member.id,
@@ -267,7 +279,7 @@ def address_of(url: str, row: Transcription) -> str:
 
 def test_every_page_is_in_the_table() -> None:
     names = {"recording_id": "{recording}", "transcription_id": "{transcription}"}
-    names |= {"rule_id": "{rule}"}
+    names |= {"rule_id": "{rule}", "place_id": "{place}", "export_id": "{export}"}
     names |= {
         "key_id": "{key}",
         "notice_id": "{notice}",
