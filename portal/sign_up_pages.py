@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
-from tenants import addresses, sign_ups
+from tenants import addresses, announcements, sign_ups
 from tenants.throttle import Limit
 
 OF_ADDRESS = Limit("sign-ups from an address", 10, 3600)
@@ -27,6 +27,8 @@ def sign_up(request: HttpRequest) -> HttpResponse:
     """Answers the same for every address, whether or not it is allowed or has an account."""
     if not sign_ups.is_open():
         return render(request, "account/signup_closed.html")
+    if request.method == "POST":
+        announcements.require_changes_of_account(request.user)
     form = SignUpForm(request.POST if request.method == "POST" else None)
     if not form.is_valid():
         return render(request, "account/signup.html", {"form": form})

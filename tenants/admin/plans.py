@@ -14,7 +14,7 @@ from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from tenants import plans, units
-from tenants.admin.base import operator_of
+from tenants.admin.base import AsSeen, operator_of
 from tenants.admin.limits import LimitsInUnits, label_of, shown
 from tenants.models import Plan, Quota
 from tenants.models.quota import LIMITS
@@ -24,6 +24,7 @@ CONFIRMED = "_confirmed"
 
 @admin.register(Plan)
 class PlanAdmin(LimitsInUnits, admin.ModelAdmin):
+    form = AsSeen
     list_display = ("name", "tenants", "minutes", "stored", "concurrent", "includes_sharing", "includes_voices")
     list_filter = ("includes_sharing", "includes_voices")
     search_fields = ("name",)
