@@ -72,6 +72,7 @@ INSTALLED_APPS = [
     "allauth.account",
     "allauth.mfa",
     "portal.apps.UserSessionsConfig",
+    "import_export",
     "corsheaders",
     "csp",
     "drf_spectacular",
@@ -84,6 +85,7 @@ INSTALLED_APPS = [
     "transcription.fetches",
     "transcription.uploads",
     "transcription.shares",
+    "transcription.rules",
     "transcription.offboarding",
     "portal",
     "portal.tickets",
@@ -298,6 +300,8 @@ ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = False
 ACCOUNT_FORMS = {"reset_password": "portal.accounts.ResetPasswordForm"}
 ACCOUNT_PASSWORD_RESET_TOKEN_GENERATOR = "django.contrib.auth.tokens.PasswordResetTokenGenerator"  # noqa: S105
 ACCOUNT_RATE_LIMITS = False  # allauth counts in the cache, that is in each process; tenants.throttle in the database
+IMPORT_EXPORT_USE_TRANSACTIONS = True
+IMPORT_EXPORT_IMPORT_PERMISSION_CODE, IMPORT_EXPORT_EXPORT_PERMISSION_CODE = "change", "view"
 OPERATOR_SECOND_FACTOR = env.flag(
     "OPERATOR_SECOND_FACTOR", False, "whether operators need a second factor for the administration"
 )

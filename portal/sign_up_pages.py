@@ -25,10 +25,10 @@ class SignUpForm(forms.Form):
 @require_http_methods(["GET", "HEAD", "POST"])
 def sign_up(request: HttpRequest) -> HttpResponse:
     """Answers the same for every address, whether or not it is allowed or has an account."""
-    if not sign_ups.is_open():
-        return render(request, "account/signup_closed.html")
     if request.method == "POST":
         announcements.require_changes_of_account(request.user)
+    if not sign_ups.is_open():
+        return render(request, "account/signup_closed.html")
     form = SignUpForm(request.POST if request.method == "POST" else None)
     if not form.is_valid():
         return render(request, "account/signup.html", {"form": form})

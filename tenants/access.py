@@ -34,6 +34,7 @@ MANAGE = EDIT | {
         "keys.manage",
         "notices.manage",
         "preferences.manage",
+        "rules.manage",
         "shares.manage",
         "webhooks.manage",
         "audit.view",
@@ -52,11 +53,11 @@ PERMISSIONS: dict[str, frozenset[str]] = {
 WITHHELD = frozenset(
     (
         *("comments.write", "holds.manage", "keys.manage", "owners.manage", "people.manage"),
-        *("recordings.erase", "shares.create", "shares.manage", "webhooks.manage"),
+        *("recordings.erase", "rules.manage", "shares.create", "shares.manage", "webhooks.manage"),
     )
 )
-"""What an operator who acts for a member may not do: ways in, secrets, who is who, words in the member's name, and what
-nobody can undo."""
+"""What an operator who acts for a member may not do: ways in, secrets, who is who, words in the member's name, what
+nobody can undo, and what goes on without them."""
 
 MAY_ACT = "tenants.add_supportvisit"
 """The operators' permission to act for members."""

@@ -13,12 +13,22 @@ from typing import Any
 from django.conf import settings
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from tenants import account_mails, audit, scope, second_factors
-from tenants.access import MAY_ACT, SUPPORT, Actor, may_go_on, operator_actor, support_actor, system_actor, visit_of, with_its_people
+from tenants.access import (
+    MAY_ACT,
+    SUPPORT,
+    Actor,
+    may_go_on,
+    operator_actor,
+    support_actor,
+    system_actor,
+    visit_of,
+    with_its_people,
+)
 from tenants.models import Member, Role, SupportVisit, User
 
 

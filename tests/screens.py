@@ -37,6 +37,8 @@ PAGES = {
     "receipts": "/receipts/",
     "voice": "/voice/",
     "shares": "/shares/",
+    "rules": "/rules/",
+    "new-rule": "/rules/new/",
     "webhooks": "/webhooks/",
     "usage": "/usage/",
     "audit": "/audit/",

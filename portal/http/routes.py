@@ -94,7 +94,7 @@ PATTERNS = {route.path: re.compile(route.path.replace("{id}", UUID), re.DOTALL) 
 WITH_SLASH = re.compile(rf"/(v1|api/v1)/.*[^/]/|({'|'.join(PROBES)})/", re.DOTALL)
 ALWAYS = re.compile(
     r"POST (/recordings/many/(count/|transcripts\.zip)|/recordings/substitutions/hits/|/transcriptions/[^/]+/hits/"
-    r"|/(notices|announcements)/[^/]+/dismiss/|/api/v1/socket-tickets"
+    r"|/rules/preview/|/(notices|announcements)/[^/]+/dismiss/|/api/v1/(socket-tickets|rules/preview)"
     r"|/shares/revoke/|/(shares|keys|invitations|people/directory)/[^/]+/revoke/|/keys/[^/]+/end-old-secret/"
     r"|/people/[^/]+/remove/|/folders/[^/]+/members/[^/]+/remove/|/webhooks/[^/]+/pause/"
     r"|/preferences/access/|/api/v1/shares/revoke)"

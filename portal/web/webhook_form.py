@@ -24,19 +24,27 @@ class WebhookForm(forms.Form):
         widget=forms.CheckboxSelectMultiple,
     )
 
+    only_by_rules = forms.BooleanField(
+        label=_("Only of recordings for which a rule says so"),
+        required=False,
+        help_text=_("Without this it is told of all. Choose it in a rule afterwards."),
+    )
+
     @classmethod
     def of(cls, endpoint: Endpoint) -> WebhookForm:
         events = endpoint.events or SUBSCRIBABLE
-        return cls(initial={"url": endpoint.url, "description": endpoint.description, "events": events})
+        own = {"url": endpoint.url, "description": endpoint.description, "only_by_rules": endpoint.only_by_rules}
+        return cls(initial=own | {"events": events})
 
     @property
-    def wanted(self) -> tuple[str, str, list[str]]:
-        """URL, description and events; no events if all are selected, which includes future ones."""
+    def wanted(self) -> tuple[str, str, list[str], bool]:
+        """URL, description, events, and whether rules decide; no events if all are selected, and future ones."""
         events = self.cleaned_data["events"]
         return (
             self.cleaned_data["url"],
             self.cleaned_data["description"],
             [] if len(events) == len(SUBSCRIBABLE) else events,
+            self.cleaned_data["only_by_rules"],
         )
 
     def refuse(self, error: InvalidOption | Refused) -> None:

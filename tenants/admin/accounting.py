@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from tenants import discrepancies, units
 from tenants.admin.base import ReadOnly
+from tenants.admin.transfers import Export, LedgerResource
 from tenants.models import (
     AccountCheck,
     LedgerEntry,
@@ -48,7 +49,8 @@ class ReservationAdmin(ReadOnly, admin.ModelAdmin):
 
 
 @admin.register(LedgerEntry)
-class LedgerEntryAdmin(ReadOnly, admin.ModelAdmin):
+class LedgerEntryAdmin(Export, ReadOnly, admin.ModelAdmin):
+    resource_classes = (LedgerResource,)
     list_display = ("created_at", "tenant", "kind", "minutes", "description", "user", "api_key", "transcription_id")
     list_filter = ("kind", "tenant")
     list_select_related = ("tenant", "user", "api_key")

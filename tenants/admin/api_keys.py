@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from tenants import api_keys
 from tenants.admin.base import ReadOnly, operator_of
+from tenants.admin.transfers import ApiKeyResource, Export
 from tenants.models import (
     ApiKey,
 )
@@ -36,9 +37,10 @@ class ApiKeyInline(ReadOnly, admin.TabularInline):
 
 
 @admin.register(ApiKey)
-class ApiKeyAdmin(ReadOnly, admin.ModelAdmin):
+class ApiKeyAdmin(Export, ReadOnly, admin.ModelAdmin):
     """Lists and revokes keys. They are created on their tenant's page."""
 
+    resource_classes = (ApiKeyResource,)
     list_display = (
         *("name", "prefix", "tenant", "scope", "maker", "created_at"),
         *("last_used_at", "expires_at", "revoked_at"),

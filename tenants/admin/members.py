@@ -23,6 +23,7 @@ from django.utils.translation import gettext_lazy as _
 from tenants import addresses, second_factors, support
 from tenants.access import SESSION_TENANT
 from tenants.admin.base import ReadOnly
+from tenants.admin.transfers import MemberResource, Transfers
 from tenants.models import Member, SupportVisit, User
 
 
@@ -37,9 +38,10 @@ class ReasonForm(forms.Form):
 
 
 @admin.register(Member)
-class MemberAdmin(ReadOnly, admin.ModelAdmin):
+class MemberAdmin(Transfers, ReadOnly, admin.ModelAdmin):
     """Lists members; they are changed on their tenant's page."""
 
+    resource_classes = (MemberResource,)
     list_display = ("email", "name", "tenant", "role", "created_at", "act")
     list_filter = ("role", "user__is_active", "tenant")
     list_select_related = ("tenant", "user")

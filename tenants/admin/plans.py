@@ -16,6 +16,7 @@ from django.utils.translation import gettext_lazy as _
 from tenants import plans, units
 from tenants.admin.base import AsSeen, operator_of
 from tenants.admin.limits import LimitsInUnits, label_of, shown
+from tenants.admin.transfers import PlanResource, Transfers
 from tenants.models import Plan, Quota
 from tenants.models.quota import LIMITS
 
@@ -23,8 +24,10 @@ CONFIRMED = "_confirmed"
 
 
 @admin.register(Plan)
-class PlanAdmin(LimitsInUnits, admin.ModelAdmin):
+class PlanAdmin(Transfers, LimitsInUnits, admin.ModelAdmin):
     form = AsSeen
+    resource_classes = (PlanResource,)
+    of_tenant = ""
     list_display = ("name", "tenants", "minutes", "stored", "concurrent", "includes_sharing", "includes_voices")
     list_filter = ("includes_sharing", "includes_voices")
     search_fields = ("name",)

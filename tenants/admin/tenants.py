@@ -24,6 +24,7 @@ from tenants.access import Actor
 from tenants.admin.api_keys import ApiKeyInline
 from tenants.admin.base import AsSeen, operator_of
 from tenants.admin.limits import LimitsInUnits, label_of, shown
+from tenants.admin.transfers import TenantResource, Transfers
 from tenants.former_members import KeyDecisionField
 from tenants.members import tell_of_role
 from tenants.models import (
@@ -115,8 +116,10 @@ class TenantForm(AsSeen):
 
 
 @admin.register(Tenant)
-class TenantAdmin(admin.ModelAdmin):
+class TenantAdmin(Transfers, admin.ModelAdmin):
     form = TenantForm
+    resource_classes = (TenantResource,)
+    of_tenant = "pk"
     list_display = ("name", "is_active", "plan", "people", "used_this_month", "stored", "created_at")
     list_filter = ("is_active", ("suspended_from", admin.EmptyFieldListFilter), "quota__plan")
     actions = ("assign_plan",)

@@ -1,5 +1,6 @@
 """Writes transcripts as files: txt, srt, vtt, json, tsv and docx."""
 
+from tenants.formulas import escape_formulas
 from transcription.exports import beside
 from transcription.exports.cues import Cue, split_into_cues
 from transcription.exports.fields import (
@@ -11,7 +12,6 @@ from transcription.exports.fields import (
     verbose_json,
 )
 from transcription.exports.formats import SUBTITLES, WRITERS, Export, cues_of, file_name_of, render
-from transcription.exports.formulas import escape_formulas
 from transcription.exports.layout import Layout
 from transcription.exports.speakers import names_of
 from transcription.exports.subtitles import WEBVTT_HEAD, clock, subrip, subrip_of, webvtt

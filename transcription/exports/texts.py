@@ -7,8 +7,8 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from tenants.formulas import escape_formulas
 from transcription.exports.fields import segment_fields, verbose_json
-from transcription.exports.formulas import escape_formulas
 from transcription.exports.speakers import UNNAMED, Names, name_of, names_of, prefix_of
 from transcription.models import Segment, Transcription
 from transcription.transcripts.checks import checked, is_whole

@@ -26,7 +26,7 @@ from transcription.intake import accept
 from transcription.intake.request import CallContext
 from transcription.leases import Claim, LostClaim, Renewal
 from transcription.media import storage
-from transcription.models import Transcription
+from transcription.models import Transcription, Way
 from transcription.outbound.download import Downloaded, download
 from transcription.outbound.errors import OutboundError
 
@@ -153,11 +153,11 @@ def _accept(claim: Claim, row: Fetch, file: Downloaded) -> None:
     named = replace(file, file_name=row.name or file.file_name)
     options = access.options_of(row)
     try:
-        accept.accept(actor, named, options, "api", call, row.folder)
+        accept.accept(actor, named, options, "api", call, row.folder, Way.URL)
     except Refused as refused:
         if refused.code != "idempotency_key_reused":
             raise
-        accept.accept(actor, named, options, "api", replace(call, key=""), row.folder)
+        accept.accept(actor, named, options, "api", replace(call, key=""), row.folder, Way.URL)
 
 
 def _progress(claim: Claim, stop: threading.Event) -> Callable[[int], None]:

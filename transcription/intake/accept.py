@@ -26,11 +26,13 @@ from transcription.intake.probe import probe
 from transcription.intake.request import CallContext, ReceivedFile, ReceivedInStorage, TranscriptionRequest
 from transcription.intake.reuse import FinishedResult
 from transcription.library import recordings, retention
-from transcription.media import playable_copies, storage
+from transcription.media import Probe, playable_copies, storage
 from transcription.media.filenames import clean_name
-from transcription.models import Folder, Loudness, Recording, Stage, Status, Transcription
+from transcription.models import Folder, Loudness, Recording, Stage, Status, Transcription, Way
 from transcription.options import audio_tracks, tenant_defaults
 from transcription.options.options import TranscriptionOptions
+from transcription.rules import applying
+from transcription.rules.applying import Ruling
 from transcription.transcripts.terms import Correction
 
 
@@ -41,23 +43,26 @@ def accept(
     source: str,
     call: CallContext | None = None,
     folder: Folder | None = None,
+    way: str = "",
 ) -> Transcription:
     """Stores a recording and queues its transcription, which is completed at once if a finished result is known.
 
-    The folder is one that the caller has chosen by folders.chosen. If an earlier call's transcription answers, returns
-    that and stores nothing. Raises Refused, InvalidOption and PermissionDenied.
+    The folder is one that the caller has chosen by folders.chosen, `way` a Way where the source says too little. The
+    tenant's rules give defaults: what the request says itself stays. If an earlier call's transcription answers,
+    returns that and stores nothing. Raises Refused, InvalidOption and PermissionDenied.
     """
     actor.require("recordings.create")
     if upload.size == 0:
         raise Refused("empty_file", _("The file is empty."))
     call = call or CallContext()
     request = TranscriptionRequest(actor, options, call, upload.sha256, folder=folder, arrival_seconds=upload.seconds)
+    way = way or (Way.API if source == Recording.Source.API else Way.PORTAL)
+    request = _ruled(request, applying.begin(actor, way, folder, clean_name(upload.file_name)))
     if (existing := deduplicate.find_existing(request)) is not None:
         return commit.confirm(request, existing)
-    result = deduplicate.find_finished(request)
     recording = _new_recording(request, upload, source)
     with quota_refusals(actor.tenant):
-        insert = _described_like(request, recording, result) if result else _probed(request, recording, upload)
+        request, insert = _prepared(request, recording, upload)
     with call.stopwatch.stage(Stage.STORE):
         _store(upload, recording)
     return _commit_new(request, recording, insert)
@@ -133,6 +138,33 @@ def retry(actor: Actor, row: Transcription, call: CallContext | None = None) -> 
     return commit.commit(request, insert)
 
 
+def _ruled(request: TranscriptionRequest, ruling: Ruling) -> TranscriptionRequest:
+    """Returns the request with the options that the rules give it; by its own ones it is known again."""
+    named = request.named_options or request.options
+    within = ruling.folder() if request.folder is None else None
+    return replace(request, options=ruling.options(named), named_options=named, ruling=ruling, within=within)
+
+
+def _prepared(
+    request: TranscriptionRequest, recording: Recording, upload: ReceivedFile
+) -> tuple[TranscriptionRequest, Insert]:
+    """Describes the recording, and returns the request with all rules that hold, and what inserts it.
+
+    A file on whose sound rules depend is probed before results are looked for, since its options are not known sooner.
+    Raises Refused, InvalidOption and QuotaExceeded.
+    """
+    found = None
+    if request.ruling is not None and request.ruling.needs_sound:
+        found = _probe(request, recording, upload)
+        request = _ruled(request, request.ruling.heard(recording))
+    if (result := deduplicate.find_finished(request)) is not None:
+        return request, _described_like(request, recording, result)
+    found = found or _probe(request, recording, upload)
+    seconds = quota.billed_seconds(found.duration)
+    quota.check(request.tenant, seconds, upload.size)
+    return request, partial(commit.queue, request, recording, seconds, found)
+
+
 def _new_recording(request: TranscriptionRequest, upload: ReceivedFile, source: str) -> Recording:
     """Returns a recording that is not saved and says nothing about its content yet."""
     recording_id, actor = uuid.uuid4(), request.actor
@@ -150,15 +182,13 @@ def _new_recording(request: TranscriptionRequest, upload: ReceivedFile, source: 
     )
 
 
-def _probed(request: TranscriptionRequest, recording: Recording, upload: ReceivedFile) -> Insert:
+def _probe(request: TranscriptionRequest, recording: Recording, upload: ReceivedFile) -> Probe:
     """Describes the recording by a probe. Raises Refused, InvalidOption and QuotaExceeded."""
     quota.check(request.tenant, seconds=1, size=upload.size)
     with request.call.stopwatch.stage(Stage.PROBE):
         found = probe(request.actor, upload, request.options.audio_track)
-    seconds = quota.billed_seconds(found.duration)
-    quota.check(request.tenant, seconds, upload.size)
     audio_tracks.describe(recording, found, request.options.audio_track)
-    return partial(commit.queue, request, recording, seconds, found)
+    return found
 
 
 def _described_like(request: TranscriptionRequest, recording: Recording, result: FinishedResult) -> Insert:
@@ -194,7 +224,11 @@ def _commit_new(request: TranscriptionRequest, recording: Recording, insert: Ins
     def insert_both() -> Transcription:
         folders.require_addable(request.actor, request.folder)
         quota.take_storage(recording.tenant, recording.bytes)
+        if request.ruling is not None:
+            request.ruling.describe(recording)
         recording.save(force_insert=True)
+        if request.ruling is not None:
+            request.ruling.give(recording)
         search.index_recording(recording.id)
         audit.record(request.actor, "recording.created", recording, source=recording.source, bytes=recording.bytes)
         return insert()

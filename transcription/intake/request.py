@@ -17,6 +17,7 @@ from tenants.models import Tenant
 from transcription.models import Folder, Lane, Recording, Stage, Transcription
 from transcription.options import tenant_defaults
 from transcription.options.options import TranscriptionOptions
+from transcription.rules.applying import Ruling
 from transcription.stopwatch import Stopwatch
 
 INTERACTIVE_SECONDS = 300
@@ -71,9 +72,9 @@ class TranscriptionRequest:
     """What an actor asks for.
 
     `options` are those asked for, before tenant defaults. `named_options` are those that the request names itself,
-    where `options` were derived from them. `folder` is where a new recording goes, `within` where a stored one is; None
-    for none. `translates` is the transcription beside which the new one stands.
-    `arrival_seconds` is how long the file took to arrive.
+    where `options` were derived from them. `folder` is where a new recording goes, `within` where a stored one is, or
+    where rules put a new one; None for none. `translates` is the transcription beside which the new one stands.
+    `arrival_seconds` is how long the file took to arrive. `ruling` are the rules that hold for a new recording.
     """
 
     actor: Actor
@@ -85,6 +86,7 @@ class TranscriptionRequest:
     within: Folder | None = None
     translates: Transcription | None = None
     arrival_seconds: float = 0.0
+    ruling: Ruling | None = None
 
     @property
     def tenant(self) -> Tenant:

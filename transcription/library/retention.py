@@ -1,5 +1,6 @@
 """Retention: each tenant's audio is deleted some days after its upload, its text some days after it was finished.
 
+A recording to which a rule gave days of its own is kept for these, be they fewer or more than the tenant's.
 Recordings with unfinished transcriptions and those on legal hold are skipped; those in the bin are not. Rows are
 changed before media is deleted: a crash in between leaves media without a row, which the sweeper deletes. The ledger is
 kept.
@@ -44,12 +45,13 @@ from transcription.strikes import copies
 log = logging.getLogger(__name__)
 BATCH = 200
 STRANDED = timedelta(days=30)
+AUDIO, TEXT = "keeps_audio_days", "keeps_text_days"
 OVER = (Status.COMPLETED, Status.FAILED, Status.CANCELLED)
 
 
 def delete_old_audio() -> int:
     """Deletes the audio of recordings older than their tenants keep it; returns the number of recordings."""
-    tenants = Tenant.objects.exclude(audio_retention_days=None)
+    tenants = _keeping_for_days("audio_retention_days", AUDIO)
     return _for_each(tenants, lambda tenant: (_delete_audio(tenant, row_id) for row_id in _ids(_old_audio(tenant))))
 
 
@@ -58,13 +60,13 @@ def delete_old_text() -> int:
 
     Failed and cancelled ones may have text of their first windows. Returns the number of transcriptions.
     """
-    tenants = Tenant.objects.exclude(text_retention_days=None)
+    tenants = _keeping_for_days("text_retention_days", TEXT)
     return _for_each(tenants, lambda tenant: (_delete_text(tenant, row_id) for row_id in _ids(_old_text(tenant))))
 
 
 def remove_empty() -> int:
-    """Removes recordings without audio and text of tenants that limit both; returns their number."""
-    tenants = Tenant.objects.exclude(audio_retention_days=None).exclude(text_retention_days=None)
+    """Removes recordings without audio and text whose both are kept for some days only; returns their number."""
+    tenants = _keeping_for_days("audio_retention_days", AUDIO) & _keeping_for_days("text_retention_days", TEXT)
     return _for_each(tenants, lambda tenant: (_purge(tenant, row_id) for row_id in _ids(_empty(tenant))))
 
 
@@ -80,6 +82,28 @@ def stranded_before() -> datetime:
     It doesn't depend on the tenant's retention, so that a tenant that is inactive for an hour loses nothing.
     """
     return timezone.now() - STRANDED
+
+
+def _keeping_for_days(usual: str, own: str) -> QuerySet[Tenant]:
+    """Returns the tenants that keep something for some days only, or some of it."""
+    with scope.across_tenants("retention looks at every tenant"):
+        ruled = Recording.objects.filter(tenant=OuterRef("id"), **{f"{own}__isnull": False})
+        return Tenant.objects.filter(Q(**{f"{usual}__isnull": False}) | Exists(ruled))
+
+
+def _is_old(tenant: Tenant, usual: int | None, own: str, moment: str, recording: str = "") -> Q:
+    """Selects what is older than it is kept: by its recording's `own` days, else by the tenant's `usual` ones.
+
+    `recording` is the path from the rows to their recordings.
+    """
+    now, path = timezone.now(), f"{recording}{own}"
+    days = Recording.objects.filter(tenant=tenant, **{f"{own}__isnull": False}).values_list(own, flat=True)
+    old = Q(pk__in=[])
+    for number in days.order_by(own).distinct():
+        old |= Q(**{path: number, f"{moment}__lt": now - timedelta(days=number or 0)})
+    if usual is not None:
+        old |= Q(**{f"{path}__isnull": True, f"{moment}__lt": now - timedelta(days=usual)})
+    return old
 
 
 def _for_each(tenants: QuerySet[Tenant], steps: Callable[[Tenant], Iterable[bool]]) -> int:
@@ -107,7 +131,7 @@ def why_no_audio(recording: Recording) -> str:
     """Returns a sentence for people about audio that retention deleted."""
     return _why(
         recording.audio_deleted_at,
-        recording.tenant.audio_retention_days,
+        recording.tenant.audio_retention_days if recording.keeps_audio_days is None else recording.keeps_audio_days,
         _("The audio was deleted on %(date)s, as your organisation decided."),
         lambda days: ngettext(
             "The audio was deleted on %(date)s: your organisation keeps audio for %(days)d day.",
@@ -129,9 +153,10 @@ def require_text(row: Transcription) -> None:
 
 def why_no_text(row: Transcription) -> str:
     """Returns a sentence for people about text that retention deleted."""
+    own = row.recording.keeps_text_days
     return _why(
         row.text_deleted_at,
-        row.tenant.text_retention_days,
+        row.tenant.text_retention_days if own is None else own,
         _("The text was deleted on %(date)s, as your organisation decided."),
         lambda days: ngettext(
             "The text was deleted on %(date)s: your organisation keeps text for %(days)d day.",
@@ -147,20 +172,22 @@ def _why(moment: datetime | None, days: int | None, plain: str, counted: Callabl
 
 
 def _old_audio(tenant: Tenant) -> QuerySet[Recording]:
-    begin = timezone.now() - timedelta(days=tenant.audio_retention_days or 0)
-    rows = Recording.objects.filter(tenant=tenant, held_at=None, audio_deleted_at=None, created_at__lt=begin)
+    is_old = _is_old(tenant, tenant.audio_retention_days, AUDIO, "created_at")
+    rows = Recording.objects.filter(is_old, tenant=tenant, held_at=None, audio_deleted_at=None)
     return rows.exclude(_is_unfinished(OuterRef("id")))
 
 
 def _old_text(tenant: Tenant) -> QuerySet[Transcription]:
-    begin = timezone.now() - timedelta(days=tenant.text_retention_days or 0)
-    rows = Transcription.objects.filter(tenant=tenant, status__in=OVER, text_deleted_at=None, finished_at__lt=begin)
+    is_old = _is_old(tenant, tenant.text_retention_days, TEXT, "finished_at", "recording__")
+    rows = Transcription.objects.filter(is_old, tenant=tenant, status__in=OVER, text_deleted_at=None)
     return rows.filter(recording__held_at=None).exclude(_is_unfinished(OuterRef("recording_id")))
 
 
 def _empty(tenant: Tenant) -> QuerySet[Recording]:
     with_text = Transcription.objects.filter(recording_id=OuterRef("id"), text_deleted_at=None)
     rows = Recording.objects.filter(tenant=tenant, held_at=None).exclude(audio_deleted_at=None)
+    for usual, own in ((tenant.audio_retention_days, AUDIO), (tenant.text_retention_days, TEXT)):
+        rows = rows if usual is not None else rows.exclude(**{own: None})
     return rows.exclude(Exists(with_text))
 
 

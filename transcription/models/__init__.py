@@ -7,7 +7,7 @@ from transcription.models.engine import Engine
 from transcription.models.fair_queue import LaneBacklog, TenantSchedule
 from transcription.models.folder import Folder, FolderMember, FolderRole
 from transcription.models.idempotency import IdempotencyKey
-from transcription.models.recording import Loudness, Recording
+from transcription.models.recording import Loudness, Recording, Way
 from transcription.models.redacted_sound import RedactedSound
 from transcription.models.revision import MachineText, Revision
 from transcription.models.search_entry import SearchEntry
@@ -71,4 +71,5 @@ __all__ = [
     "TenantSchedule",
     "Term",
     "Transcription",
+    "Way",
 ]

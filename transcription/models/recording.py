@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.db import models
 from django.db.models import F, Q
@@ -18,6 +18,16 @@ from transcription.models.folder import Folder
 if TYPE_CHECKING:
     from transcription.models.tag import Tag
     from transcription.models.transcription import Transcription
+
+
+class Way(models.TextChoices):
+    """How a recording came, more exactly than its source."""
+
+    PORTAL = "portal", _("The portal’s pages")
+    API = "api", _("The API, as a file")
+    URL = "url", _("The API, by its URL")
+    TUS = "tus", _("The API, as a resumable upload")
+    WATCHED = "watched", _("A watched folder or bucket")
 
 
 class Recording(models.Model):
@@ -62,6 +72,23 @@ class Recording(models.Model):
     )
     audio_deleted_at = models.DateTimeField(
         _("audio deleted"), null=True, blank=True, editable=False, help_text=_("By the tenant's retention.")
+    )
+
+    way = models.CharField(
+        _("way in"), max_length=10, choices=Way.choices, blank=True, default="", db_default="", editable=False
+    )
+    keeps_audio_days = models.PositiveIntegerField(
+        _("days that its audio is kept"), null=True, blank=True, help_text=_("By a rule; empty for the tenant’s.")
+    )
+    keeps_text_days = models.PositiveIntegerField(
+        _("days that its text is kept"), null=True, blank=True, help_text=_("By a rule; empty for the tenant’s.")
+    )
+    ruled: models.JSONField[dict[str, Any]] = models.JSONField(
+        default=dict,
+        db_default=models.Value({}, models.JSONField()),
+        blank=True,
+        editable=False,
+        help_text="The rules that held when it came, and the webhooks that they name: transcription.rules.",
     )
 
     storage_key = models.CharField(max_length=255, editable=False)
@@ -121,6 +148,16 @@ class Recording(models.Model):
                 fields=["tenant", "erase_at"], condition=Q(deleted_at__isnull=False), name="recordings_in_the_bin"
             ),
             models.Index(fields=["folder", "-created_at", "-id"], name="recordings_of_a_folder"),
+            models.Index(
+                fields=["tenant", "keeps_audio_days"],
+                condition=Q(keeps_audio_days__isnull=False),
+                name="recordings_own_audio_days",
+            ),
+            models.Index(
+                fields=["tenant", "keeps_text_days"],
+                condition=Q(keeps_text_days__isnull=False),
+                name="recordings_own_text_days",
+            ),
         )
 
     def __str__(self) -> str:

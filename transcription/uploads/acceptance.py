@@ -32,7 +32,7 @@ from transcription.intake import accept
 from transcription.intake.request import CallContext, ReceivedFile
 from transcription.leases import LostClaim, Renewal
 from transcription.media import storage
-from transcription.models import Transcription
+from transcription.models import Recording, Transcription, Way
 from transcription.options.options import TranscriptionOptions
 from transcription.uploads import bucket, files
 from transcription.uploads.files import Gone, Locked, LockedFile
@@ -139,8 +139,10 @@ def _faults_noted(row: Upload) -> Iterator[None]:
 def _decide(row: Upload, file: ReceivedFile) -> None:
     """Raises LostClaim, and faults of the server."""
     call = CallContext(endpoint=ENDPOINT, key=row.idempotency_key, in_transaction=partial(_accepted, row))
+    way = Way.TUS if row.source == Recording.Source.API else Way.PORTAL
     try:
-        accept.accept(_actor(row), file, TranscriptionOptions.from_fields(row.options), row.source, call, row.folder)
+        options = TranscriptionOptions.from_fields(row.options)
+        accept.accept(_actor(row), file, options, row.source, call, row.folder, way)
     except Refused as refused:
         final = _too_complex() if _kills_its_readers(row, refused) else refused
         if final.may_succeed_later:

@@ -63,7 +63,9 @@ def running(actor: Actor, endpoint_id: UUID) -> Endpoint:
     return found
 
 
-def create(actor: Actor, url: str, description: str = "", events: Sequence[str] = ()) -> Shown:
+def create(
+    actor: Actor, url: str, description: str = "", events: Sequence[str] = (), only_by_rules: bool = False
+) -> Shown:
     """Creates an endpoint; resolves the URL's host, and connects to nothing. Raises InvalidOption and Refused."""
     actor.require(PERMISSION)
     endpoint_id = uuid4()
@@ -74,6 +76,7 @@ def create(actor: Actor, url: str, description: str = "", events: Sequence[str] 
         url=_url(url),
         description=_description(description),
         events=_events(events),
+        only_by_rules=only_by_rules,
         salt=made.salt,
         digest=made.digest,
     )
@@ -94,6 +97,7 @@ def change(
     url: str | None = None,
     description: str | None = None,
     events: Sequence[str] | None = None,
+    only_by_rules: bool | None = None,
 ) -> Endpoint:
     """Changes what is given. A new URL resets the count of failures. Raises InvalidOption and Http404."""
     row = get(actor, endpoint_id)
@@ -104,6 +108,8 @@ def change(
         changes["description"] = _description(description)
     if events is not None:
         changes["events"] = _events(events)
+    if only_by_rules is not None:
+        changes["only_by_rules"] = only_by_rules
     if changes:
         _keep(actor, row, changes, fields=sorted(changes))
         log.info("Webhook %s of tenant %s was changed by %s", row.id, actor.tenant.id, _name(actor))

@@ -46,7 +46,7 @@ def transcription_ended(
         data["error"] = {"code": error_code}
     if warnings:
         data["warnings"] = list(warnings)
-    outbox.record(tenant_id, OF_STATUS[status], str(transcription_id), data)
+    outbox.record(tenant_id, OF_STATUS[status], str(transcription_id), data, recording_id)
 
 
 def fetch_failed(tenant_id: UUID, fetch_id: UUID, error_code: str) -> None:

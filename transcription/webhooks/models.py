@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Collection
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -59,6 +60,12 @@ class Endpoint(models.Model):
     url = models.CharField(_("URL"), max_length=2000)
     description = models.CharField(_("description"), max_length=200, blank=True)
     events = models.JSONField(_("events"), default=list, blank=True, help_text=_("Empty for all."))
+    only_by_rules = models.BooleanField(
+        _("only by rules"),
+        default=False,
+        db_default=False,
+        help_text=_("It is told of recordings alone for which a rule says so."),
+    )
     salt = models.CharField(max_length=32, editable=False)
     digest = models.CharField(max_length=64, editable=False)
     old_salt = models.CharField(max_length=32, blank=True, editable=False)
@@ -92,8 +99,9 @@ class Endpoint(models.Model):
     def is_paused(self) -> bool:
         return self.paused_at is not None
 
-    def wants(self, kind: str) -> bool:
-        return not self.events or kind in self.events
+    def wants(self, kind: str, named: Collection[str] = ()) -> bool:
+        """`named` are the ids of the endpoints that rules name for the recording."""
+        return (not self.events or kind in self.events) and (not self.only_by_rules or str(self.id) in named)
 
 
 class Event(models.Model):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -10,16 +11,24 @@ from uuid import UUID
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
+from transcription.models import Recording
 from transcription.webhooks.models import Delivery, Endpoint, Event
 
 
-def record(tenant_id: UUID, kind: str, subject: str, data: dict[str, Any]) -> int:
+def record(tenant_id: UUID, kind: str, subject: str, data: dict[str, Any], recording_id: UUID | None = None) -> int:
     """Writes an event and its deliveries. Returns to how many endpoints. Call in a transaction.
 
     A deleted endpoint's row stays for an hour, so none that is read here is gone before the commit.
     """
-    rows = Endpoint.objects.filter(tenant_id=tenant_id, deleted_at=None)
-    return _write(tenant_id, kind, subject, data, [row for row in rows if row.wants(kind)])
+    rows = list(Endpoint.objects.filter(tenant_id=tenant_id, deleted_at=None))
+    named = _named_by_rules(recording_id) if any(row.only_by_rules for row in rows) else ()
+    return _write(tenant_id, kind, subject, data, [row for row in rows if row.wants(kind, named)])
+
+
+def _named_by_rules(recording_id: UUID | None) -> Collection[str]:
+    ruled = Recording.objects.filter(id=recording_id).values_list("ruled", flat=True).first() or {}
+    named: list[str] = ruled.get("webhooks", [])
+    return named
 
 
 def record_once(tenant_id: UUID, kind: str, subject: str, data: dict[str, Any], since: datetime) -> int:

@@ -32,6 +32,8 @@ def recording_fields(recording: Recording, with_place: bool = True) -> Recording
         "id": str(recording.id),
         "name": recording.name,
         "source": recording.source,
+        "way": recording.way or None,
+        "rules": [rule["name"] for rule in recording.ruled.get("rules", [])],
         "owner": recording.created_by.email if recording.created_by else None,
         "key": str(recording.api_key_id) if recording.api_key_id else None,
         "tags": [tag.name for tag in recording.tags],

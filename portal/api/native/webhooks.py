@@ -53,7 +53,7 @@ class WebhooksView(TenantView):
     def post(self, request: Request) -> Response:
         self.actor.require(endpoints.PERMISSION)
         new = parse_body(request, NewWebhook)
-        shown = endpoints.create(self.actor, new.url, new.description, new.events)
+        shown = endpoints.create(self.actor, new.url, new.description, new.events, new.only_by_rules)
         location = {"Location": f"/api/v1/webhooks/{shown.endpoint.id}"}
         return Response(_with_secret(shown), 201, headers=location | NO_STORE)
 
@@ -73,7 +73,8 @@ class WebhookView(TenantView):
     )
     def patch(self, request: Request, endpoint_id: UUID) -> Response:
         changes = parse_body(request, WebhookChanges)
-        row = endpoints.change(self.actor, endpoint_id, changes.url, changes.description, changes.events)
+        wanted = (changes.url, changes.description, changes.events, changes.only_by_rules)
+        row = endpoints.change(self.actor, endpoint_id, *wanted)
         if changes.status == "paused":
             row = endpoints.pause(self.actor, endpoint_id)
         elif changes.status == "active" and row.is_paused:
@@ -145,6 +146,7 @@ def endpoint_fields(row: Endpoint) -> WebhookBody:
         "url": row.url,
         "description": row.description,
         "events": row.events,
+        "only_by_rules": row.only_by_rules,
         "status": "paused" if row.is_paused else "active",
         "paused": paused if row.is_paused else None,
         "failing_since": rfc3339(row.failing_since),

@@ -22,6 +22,7 @@ from transcription.intake.request import CallContext
 from transcription.library import tags
 from transcription.models import Speaker, Transcription
 from transcription.options.options import TranscriptionOptions
+from transcription.rules import editing
 from transcription.shares import links
 from transcription.transcripts import series, terms
 from transcription.transcripts.series import Target
@@ -152,6 +153,12 @@ TABLE: list[tuple[str, str, Any, dict[str, int]]] = [
     ("GET", "/api/v1/fetches", None, READ),
     ("GET", "/api/v1/fetches/{fetch}", None, READ),
     ("POST", "/api/v1/fetches/{fetch}/cancel", None, WRITE),
+    ("GET", "/api/v1/rules", None, ADMIN),
+    ("POST", "/api/v1/rules", {"name": "x", "effects": {}}, ADMIN_400),
+    ("POST", "/api/v1/rules/preview", None, ADMIN),
+    ("GET", "/api/v1/rules/{rule}", None, ADMIN),
+    ("PATCH", "/api/v1/rules/{rule}", {"active": False}, ADMIN),
+    ("DELETE", "/api/v1/rules/{rule}", None, ADMIN_204),
     ("GET", "/api/v1/webhooks", None, ADMIN),
     ("POST", "/api/v1/webhooks", {"url": "nonsense"}, ADMIN_400),
     ("GET", "/api/v1/webhooks/{webhook}", None, ADMIN),
@@ -216,6 +223,8 @@ def address_of(path: str, row: Transcription, alice: Character) -> str:
             made["term"] = terms.create(alice.actor, "Acme").id
         if "{folder}" in path:
             made["folder"] = folders.create(alice.actor, "Plans").id
+        if "{rule}" in path:
+            made["rule"] = editing.create(alice.actor, "Calls", {}, {"text_days": 30}).id
         if "{tag}" in path:
             made["tag"] = tags.create(alice.actor, "Board")[0].id
         if "{share}" in path:
@@ -241,7 +250,14 @@ def test_each_scope_may_do_what_the_table_says(
     answer = send(client, method, address_of(path, row, alice), bearer(alice, key_scope) | AGREED, body)
     assert answer.status_code == status, answer.content
     if status == 403 and method != "HEAD":
-        of_managers = ("/api/v1/keys", "/api/v1/audit", "/api/v1/webhooks", "/api/v1/shares", "/api/v1/folders/")
+        of_managers = (
+            "/api/v1/keys",
+            "/api/v1/audit",
+            "/api/v1/webhooks",
+            "/api/v1/rules",
+            "/api/v1/shares",
+            "/api/v1/folders/",
+        )
         needed = "admin" if path.startswith(of_managers) or path.endswith("/receipt") else "write"
         assert f"“{needed}”" in answer.content.decode()
 

@@ -61,6 +61,17 @@ ADMIN = """
     r/<path:content_type_id>/<path:object_id>/
     tenants/tenant/<uuid:tenant_id>/key/
     tenants/member/<int:member_id>/act/
+    tenants/tenant/import/
+    tenants/tenant/process_import/
+    tenants/tenant/export/
+    tenants/member/import/
+    tenants/member/process_import/
+    tenants/member/export/
+    tenants/plan/import/
+    tenants/plan/process_import/
+    tenants/plan/export/
+    tenants/apikey/export/
+    tenants/ledgerentry/export/
     tenants/user/<id>/password/
     offboarding/deletion/tenant/<uuid:tenant_id>/
     offboarding/deletion/tenant/<uuid:tenant_id>/archive/
@@ -89,6 +100,7 @@ ADMIN_MODELS = """
     webhooks/endpoint
     webhooks/delivery
     shares/share
+    rules/rule
     fetches/fetch
     uploads/upload
     offboarding/deletion
@@ -150,6 +162,9 @@ API = """
     api/v1/shares
     api/v1/shares/revoke
     api/v1/shares/<uuid:share_id>/keep
+    api/v1/rules
+    api/v1/rules/preview
+    api/v1/rules/<uuid:rule_id>
     api/v1/webhooks
     api/v1/webhooks/<uuid:endpoint_id>
     api/v1/webhooks/<uuid:endpoint_id>/rotate
@@ -325,6 +340,13 @@ PAGES = """
     terms/import/
     terms/<uuid:term_id>/
     terms/<uuid:term_id>/delete/
+    rules/
+    rules/new/
+    rules/preview/
+    rules/<uuid:rule_id>/
+    rules/<uuid:rule_id>/move/
+    rules/<uuid:rule_id>/switch/
+    rules/<uuid:rule_id>/delete/
     webhooks/
     webhooks/<uuid:endpoint_id>/
     webhooks/<uuid:endpoint_id>/pause/

@@ -46,6 +46,7 @@ READING = {
         "lines",
         "tags",
         "folder_names",
+        "new_rule",
         "shares",
         "share_link",
         "beside",

@@ -17,6 +17,7 @@ from tests.conftest import Character, create_member
 from tests.portal.web.conftest import Make, act_for, make_rehearing, make_translation, make_video
 from transcription.media import storage
 from transcription.models import Comment, Folder, FolderMember, Recording, Revision, Tag, Term, Transcription
+from transcription.rules.models import Rule
 from transcription.shares.models import Share
 from transcription.webhooks import events
 from transcription.webhooks.models import Endpoint
@@ -150,6 +151,15 @@ TABLE = [
     ("GET", "/terms/{term}/", EDITORS),
     ("POST", "/terms/{term}/", EDITORS),
     ("POST", "/terms/{term}/delete/", EDITORS_302),
+    ("GET", "/rules/", MANAGERS),
+    ("POST", "/rules/", MANAGERS),
+    ("GET", "/rules/new/", MANAGERS),
+    ("POST", "/rules/preview/", MANAGERS),
+    ("GET", "/rules/{rule}/", MANAGERS),
+    ("POST", "/rules/{rule}/", MANAGERS),
+    ("POST", "/rules/{rule}/move/", MANAGERS_302),
+    ("POST", "/rules/{rule}/switch/", MANAGERS_302),
+    ("POST", "/rules/{rule}/delete/", MANAGERS_302),
     ("GET", "/webhooks/", MANAGERS),
     ("POST", "/webhooks/", MANAGERS),
     ("GET", "/webhooks/{endpoint}/", MANAGERS),
@@ -162,6 +172,7 @@ TABLE = [
     ("POST", "/webhooks/{endpoint}/deliveries/{delivery}/replay/", MANAGERS_302),
     ("GET", "/preferences/", MANAGERS),
     ("POST", "/preferences/", MANAGERS),
+    ("POST", "/preferences/access/", MANAGERS),
     ("GET", "/keys/{key}/", MANAGERS),
     ("POST", "/keys/{key}/", MANAGERS),
     ("POST", "/keys/{key}/rotate/", MANAGERS_302),
@@ -174,8 +185,8 @@ TABLE = [
 ]
 # What an operator who acts for an owner is refused; the rest is as for the owner.
 NOT_FOR_SUPPORT = re.compile(
-    r"POST /recordings/{recording}/(comments/.*|hold/|shares/)|.* /(shares|keys|webhooks|invitations)/.*"
-    r"|POST /(people|voice)/.*|GET /people/.+"
+    r"POST /recordings/{recording}/(comments/.*|hold/|shares/)|.* /(shares|keys|webhooks|invitations|rules)/.*"
+    r"|POST /((people|voice|preferences/access)/.*|bin/|folders/{folder}/members/.*)|GET /people/.+"
 )
 # Pages with a test of their own, since a bare row is not enough to ask them for.
 ELSEWHERE = {
@@ -204,6 +215,7 @@ def address_of(url: str, row: Transcription) -> str:
         )
         endpoint = Endpoint.objects.create(tenant=row.tenant, url="https://acme.example/hook")
         delivery = events.test_of(endpoint)
+        rule = Rule.objects.create(tenant=row.tenant, name="Calls", position=1, effects={"text_days": 30})
         invitation = Invitation.objects.create(
             tenant=row.tenant, email=f"{uuid4()}@acme.example", language="en", expires_at=timezone.now()
         )
@@ -237,6 +249,7 @@ def address_of(url: str, row: Transcription) -> str:
         notice=notice.id,
         key=key.id,
         endpoint=endpoint.id,
+        rule=rule.id,
         delivery=delivery.id,
         invitation=invitation.id,
         member=member.id,
@@ -245,6 +258,7 @@ def address_of(url: str, row: Transcription) -> str:
 
 def test_every_page_is_in_the_table() -> None:
     names = {"recording_id": "{recording}", "transcription_id": "{transcription}"}
+    names |= {"rule_id": "{rule}"}
     names |= {
         "key_id": "{key}",
         "notice_id": "{notice}",

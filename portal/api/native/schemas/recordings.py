@@ -121,12 +121,15 @@ class RecordingBody(TypedDict):
     """A recording with its latest transcription. `duration_seconds` and `bytes` are the media's own.
 
     `owner` is the e-mail address of the person who added it, `key` the id of the key, `folder` the id of its folder.
-    `changed_at` is when its text last came or was corrected.
+    `changed_at` is when its text last came or was corrected, `rules` are the names of those that held as it came
+    by its `way`.
     """
 
     id: str
     name: str
     source: str
+    way: str | None
+    rules: list[str]
     owner: str | None
     key: str | None
     tags: list[str]

@@ -14,6 +14,7 @@ class NewWebhook(RequestBody):
     url: Text
     description: Text = ""
     events: list[Text] = []
+    only_by_rules: bool = False
 
 
 class WebhookChanges(RequestBody):
@@ -22,6 +23,7 @@ class WebhookChanges(RequestBody):
     url: Text | None = None
     description: Text | None = None
     events: list[Text] | None = None
+    only_by_rules: bool | None = None
     status: Literal["active", "paused"] | None = None
 
 
@@ -34,12 +36,16 @@ class Pause(TypedDict):
 
 
 class WebhookBody(TypedDict):
-    """An endpoint of the tenant's. `events` is empty where all are sent."""
+    """An endpoint of the tenant's. `events` is empty where all are sent.
+
+    One that is told `only_by_rules` gets events of recordings alone for which a rule names it.
+    """
 
     id: str
     url: str
     description: str
     events: list[str]
+    only_by_rules: bool
     status: str
     paused: Pause | None
     failing_since: str | None
