@@ -38,11 +38,12 @@ with scope.bound(tenant.id):
         tenant=tenant, member=member, member_email=member.user.email, operator=olivia, operator_email=olivia.email,
         reason="Request 4711", until=timezone.now() + timedelta(minutes=30),
     )
-session = SessionStore(session_key={key!r})
+session = SessionStore()
 session["_auth_user_id"] = str(olivia.pk)
 session["_auth_user_backend"] = "portal.accounts.AddressBackend"
 session["_auth_user_hash"] = olivia.get_session_auth_hash()
 session["support"] = str(visit.pk)
+session._session_key = {key!r}
 session.save(must_create=True)
 """
 LEAVE = """

@@ -358,6 +358,7 @@ PAGES = """
     audit/
     audit/audit.csv
     preferences/
+    preferences/access/
     usage/
     usage/ledger.csv
     voice/

@@ -172,7 +172,7 @@ TABLE = [
     ("POST", "/webhooks/{endpoint}/deliveries/{delivery}/replay/", MANAGERS_302),
     ("GET", "/preferences/", MANAGERS),
     ("POST", "/preferences/", MANAGERS),
-    ("POST", "/preferences/access/", MANAGERS),
+    ("POST", "/preferences/access/", MANAGERS_302),
     ("GET", "/keys/{key}/", MANAGERS),
     ("POST", "/keys/{key}/", MANAGERS),
     ("POST", "/keys/{key}/rotate/", MANAGERS_302),
