@@ -13,6 +13,7 @@ import os
 import random
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import django
 
@@ -83,21 +84,31 @@ def member(tenant: Tenant, name: str, role: str, folders: list[Folder]) -> Clien
     return client
 
 
-def measure(client: Client, address: Address, requests: int) -> tuple[list[float], int, float]:
-    """Returns milliseconds of each request in order, the queries of one, and the milliseconds that these took."""
-    seed, times = random.Random(3), []
+def measure(client: Client, address: Address, requests: int) -> tuple[list[float], int, float, float]:
+    """Returns milliseconds of each request in order, the queries of one, and the processor's of web and database."""
+    seed, times, web, database = random.Random(3), list[float](), 0.0, 0.0
     for turn in range(requests + 5):
+        if turn == 5:
+            web, database = time.process_time(), database_time()
         began = time.perf_counter()
         answer = client.get(address(seed))
         if turn >= 5:
             times.append((time.perf_counter() - began) * 1000)
         assert answer.status_code == 200, answer
+    web, database = time.process_time() - web, database_time() - database
     with CaptureQueriesContext(connection) as captured:
         client.get(address(seed))
-    return sorted(times), len(captured), sum(float(one["time"]) for one in captured) * 1000
+    return sorted(times), len(captured), web * 1000 / requests, database * 1000 / requests
+
+
+def database_time() -> float:
+    """Returns the seconds that the processor has worked for this connection, which is a process beside this one."""
+    process = connection.cursor().connection.info.backend_pid
+    return int(Path(f"/proc/{process}/schedstat").read_text().split()[0]) / 1e9
 
 
 def report(recordings: int, count: int, requests: int) -> None:
+    connection.cursor().execute("SET max_parallel_workers_per_gather = 0")  # their time would be another process's
     print(f"{machine()}, {connection.vendor} {connection.cursor().connection.info.server_version}")
     tenant, folders = fill(recordings, count)
     restricted = [one for one in folders if one.restricted]
@@ -110,10 +121,17 @@ def report(recordings: int, count: int, requests: int) -> None:
     for who, (client, theirs) in people.items():
         rows = []
         for name, address in addresses(theirs).items():
-            times, queries, database = measure(client, address, requests)
+            times, queries, web, database = measure(client, address, requests)
             at = [times[len(times) // 2], times[int(0.95 * len(times))], times[-1]]
-            rows.append([name, *(f"{value:.0f} ms" for value in at), str(queries), f"{database:.0f} ms"])
-        print_table(who, ["page", "p50", "p95", "slowest", "queries", "in the database"], rows)
+            rows.append(
+                [name, *(f"{value:.0f} ms" for value in at), str(queries), f"{web:.0f} ms", f"{database:.0f} ms"]
+            )
+        load = os.getloadavg()[0]
+        print_table(
+            f"{who}, load average {load:.1f}",
+            ["page", "p50", "p95", "slowest", "queries", "processor: web", "processor: database"],
+            rows,
+        )
 
 
 def main() -> None:

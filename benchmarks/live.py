@@ -1,4 +1,6 @@
-"""How soon words of live text are there: `python -m benchmarks.live [SPEAKERS…]`, 1, 4 and 16 unless given.
+"""How soon words of live text are there: `python -m benchmarks.live [SPEAKERS…] [--language CODE] [--model NAME]`.
+
+1, 4 and 16 speakers of English on base unless given; in scripts without spaces a character is a word.
 
 Starts the product as `make run` does, and streams speech to realtime transcription sessions as it would be spoken,
 each speaker's from another place of the clips (`SPEECH`, as in benchmarks.speech). A word's latency is the time from
@@ -9,11 +11,11 @@ counted is printed, as are the word error rate beside that of the file, and the 
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import base64
 import json
 import re
-import sys
 import tempfile
 import time
 from dataclasses import dataclass, field
@@ -30,16 +32,14 @@ from websockets.asyncio.client import ClientConnection, connect
 from benchmarks.speech import Clip, clips, long_recording, pcm
 from benchmarks.table import machine, print_table
 from tests.stack import Stack, start, stop
+from transcription.scripts import UNSPACED
 
 SECONDS = 60.0
 PIECE_SECONDS = 0.1
 KIND = "conversation.item.input_audio_transcription."
-INPUT = {
-    "format": {"type": "audio/pcm", "rate": 24000},
-    "transcription": {"model": "base", "language": "en"},
-    "turn_detection": {"type": "server_vad"},
-}
-SESSION = {"type": "transcription", "audio": {"input": INPUT}, "include": ["item.input_audio_transcription.partial"]}
+INPUT = {"format": {"type": "audio/pcm", "rate": 24000}, "turn_detection": {"type": "server_vad"}}
+PARTIALS = ["item.input_audio_transcription.partial"]
+WORD = re.compile(rf"[{UNSPACED}]|(?:(?![{UNSPACED}])[\w'])+")
 SILENCE = bytes(2 * 24_000 * 2)
 
 
@@ -48,6 +48,7 @@ class Speaker:
     """What is said, when each word ends, and when live text had it."""
 
     recording: Clip
+    heard_as: dict[str, str]
     words: list[tuple[str, float]]
     file_text: str
     texts: dict[str, str] = field(default_factory=dict)
@@ -57,12 +58,12 @@ class Speaker:
 
 
 def plain(text: str) -> list[str]:
-    return re.findall(r"[\w']+", text.lower())
+    return WORD.findall(text.lower())
 
 
-def speaker_of(stack: Stack, recording: Clip) -> Speaker:
+def speaker_of(stack: Stack, recording: Clip, heard_as: dict[str, str]) -> Speaker:
     """Has the file transcribed, with its words' times."""
-    form = {"model": "base", "language": "en", "response_format": "verbose_json", "timestamp_granularities[]": "word"}
+    form = heard_as | {"response_format": "verbose_json", "timestamp_granularities[]": "word"}
     with recording.path.open("rb") as file:
         files = {"file": file}
         answer = httpx.post(
@@ -70,14 +71,16 @@ def speaker_of(stack: Stack, recording: Clip) -> Speaker:
         )
     body = answer.raise_for_status().json()
     timed = [(word, entry["end"]) for entry in body["words"] for word in plain(entry["word"])]
-    return Speaker(recording, timed, body["text"])
+    return Speaker(recording, heard_as, timed, body["text"])
 
 
 async def speak(stack: Stack, speaker: Speaker, begin: float) -> None:
     """Streams the recording in real time, from the moment `begin`, and listens until all turns have their text."""
     address = f"{stack.url.replace('http', 'ws', 1)}/v1/realtime?intent=transcription"
     async with connect(address, additional_headers=stack.bearer, max_size=None) as socket:
-        await socket.send(json.dumps({"type": "session.update", "session": SESSION}))
+        input = INPUT | {"transcription": speaker.heard_as}
+        session = {"type": "transcription", "audio": {"input": input}, "include": PARTIALS}
+        await socket.send(json.dumps({"type": "session.update", "session": session}))
         listening = asyncio.create_task(listen(socket, speaker, begin))
         sound, size = await asyncio.to_thread(_at_24_khz, speaker.recording), round(PIECE_SECONDS * 24_000) * 2
         sound += SILENCE
@@ -133,12 +136,13 @@ def latencies(speaker: Speaker, seen: list[tuple[str, float]]) -> list[float]:
     ]
 
 
-def measure(stack: Stack, spoken: list[Clip], count: int, folder: Path) -> list[str]:
+def measure(stack: Stack, spoken: list[Clip], count: int, folder: Path, heard_as: dict[str, str]) -> list[str]:
     """Returns a line of the table."""
     speakers = []
     for number in range(count):
         turned = spoken[number % len(spoken) :] + spoken[: number % len(spoken)]
-        speakers.append(speaker_of(stack, long_recording(turned, SECONDS, folder / f"{count}-{number}.wav")))
+        recording = long_recording(turned, SECONDS, folder / f"{count}-{number}.wav")
+        speakers.append(speaker_of(stack, recording, heard_as))
     before = _processor_seconds(stack)
     asyncio.run(_all(stack, speakers))
     used = _processor_seconds(stack) - before
@@ -182,7 +186,12 @@ def _processor_seconds(stack: Stack) -> float:
 
 
 def main() -> None:
-    counts = [int(text) for text in sys.argv[1:]] or [1, 4, 16]
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("speakers", type=int, nargs="*", default=[1, 4, 16])
+    parser.add_argument("--language", default="en")
+    parser.add_argument("--model", default="base")
+    wanted = parser.parse_args()
+    counts, heard_as = wanted.speakers, {"model": wanted.model, "language": wanted.language}
     print(machine())
     head = [
         "speakers",
@@ -196,12 +205,15 @@ def main() -> None:
         "CPU a second",
     ]
     with tempfile.TemporaryDirectory(prefix="wp-bench-") as folder:
-        stack = start(Path(folder), QUOTA_CONCURRENT=str(max(counts)))
+        models = ",".join(dict.fromkeys(["base", wanted.model]))
+        stack = start(Path(folder), QUOTA_CONCURRENT=str(max(counts)), WHISPER_MODELS=models)
         try:
-            rows = [measure(stack, clips(), count, Path(folder)) for count in counts]
+            spoken = clips(wanted.language)
+            rows = [measure(stack, spoken, count, Path(folder), heard_as) for count in counts]
         finally:
             stop(stack)
-    print_table(f"Latency of words, {SECONDS:.0f} s for each speaker, base on the CPU", head, rows)
+    title = f"Latency of words, {SECONDS:.0f} s for each speaker, {wanted.model} on the CPU, {wanted.language}"
+    print_table(title, head, rows)
 
 
 if __name__ == "__main__":

@@ -32,6 +32,7 @@ from tenants.access import EDIT, Actor  # noqa: E402
 from tenants.models import Tenant  # noqa: E402
 from transcription import search  # noqa: E402
 from transcription.models import Recording, Segment, Status, Transcription  # noqa: E402
+from transcription.models.search_entry import EDITION  # noqa: E402
 from transcription.search import lookup  # noqa: E402
 from transcription.search.folding import fold  # noqa: E402
 from transcription.search.tokens import lexemes  # noqa: E402
@@ -118,8 +119,9 @@ def _insert_rows(cursor: Any, tenant: Tenant) -> None:
     places = {"index": "n - 1", "start": "(n - 1) * 10", "end": "n * 10 - 1", "text": "line"}
     _copy(cursor, Segment, lines, places | {"tenant_id": "tenant", "transcription_id": "job"}, without=("id",))
     cursor.execute(
-        "INSERT INTO transcription_entry (recording_id, tenant_id, created_at, transcription_id, folded, tokens)"
-        " SELECT id, tenant, at, job, folded, tokens FROM given"
+        "INSERT INTO transcription_entry"
+        " (recording_id, tenant_id, created_at, transcription_id, folded, tokens, edition)"
+        f" SELECT id, tenant, at, job, folded, tokens, {EDITION} FROM given"
     )
     with scope.bound(tenant.id):
         recording.delete()

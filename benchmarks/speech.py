@@ -1,6 +1,6 @@
 """The speech that is measured: a folder of WAV or FLAC files with `refs.txt`, a line `NAME|TEXT` each.
 
-`SPEECH` names the folder. Without it the clips of pytest-audioeval serve, English only.
+`SPEECH` names the folder. Without it the clips of pytest-audioeval serve, three short ones in a language.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ class Sound:
         return len(self.pcm) / 32_000
 
 
-def clips() -> list[Clip]:
-    folder = Path(os.environ.get("SPEECH") or ROOT.parent / "shared" / "speech")
-    found = _with_references(folder) if (folder / "refs.txt").exists() else _of_package()
+def clips(language: str = "en") -> list[Clip]:
+    folder = Path(os.environ.get("SPEECH") or ROOT.parent / "shared" / ("speech" if language == "en" else language))
+    found = _with_references(folder) if (folder / "refs.txt").exists() else _of_package(language)
     return [Clip(path, text, len(pcm(path)) / 32_000) for path, text in found]
 
 
@@ -86,9 +86,9 @@ def _with_references(folder: Path) -> list[tuple[Path, str]]:
     return [(next(folder.glob(f"{name}.*")), text) for name, text in lines]
 
 
-def _of_package() -> list[tuple[Path, str]]:
+def _of_package(language: str) -> list[tuple[Path, str]]:
     package = importlib.util.find_spec("pytest_audioeval")
     assert package is not None
     assert package.submodule_search_locations
-    folder = Path(package.submodule_search_locations[0]) / "samples" / "audio" / "en"
+    folder = Path(package.submodule_search_locations[0]) / "samples" / "audio" / language
     return [(path, path.with_suffix(".txt").read_text()) for path in sorted(folder.glob("*.wav"))]

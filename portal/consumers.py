@@ -20,7 +20,7 @@ from channels.db import database_sync_to_async
 from channels.exceptions import StopConsumer
 from channels.generic.websocket import AsyncJsonWebsocketConsumer, AsyncWebsocketConsumer
 from channels.routing import URLRouter
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.http import Http404
 from django.urls import path, re_path
 from django.utils.translation import override
@@ -39,6 +39,7 @@ from transcription.models import Recording, Status, Transcription
 from transcription.options import engines
 from transcription.queue import eta, progress
 from transcription.strikes import redacted
+from transcription.transcripts import checks
 
 log = logging.getLogger(__name__)
 RECHECK_SECONDS = 3.0
@@ -239,13 +240,14 @@ class TranscriptionConsumer(TenantConsumer):
 
 
 class TranscriptConsumer(TenantConsumer):
-    """/ws/transcripts/<id>/: a finished transcript's revisions, and which members have its page open, and where.
+    """/ws/transcripts/<id>/: a finished transcript's revisions and checks, who has its page open, and where.
 
     Pages say where they are again and again, and forget who is silent: nothing is stored, so that a killed process
     leaves nobody behind. Names are those of the sessions, and programs hear none. No text passes here.
     """
 
     revision = -1
+    checked: dict[str, Any] | None = None
     name = ""
     may_edit = False
     last_places: deque[float]
@@ -286,6 +288,10 @@ class TranscriptConsumer(TenantConsumer):
             self.revision = event["revision"]
             await self.send_json({"type": "revision", "revision": self.revision})
 
+    async def checks_changed(self, _event: dict[str, Any]) -> None:
+        if (news := await self.news_of_checks()) is not None:
+            await self.send_json({"type": "checks", **news})
+
     async def comments_changed(self, _event: dict[str, Any]) -> None:
         await self.send_json({"type": "comments"})
 
@@ -308,6 +314,10 @@ class TranscriptConsumer(TenantConsumer):
         elif revision != self.revision:
             self.revision = revision
             await self.send_json({"type": "revision", "revision": revision})
+        if self.checked is None:
+            await self.news_of_checks()  # what the page was drawn with
+        else:
+            await self.checks_changed({})
 
     async def _tell(self, event: dict[str, Any]) -> None:
         if self.group:
@@ -323,9 +333,24 @@ class TranscriptConsumer(TenantConsumer):
     @database_sync_to_async
     def current_revision(self) -> int | None:
         with scope.bound(self.tenant_id):
-            rows = Transcription.objects.filter(seen(self.viewer, "recording"), recording__deleted_at=None)
-            rows = rows.filter(id=self.transcription_id)
-            return rows.filter(status=Status.COMPLETED).values_list("revision", flat=True).first()
+            return self._rows.values_list("revision", flat=True).first()
+
+    @database_sync_to_async
+    def news_of_checks(self) -> dict[str, Any] | None:
+        """Returns how much was checked, where that is not what was told; to programs without names."""
+        with scope.bound(self.tenant_id), override(self.scope.get("language") or "en"):
+            row = self._rows.first()
+            if row is None or row.checked == self.checked:
+                return None
+            self.checked = row.checked
+            state = checks.checked(row)
+            told = {"percent": state.percent, "words": state.words, "checked_words": state.count}
+            return told | ({"sentence": state.sentence, "account": state.account} if self.name else {})
+
+    @property
+    def _rows(self) -> QuerySet[Transcription]:
+        rows = Transcription.objects.filter(seen(self.viewer, "recording"), recording__deleted_at=None)
+        return rows.filter(id=self.transcription_id, status=Status.COMPLETED)
 
 
 FORGOTTEN_AFTER = 10

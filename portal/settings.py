@@ -85,6 +85,7 @@ INSTALLED_APPS = [
     "transcription.fetches",
     "transcription.uploads",
     "transcription.shares",
+    "transcription.exchange",
     "transcription.rules",
     "transcription.offboarding",
     "portal",
@@ -211,6 +212,9 @@ STORAGES = {
     "staticfiles": {"BACKEND": "portal.http.static_files.ModuleStorage"},
 }
 INCOMING_DIR = env.path("INCOMING_DIR", DATA / "incoming", "where uploads stream to before they are accepted")
+EXCHANGE_ROOT = env.text(
+    "EXCHANGE_ROOT", "", "folder with one for each tenant for watched files and exports; empty for none"
+)
 UPLOADS_DIR = env.path("UPLOADS_DIR", DATA / "uploads", "resumable uploads until whole; one folder for all hosts")
 STATIC_URL = "/static/"
 STATIC_ROOT = env.path("STATIC_ROOT", DATA / "static", "where collectstatic puts the portal's own files")
@@ -280,7 +284,7 @@ OUTBOUND_ALLOWED_NETWORKS = env.networks(
     "OUTBOUND_ALLOWED_NETWORKS", "", "private networks that webhooks and downloads by URL may reach, as in 10.1.0.0/16"
 )
 OUTBOUND_PLAIN_HTTP = env.items(
-    "OUTBOUND_PLAIN_HTTP", "downloads", "what may go over http:// too: downloads, webhooks, sign-in, or none"
+    "OUTBOUND_PLAIN_HTTP", "downloads", "what may go over http:// too: downloads, webhooks, sign-in, buckets, or none"
 )
 FETCH_SECONDS_LIMIT = env.integer("FETCH_SECONDS_LIMIT", 3600, "how long the download of one recording may take")
 

@@ -94,4 +94,4 @@ def suspension_text(tenant: Tenant) -> str:
 
 
 def _moment(moment: object) -> str:
-    return date_format(timezone.localtime(moment), "SHORT_DATETIME_FORMAT") + timezone.localtime(moment).strftime(" %Z")  # type: ignore[arg-type]
+    return date_format(timezone.localtime(moment), "DATETIME_FORMAT") + timezone.localtime(moment).strftime(" %Z")  # type: ignore[arg-type]

@@ -13,6 +13,7 @@ GROUPS = {
     "the product with Whisper base": {
         "tests/portal/api/test_audio_tracks.py",
         "tests/portal/api/test_audit.py",
+        "tests/portal/api/test_heard_again.py",
         "tests/portal/api/test_native.py",
         "tests/portal/api/test_openai_node.py",
         "tests/portal/api/test_openai_sdk.py",

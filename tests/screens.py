@@ -38,6 +38,7 @@ PAGES = {
     "voice": "/voice/",
     "shares": "/shares/",
     "rules": "/rules/",
+    "places": "/rules/places/",
     "new-rule": "/rules/new/",
     "webhooks": "/webhooks/",
     "usage": "/usage/",

@@ -14,7 +14,7 @@ from pyrage.x25519 import Identity
 from portal.backup import databases
 from portal.backup.errors import BackupError
 from portal.backup.folder import BackupFolder, Manifest, StoredObject
-from portal.backup.migrations import unknown_migrations
+from portal.backup.migrations import LAST_OF_THEM, squashed_in_part, unknown_migrations
 from portal.backup.sealing import unseal
 from portal.backup.verifying import opened_database, read_secrets
 from transcription.media import storage
@@ -66,6 +66,8 @@ def _require_fit(manifest: Manifest) -> None:
         raise BackupError(f"The backup is of {manifest.vendor}, and DATABASE_URL names {connection.vendor}.")
     if unknown := unknown_migrations(manifest.migrations):
         raise BackupError(f"The backup is of a later release, with {', '.join(unknown)}. Restore it with that one.")
+    if squashed_in_part(manifest.migrations):
+        raise BackupError(f"The backup is of a release before 2026-11-29: restore it with that one ({LAST_OF_THEM}).")
 
 
 def _require_room(replaces: bool) -> None:

@@ -28,7 +28,7 @@ from pydantic import ValidationError
 from portal.http import authentication, request_budget
 from portal.http.asgi import Message, Receive, Scope, Send
 from portal.http.outage import AWAY
-from portal.realtime import events
+from portal.realtime import events, live_metrics
 from portal.realtime.events import Append, Clear, Commit, Event, Session, Update
 from tenants.access import Actor, TenantMismatch
 from tenants.announcements import ReadingOnly
@@ -45,7 +45,7 @@ from transcription.live.passes import PassFailed, PassQueue
 from transcription.live.session import MOST_BEHIND_SECONDS, LiveSession, TurnChange
 from transcription.live.turn import STEP_SECONDS, Hearing, Turn
 from transcription.live.turns import TurnDetector
-from transcription.options import hotwords, tenant_defaults
+from transcription.options import engines, hotwords, tenant_defaults
 from transcription.options.options import TranscriptionOptions, codes_of
 
 log = logging.getLogger(__name__)
@@ -110,6 +110,7 @@ class RealtimeConsumer(AsyncWebsocketConsumer):
                 task.cancel()
             await self.passes.close()
             if self.tasks:
+                live_metrics.sessions.dec()
                 with suppress(Refusal, *AWAY):
                     await self.charge_unfinished(self.live.turns)
             if self.checking is not None:  # its thread goes on, and would count the session again
@@ -132,6 +133,7 @@ class RealtimeConsumer(AsyncWebsocketConsumer):
             return
         self.meter = Meter(self.actor)
         self.detector, self.live = _turns_of(self.session)
+        live_metrics.sessions.inc()
         await self.send_event(events.session_event("session.created", self.id, self.session, self.expires_at))
         self.tasks = (
             asyncio.create_task(self.guarded(self.keep_checking)),
@@ -205,9 +207,10 @@ class RealtimeConsumer(AsyncWebsocketConsumer):
             self.decoder = Decoder(wanted.format.type)
         if wanted.turn_detection != before.turn_detection:
             self.earlier_seconds += self.live.seconds
-            waiting = self.live.turns
+            waiting, language = self.live.turns, self.live.language
             self.detector, self.live = _turns_of(session)
             self.live.turns.extend(waiting)
+            self.live.language = language
 
     async def append(self, data: bytes) -> None:
         """Takes sound, once passes have caught up with what came before. Raises ValueError."""
@@ -251,8 +254,10 @@ class RealtimeConsumer(AsyncWebsocketConsumer):
             try:
                 result = await self.passes.run(turn.next_pass(self.hearing))
             except PassFailed as failed:
+                live_metrics.passes.labels("failed").inc()
                 await self.note_failure(turn, failed)
                 continue
+            live_metrics.passes.labels("heard").inc()
             if turn not in self.live.turns:  # cleared meanwhile
                 continue
             progress, is_done = turn.take(result)
@@ -301,6 +306,7 @@ class RealtimeConsumer(AsyncWebsocketConsumer):
     async def tell_lag(self) -> None:
         """Says how far the text is behind the sound, while it is, and once when it isn't any more."""
         behind = self.live.seconds_behind
+        live_metrics.behind.observe(behind)
         if behind >= LAG_SECONDS or self.was_behind:
             self.was_behind = behind >= LAG_SECONDS
             skipped = int(behind / STEP_SECONDS) if self.was_behind else 0
@@ -342,6 +348,7 @@ class RealtimeConsumer(AsyncWebsocketConsumer):
             await self.close(POLICY)
 
     async def end(self, refusal: Refusal) -> None:
+        live_metrics.count_refusal(refusal.event["error"]["code"])
         await self.send_event(refusal.event)
         await self.close(refusal.code)
 
@@ -399,7 +406,10 @@ class RealtimeConsumer(AsyncWebsocketConsumer):
         with override(self.scope.get("language") or "en"):
             sent = {"model": wanted.model, "language": wanted.language, "prompt": wanted.prompt}
             options = TranscriptionOptions.from_fields(sent | {"hotwords": hotwords.joined("\n".join(wanted.keywords))})
-        options = tenant_defaults.apply(options, actor.tenant, 0.0)
+            options = tenant_defaults.apply(options, actor.tenant, 0.0)
+            if not engines.may_serve(options.model):
+                message = _("No engine has the model “%(name)s” at the moment. Choose another one.")
+                raise InvalidOption("model", message % {"name": options.model}, "model_unavailable")
         languages = tuple(codes_of(options.languages))
         return Hearing(
             options.model, options.language, languages, options.prompt, options.hotwords, request_id.current()

@@ -289,6 +289,7 @@ class FilterForm(forms.Form):
     folder = forms.CharField(required=False, max_length=36)
     tag = forms.CharField(required=False, max_length=900)
     favourite = forms.ChoiceField(required=False, choices=[("", ""), ("1", _("Favourites"))])
+    held = forms.ChoiceField(required=False, choices=[("", ""), ("1", _("On legal hold"))])
     search = forms.CharField(required=False, max_length=200)
     status = forms.ChoiceField(required=False, choices=[("", _("Any status")), *Status.choices])
     checked = forms.ChoiceField(
@@ -300,7 +301,7 @@ class FilterForm(forms.Form):
     @property
     def wanted(self) -> Filter:
         """The choices that stand the check; those of people where people's are shown, of programs where theirs are."""
-        names = ["search", "folder", "status", "checked", "tag", "favourite"]
+        names = ["search", "folder", "status", "checked", "tag", "favourite", "held"]
         names += {PEOPLE: ["owner", "source"], PROGRAMS: ["key"]}.get(self.shown, [])
         chosen: dict[str, Any] = {name: self.chosen(name) for name in names}
         return Filter(**chosen, by="" if self.shown == EVERYBODY else self.shown)

@@ -89,7 +89,7 @@ def export(request: TenantRequest) -> StreamingHttpResponse | JsonResponse:
         return problem(400, str(invalid))
     if format not in WRITERS:
         raise Http404
-    chunks = stream(request.actor.tenant.id, zip_of(request.actor, many.every(rows), format))
+    chunks = stream(request.actor.tenant.id, zip_of(request.actor, many.every(request.actor, rows), format))
     disposition = content_disposition_header(True, "transcripts.zip") or "attachment"
     headers = {"Content-Disposition": disposition, "X-Accel-Buffering": "no"}
     return StreamingHttpResponse(chunks, content_type="application/zip", headers=headers)

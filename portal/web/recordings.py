@@ -21,7 +21,7 @@ from portal.http.outage import RETRY_HEADERS
 from portal.http.receiving import UploadRefused
 from portal.http.statuses import status_of
 from portal.http.uploads import Upload, received
-from portal.web import beside, shares
+from portal.web import beside, shares, views
 from portal.web.access import TenantRequest, member_required
 from portal.web.folders import library_context
 from portal.web.forms import OptionsForm, RehearingForm
@@ -36,7 +36,7 @@ from transcription import exports
 from transcription.errors import InvalidOption, Refused
 from transcription.folders import folders
 from transcription.intake import accept
-from transcription.library import read_audit, retention, tags
+from transcription.library import keeping, read_audit, retention, tags
 from transcription.library import recordings as library
 from transcription.library.filters import MOST_COUNTED, Filter
 from transcription.media.warnings import warnings_of
@@ -66,6 +66,7 @@ def index(request: TenantRequest) -> HttpResponse:
     context = _list_context(request)
     context |= choices(request.actor, context["filters"])
     context |= library_context(request.actor, context["filters"].wanted.folder)
+    context |= {"views": views.shown_to(request.actor)}
     context |= {"options": OptionsForm(tenant=request.actor.tenant)}
     context |= {"many_options": OptionsForm(tenant=request.actor.tenant, auto_id="many_%s")}
     return remember(request, render(request, "web/recordings.html", context), context["filters"])
@@ -208,6 +209,8 @@ def _page_context(actor: Actor, row: Recording, latest: Transcription | None, *,
         "source": library.source_of(actor, latest) if latest else None,
         "no_audio": retention.why_no_audio(row) if row.audio_deleted_at else "",
         "no_text": retention.why_no_text(latest) if latest and latest.text_deleted_at else "",
+        "audio_ends": keeping.audio_ends(row),
+        "text_ends": keeping.text_ends(row, latest),
         "checked": checks.checked(latest).sentence if latest else "",
         "may_have_picture": row.format in PICTURES and (original or not row.struck),
         "hears_redacted": bool(row.struck) and not original,

@@ -14,6 +14,8 @@ from portal.web.languages import language_choices
 from tenants.access import Actor
 from tenants.models import ApiKey, Member
 from transcription.errors import InvalidOption, Refused
+from transcription.exchange.models import Place
+from transcription.exports import WRITERS
 from transcription.folders import folders
 from transcription.models import Tag, Transcription, Way
 from transcription.rules.conditions import LONGEST_PATTERN, Channels
@@ -36,6 +38,7 @@ class Named:
         self.folders: Choices = _choices(shared, "name")
         self.tags: Choices = _choices(Tag.objects.filter(tenant=actor.tenant), "name")
         hooks = Endpoint.objects.filter(tenant=actor.tenant, deleted_at=None, only_by_rules=True)
+        self.places: Choices = _choices(Place.objects.filter(tenant=actor.tenant), "name")
         self.webhooks: Choices = [(str(one.id), one.description or one.host) for one in hooks]
 
     def conditions_of(self, rule: Rule) -> list[str]:
@@ -73,6 +76,9 @@ class Named:
         if "webhooks" in given:
             names = ", ".join(_name(self.webhooks, one) for one in given["webhooks"])
             found.append(_("tells: %(names)s") % {"names": names})
+        for one in given.get("deliveries", []):
+            what = {"formats": ", ".join(one["formats"]), "place": _name(self.places, one["place"])}
+            found.append(_("writes %(formats)s to %(place)s") % what)
         return found
 
 
@@ -116,8 +122,17 @@ class RuleForm(forms.Form):
     webhooks = forms.MultipleChoiceField(
         label=gettext_lazy("Tell these webhooks"), required=False, widget=forms.CheckboxSelectMultiple
     )
+    place = forms.ChoiceField(label=gettext_lazy("Write exports to"), required=False)
+    formats = forms.MultipleChoiceField(
+        label=gettext_lazy("Formats"),
+        choices=[(name, name) for name in WRITERS],
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+    )
     CONDITIONS = ("way", "key", "member", "folder", "file", "least_minutes", "most_minutes", "channels")
-    EFFECTS = ("put_in", "tags", "audio_days", "text_days", "webhooks")
+    EFFECTS = ("put_in", "tags", "audio_days", "text_days", "webhooks", "place", "formats")
+    ONLY_WITH = {"webhooks": "webhooks", "place": "place", "formats": "place"}
+    """Fields that are shown where another one has something to choose."""
 
     def __init__(self, named: Named, data: QueryDict | None = None, rule: Rule | None = None) -> None:
         super().__init__(data, initial=_initial(named, rule) if rule else None)
@@ -130,6 +145,9 @@ class RuleForm(forms.Form):
         self._offer("way", [any_one, *((way.value, str(way.label)) for way in Way)])
         self._offer("put_in", [("", _("Where it was sent to")), *named.folders])
         self._offer("webhooks", named.webhooks)
+        taken = rule.effects.get("deliveries", []) if rule else []
+        self._offer("place", [("", _("Nowhere")), *named.places] if named.places or taken else [])
+        self._more_deliveries = taken[1:]
 
     def _offer(self, name: str, choices: Choices, taken: str | None = None) -> None:
         """Offers what was taken, too, where it is gone."""
@@ -142,8 +160,10 @@ class RuleForm(forms.Form):
 
     @property
     def effect_fields(self) -> list[forms.BoundField]:
-        shown = [name for name in self.EFFECTS if name != "webhooks" or self["webhooks"].field.choices]  # type: ignore[attr-defined]
-        return [self[name] for name in shown]
+        def has_choice(name: str) -> bool:
+            return name not in self.ONLY_WITH or bool(self.fields[self.ONLY_WITH[name]].choices)  # type: ignore[attr-defined]
+
+        return [self[name] for name in self.EFFECTS if has_choice(name)]
 
     @property
     def conditions(self) -> dict[str, Any]:
@@ -157,7 +177,10 @@ class RuleForm(forms.Form):
     def effects(self) -> dict[str, Any]:
         given = {name: self.cleaned_data[name] for name in ("audio_days", "text_days", "webhooks")}
         tags = [name.strip() for name in self.cleaned_data["tags"].split(",") if name.strip()]
-        return given | {"tags": tags, "folder": self.cleaned_data["put_in"], "options": self._options}
+        place, formats = self.cleaned_data["place"], self.cleaned_data["formats"]
+        chosen = [{"place": place, "formats": formats}] if place else []
+        given |= {"tags": tags, "folder": self.cleaned_data["put_in"], "options": self._options}
+        return given | {"deliveries": [*chosen, *self._more_deliveries]}
 
     @property
     def _options(self) -> dict[str, Any]:
@@ -179,6 +202,8 @@ def _initial(named: Named, rule: Rule) -> dict[str, Any]:
     given = {name: rule.effects[name] for name in ("audio_days", "text_days", "webhooks") if name in rule.effects}
     known = dict(named.tags)
     names = [known[one] for one in rule.effects.get("tags", []) if one in known]
+    for one in rule.effects.get("deliveries", [])[:1]:
+        given |= one
     return found | given | {"tags": ", ".join(names), "put_in": rule.effects.get("folder", "")}
 
 

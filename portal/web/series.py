@@ -72,7 +72,9 @@ def preview(request: TenantRequest) -> JsonResponse:
         return problem(400, str(invalid))
     except ValueError:
         raise Http404 from None
-    seen = series.preview(request.actor, filters.wanted, rule, after, 0 if body.get("bare") is True else MOST_SHOWN)
+    seen = series.preview(
+        request.actor, filters.wanted, rule, after, 0 if body.get("bare") is True else MOST_SHOWN, original=True
+    )
     answer: dict[str, Any] = {"found": [_fields(one) for one in seen.found], "looked": seen.looked}
     answer |= {"cursor": str(seen.cursor) if seen.cursor else None}
     answer |= {"terms": rule.tag} if isinstance(rule, Correction) else {}

@@ -260,6 +260,7 @@ PAGE_STRINGS: dict[str, Promise] = {
     "walk_done": _("Everything is checked."),
     "walk_rest": _("Go on with the rest ({number})"),
     "walk_skipped": _("Go through what you skipped ({number})"),
+    "walk_elsewhere": _("Somebody else checked that passage."),
     "walk_learned": _("In the terms: “{right}” for “{wrong}”."),
     "walk_forgotten": _("No term replaces “{wrong}” any more."),
     "walk_fixed": _("Fixed everywhere."),

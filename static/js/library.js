@@ -9,6 +9,10 @@ import { UploadQueue } from "./uploads.js";
 
 const list = new RecordingList(find(document, "[data-library]", HTMLElement));
 new Selection(list);
+const saved = find(document, "[data-save-view]", HTMLFormElement);
+saved.addEventListener("submit", () => {
+  find(saved, "[name=query]", HTMLInputElement).value = String(new URLSearchParams(list.filters));
+});
 /** @type {HTMLElement | null} */
 const card = document.querySelector("[data-new]");
 

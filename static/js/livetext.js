@@ -14,7 +14,9 @@ const SHOWN_IN_CAPTIONS = 2;
 const FINAL = new Set([1008, 4401, 4409]); // trying again would change nothing
 const KEPT = "live-text";
 
-/** @typedef {{type: string, item_id?: string, delta?: string, partial?: string, transcript?: string, lag_seconds?: number}} Event */
+const NOTHING_LEFT = "input_audio_buffer_commit_empty"; // the microphone went off while nobody spoke
+
+/** @typedef {{type: string, item_id?: string, delta?: string, partial?: string, transcript?: string, lag_seconds?: number, error?: {code: string, message: string}}} Event */
 /** @typedef {{node: HTMLElement, firm: HTMLElement, partial: HTMLElement}} Line */
 
 export class LiveText {
@@ -26,14 +28,16 @@ export class LiveText {
   #captions = null;
   /** @type {Map<string, Line>} */
   #lines = new Map();
+  /** Why the server ends, or can't do what was chosen. */
+  #refusal = "";
   paused = false;
 
   /**
    * @param {HTMLElement} panel
-   * @param {() => string} language the code that the recording is to be heard in, or nothing
+   * @param {() => {language: string, model: string}} chosen how the recording is to be heard; empty texts for the usual
    */
-  constructor(panel, language) {
-    this.language = language;
+  constructor(panel, chosen) {
+    this.chosen = chosen;
     this.area = find(panel, "[data-livetext]", HTMLElement);
     this.lines = find(panel, "[data-livetext-lines]", HTMLElement);
     this.note = find(panel, "[data-livetext-note]", HTMLElement);
@@ -89,6 +93,13 @@ export class LiveText {
     this.#captions = null;
   }
 
+  /** Another language or model was chosen: what comes from now on is heard so. */
+  update() {
+    this.#refusal = "";
+    if (this.#socket?.readyState === WebSocket.OPEN) this.#socket.send(JSON.stringify(this.#session()));
+    else this.#open();
+  }
+
   #choose() {
     const { checked } = this.wanted;
     keep(checked ? "on" : "off");
@@ -109,20 +120,22 @@ export class LiveText {
     if (!this.#sound || !this.wanted.checked || this.#socket) return;
     const socket = new WebSocket(`${socketAddress(PATH)}&intent=transcription`);
     this.#socket = socket;
+    this.#refusal = "";
     socket.addEventListener("open", () => socket.send(JSON.stringify(this.#session())));
     socket.addEventListener("message", (event) => this.#hear(JSON.parse(event.data)));
     socket.addEventListener("close", ({ code }) => {
       if (this.#socket !== socket) return;
       this.#socket = null;
       if (!this.#sound) return;
-      this.#say("live_away");
+      if (this.#refusal) this.note.textContent = this.#refusal;
+      else this.#say("live_away");
       if (!FINAL.has(code)) setTimeout(() => this.#open(), RETRY);
     });
   }
 
   #session() {
-    const language = this.language();
-    const input = { transcription: language ? { language } : {} };
+    const { language, model } = this.chosen();
+    const input = { transcription: { language: language || null, model } };
     const include = ["item.input_audio_transcription.partial"];
     return { type: "session.update", session: { type: "transcription", audio: { input }, include } };
   }
@@ -137,8 +150,12 @@ export class LiveText {
   }
 
   /** @param {Event} event */
-  #hear({ type, item_id, delta, partial, transcript, lag_seconds }) {
+  #hear({ type, item_id, delta, partial, transcript, lag_seconds, error }) {
     if (type === "session.updated") this.note.textContent = "";
+    if (type === "error" && error && error.code !== NOTHING_LEFT) {
+      this.#refusal = error.message;
+      this.note.textContent = error.message;
+    }
     if (type === "input_audio_buffer.lag") {
       if (lag_seconds) this.#say("live_lag", { seconds: Math.round(lag_seconds) });
       else this.note.textContent = "";

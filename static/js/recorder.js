@@ -44,8 +44,19 @@ export class Recorder {
     this.find = (name) => find(this.panel, `[data-recorder-${name}]`, HTMLElement);
     this.audio = find(this.panel, "[data-recorder-audio]", HTMLAudioElement);
     this.level = new Level(find(this.panel, "[data-recorder-level]", HTMLCanvasElement));
-    const language = find(card, "[name=language]", HTMLSelectElement);
-    this.live = new LiveText(this.panel, () => language.value);
+    this.chosen = find(card, "[name=language]", HTMLSelectElement);
+    this.language = find(this.panel, "[data-recorder-language]", HTMLSelectElement);
+    const model = find(card, "[name=model]", HTMLSelectElement);
+    this.live = new LiveText(this.panel, () => ({ language: this.chosen.value, model: model.value }));
+    this.language.addEventListener("change", () => {
+      this.chosen.value = this.language.value;
+      this.chosen.dispatchEvent(new Event("change", { bubbles: true }));
+    });
+    for (const menu of [this.chosen, model])
+      menu.addEventListener("change", () => {
+        this.#offerLanguages();
+        this.live.update();
+      });
     if (mayRecord()) this.#watch();
     else this.#unavailable(data(card, "micUnavailable"));
   }
@@ -60,6 +71,12 @@ export class Recorder {
       if (this.#session && !this.#session.file) event.preventDefault();
     });
     this.#offerLeftBehind();
+  }
+
+  /** The recorder's menu has what the form's has: it is one choice. */
+  #offerLanguages() {
+    this.language.replaceChildren(...[...this.chosen.options].map((option) => option.cloneNode(true)));
+    this.language.value = this.chosen.value;
   }
 
   /** @param {string} why */
@@ -81,6 +98,7 @@ export class Recorder {
     session.media.start(CHUNK);
     this.level.paused = false;
     this.panel.hidden = false;
+    this.#offerLanguages();
     this.#show("recording");
     this.level.start(stream);
     this.live.start(stream);
@@ -187,7 +205,7 @@ export class Recorder {
   #show(state) {
     this.panel.className = `recorder is-${state}`;
     const live = state !== "ready";
-    for (const name of ["live", "level", "pause", "stop"]) this.find(name).hidden = !live;
+    for (const name of ["live", "level", "language", "pause", "stop"]) this.find(name).hidden = !live;
     for (const name of ["audio", "send", "discard"]) this.find(name).hidden = live;
     const pause = this.find("pause");
     setIcon(pause, state === "paused" ? "mic" : "pause");

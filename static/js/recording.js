@@ -22,7 +22,7 @@ import { Subtitles } from "./subtitles.js";
 import { Times } from "./times.js";
 import { Together } from "./together.js";
 import { Transcript } from "./transcript.js";
-import { Walk } from "./walk.js";
+import { showChecked, Walk } from "./walk.js";
 
 /** @import { Doing } from "./keys.js" */
 
@@ -99,6 +99,7 @@ function textDoings(root, transcript, player) {
   const shown = list.dataset.revision === undefined ? null : new Changes(transcript);
   const together = shown && new Together(find(root, "[data-present]", HTMLElement), transcript, shown);
   if (together) open.push(together);
+  if (together) together.onChecks = ({ sentence }) => showChecked(sentence);
   const changes = list.dataset.segments === undefined ? null : shown;
   if (changes) {
     const editor = new Editor(list, transcript, changes, player);
@@ -121,6 +122,7 @@ function textDoings(root, transcript, player) {
     const walk = new Walk(find(root, "[data-walk]", HTMLElement), changes, player, rehearing);
     const openWalk = () => editor.settled().then(() => walk.start());
     root.querySelector("[data-walk-start]")?.addEventListener("click", openWalk);
+    if (together) together.onChecks = (checked) => walk.follow(checked);
     open.push(walk);
     doings.proofread = { run: openWalk };
     Object.assign(doings, editor.doings, { times: { run: openTimes }, replace: { run: openReplacer } });

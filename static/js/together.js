@@ -15,9 +15,10 @@ const COLOURS = 8;
 
 /** @import { Changes } from "./changes.js" */
 /** @import { Transcript } from "./transcript.js" */
+/** @import { Checked } from "./walk.js" */
 /** @typedef {{type: "here", page: string, user: number, name: string, own: boolean, segment: number | null, typing: boolean}} Here */
 /** @typedef {Here & {heard: number}} Person */
-/** @typedef {Here | {type: "gone", page: string} | {type: "ask"} | {type: "comments"} | {type: "revision", revision: number}} Message */
+/** @typedef {Here | {type: "gone", page: string} | {type: "ask"} | {type: "comments"} | ({type: "checks"} & Checked) | {type: "revision", revision: number}} Message */
 
 export class Together {
   /** @type {Map<string, Person>} by page */
@@ -82,6 +83,9 @@ export class Together {
     return [...this.#people.values()].find((person) => person.typing && person.segment === index)?.name;
   }
 
+  /** Somebody checked something. @param {Checked} _checked */
+  onChecks = (_checked) => {};
+
   /** What is said about the recording changed. */
   onComments = () => {};
 
@@ -90,6 +94,8 @@ export class Together {
     if (message.type === "revision") {
       this.#revision = Math.max(this.#revision, message.revision);
       this.#follow();
+    } else if (message.type === "checks") {
+      this.onChecks(message);
     } else if (message.type === "comments") {
       this.onComments();
     } else if (message.type === "ask") {

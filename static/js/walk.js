@@ -51,6 +51,10 @@ export class Walk {
   #alike = null;
   /** @type {Offer[]} */
   #terms = [];
+  /** @type {Checked | null} what was told last */
+  #checked = null;
+  /** @type {Checked | null} */
+  #checkedMeanwhile = null;
   /** @type {Set<string>} */
   #skipped = new Set();
 
@@ -360,6 +364,21 @@ export class Walk {
     this.#show();
   }
 
+  /** Somebody checked something: perhaps on another page, whose passages are left out here then. @param {Checked} checked */
+  async follow(checked) {
+    showChecked(checked.sentence);
+    if (this.root.hidden) return;
+    if (this.#busy) {
+      this.#checkedMeanwhile = checked;
+      return;
+    }
+    if (isSame(checked, this.#checked) || this.#isTyped) return;
+    const passage = this.#passage;
+    await this.#again(passage ?? undefined);
+    const isLeftOut = passage && (!this.#passage || key(this.#passage) !== key(passage));
+    if (isLeftOut) toast(text("walk_elsewhere"));
+  }
+
   /** Somebody corrects the text beside the panel, or undoes something there. */
   #changedElsewhere() {
     if (this.root.hidden || this.#busy) return;
@@ -429,6 +448,9 @@ export class Walk {
       return null;
     } finally {
       this.#busy = false;
+      const meanwhile = this.#checkedMeanwhile;
+      this.#checkedMeanwhile = null;
+      if (meanwhile) setTimeout(() => this.follow(meanwhile)); // once what was sent has had its effect
     }
   }
 
@@ -453,16 +475,15 @@ export class Walk {
   }
 
   /** @param {Checked} checked */
-  #tell({ percent, sentence, account }) {
+  #tell(checked) {
+    const { percent, sentence, account } = checked;
+    this.#checked = checked;
     find(this.root, "[data-walk-progress]", HTMLProgressElement).value = percent;
     find(this.root, "[data-walk-checked]", HTMLElement).textContent = text("walk_checked", { percent });
     find(this.root, "[data-walk-account]", HTMLElement).replaceChildren(
       ...account.map((line) => element("li", {}, line)),
     );
-    for (const shown of document.querySelectorAll("[data-checked]")) {
-      shown.textContent = sentence;
-      shown.toggleAttribute("hidden", !sentence);
-    }
+    showChecked(sentence);
   }
 
   /** @param {number | null} index */
@@ -484,6 +505,25 @@ export class Walk {
     if (shown) CSS.highlights?.set("walk-passage", new Highlight(rangeOf(shown, passage.from, passage.to)));
     item.scrollIntoView({ block: "center" });
   }
+}
+
+/**
+ * Says above the transcript how much was checked, and by whom.
+ * @param {string} sentence
+ */
+export function showChecked(sentence) {
+  for (const shown of document.querySelectorAll("[data-checked]")) {
+    shown.textContent = sentence;
+    shown.toggleAttribute("hidden", !sentence);
+  }
+}
+
+/**
+ * @param {Checked} one
+ * @param {Checked | null} other
+ */
+function isSame(one, other) {
+  return other !== null && one.percent === other.percent && one.account.join() === other.account.join();
 }
 
 /** @param {Passage} passage */

@@ -122,7 +122,7 @@ class TenantAdmin(Transfers, admin.ModelAdmin):
     of_tenant = "pk"
     list_display = ("name", "is_active", "plan", "people", "used_this_month", "stored", "created_at")
     list_filter = ("is_active", ("suspended_from", admin.EmptyFieldListFilter), "quota__plan")
-    actions = ("assign_plan",)
+    actions = ("assign_plan", "archive_or_delete")
     search_fields = ("name", "members__user__email")
     inlines = (QuotaInline, MemberInline, AllowedDomainInline, IdentityProviderInline, ApiKeyInline)
     change_form_template = "admin/tenants/tenant/change_form.html"
@@ -231,6 +231,17 @@ class TenantAdmin(Transfers, admin.ModelAdmin):
             "shown": shown,
         }
         return TemplateResponse(request, "admin/tenants/plan/assign.html", context)
+
+    @admin.action(description=_("Archive or delete the selected tenant…"), permissions=["delete_all"])
+    def archive_or_delete(self, request: HttpRequest, tenants: QuerySet[Tenant]) -> HttpResponse | None:
+        """Leads to the page that archives and erases one, which asks for its name."""
+        if len(chosen := list(tenants[:2])) == 1:
+            return HttpResponseRedirect(reverse("admin:offboarding_delete_tenant", args=[chosen[0].pk]))
+        self.message_user(request, gettext("Choose one tenant: each is confirmed by its name."), messages.WARNING)
+        return None
+
+    def has_delete_all_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("tenants.delete_tenant")
 
     @admin.display(description=_("plan"), ordering="quota__plan__name")
     def plan(self, tenant: Tenant) -> str:

@@ -40,6 +40,14 @@ def test_two_people_work_on_one_transcript(
     line = "[data-index='0'] .segment__text"
 
     expect(page.locator("[data-present]")).to_contain_text("Bob")
+    for one in (his, page):
+        one.get_by_role("button", name="Proofread").click()
+        expect(one.get_by_label("Text of the passage")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(his.locator(".toast", has_text="Somebody else checked that passage.")).to_be_visible()
+    expect(his.locator("[data-checked]")).to_contain_text("Checked")
+    for one in (his, page):
+        one.locator("[data-walk-close]").first.click()
     type_into(his, "A brown fox, says Bob.")
     expect(page.locator("[data-index='0'] .segment__person")).to_contain_text("Bob is typing here.")
     page.locator("[data-index='0'] [data-edit]").click()

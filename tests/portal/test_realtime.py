@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 from asgiref.sync import sync_to_async
 from asgiref.testing import ApplicationCommunicator
+from django.test import override_settings
+from prometheus_client import REGISTRY
 
 from portal.asgi import application
 from portal.realtime import consumer
@@ -19,10 +21,12 @@ from tenants.models import ApiKey, KeyScope, LedgerEntry, Quota, Tenant, UsageMo
 from tenants.quota import QuotaExceeded
 from tests.conftest import Character
 from tests.portal.http.test_uploads import signed_in
+from tests.portal.ops.conftest import condition
 from transcription.live import admission
 from transcription.live.admission import Meter
 from transcription.live.agreement import Heard
 from transcription.live.passes import PassResult, PassSource
+from transcription.options import engines, offered_models
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -213,6 +217,30 @@ async def test_what_makes_no_sense_is_answered_and_the_session_goes_on(
     await program.say({"type": "input_audio_buffer.clear"})
     assert (await program.hear())["type"] == "input_audio_buffer.cleared"
     await program.hang_up()
+
+
+async def test_a_model_that_no_engine_has_is_refused_and_what_was_refused_is_counted(alice: Character) -> None:
+    program = Program(alice.bearer)
+    await program.open()
+    await sync_to_async(engines.report)("gpu0", condition(), workers_alive=1, workers_wanted=1)
+    with override_settings(WHISPER_MODELS=["base", "small"]):
+        offered_models.offered_models.cache_clear()
+        wanted = {"input": {"transcription": {"model": "small"}}}
+        await program.say({"type": "session.update", "session": {"type": "transcription", "audio": wanted}})
+        event = await program.hear()
+    offered_models.offered_models.cache_clear()
+    assert (event["type"], event["error"]["code"]) == ("error", "model_unavailable")
+    assert "small" in event["error"]["message"]
+    assert metric("portal_live_sessions_open") == 1
+    await program.hang_up()
+    before = metric("portal_live_refused_total", code="invalid_api_key")
+    assert await refusal(Program({"Authorization": "Bearer wp_wrong"})) == ("invalid_api_key", 4401)
+    assert metric("portal_live_refused_total", code="invalid_api_key") == before + 1
+    assert metric("portal_live_sessions_open") == 0
+
+
+def metric(name: str, **labels: str) -> float:
+    return REGISTRY.get_sample_value(name, labels) or 0.0
 
 
 async def test_a_flood_of_nonsense_closes_the_socket(alice: Character) -> None:

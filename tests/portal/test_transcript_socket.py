@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from asgiref.sync import sync_to_async
 from channels.layers import get_channel_layer
-from django.test import Client
+from django.test import AsyncClient, Client
 
 from portal import consumers
 from tenants import scope
@@ -23,7 +23,7 @@ from transcription.library import moving
 from transcription.models import Recording, Transcription
 from transcription.queue import progress
 from transcription.strikes import MASK
-from transcription.transcripts import editing, striking
+from transcription.transcripts import editing, proofreading, striking
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -109,6 +109,37 @@ async def test_a_correction_is_told_at_once_and_once(alice: Character, bob: Char
     await correct(alice, row, "Good evening.")
     assert await heard(his, "revision") == {"type": "revision", "revision": 1}
     await his.hang_up()
+
+
+async def test_what_is_checked_is_told_at_once_and_programs_hear_no_name(
+    alice: Character, bob: Character, row: Transcription, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    his, theirs = await socket_of(bob, path_of(row)), await program_of(alice, path_of(row))
+    for one in (his, theirs):
+        assert (await heard(one, "revision"))["revision"] == 0
+    await check(alice, row, 0)
+    told = await heard(his, "checks")
+    assert (told["checked_words"], told["sentence"]) == (2, f"Checked {told['percent']} % by alice@acme.example")
+    assert await heard(theirs, "checks") == {name: told[name] for name in ("type", "percent", "words", "checked_words")}
+    monkeypatch.setattr(progress, "_publish", lambda _messages: None)
+    await check(alice, row, 0, is_right=False)
+    assert (await heard(his, "checks"))["sentence"] == ""
+    for one in (his, theirs):
+        await one.hang_up()
+
+
+async def program_of(who: Character, path: str) -> Socket:
+    answer = await AsyncClient().post("/api/v1/socket-tickets", headers=who.bearer)
+    socket = Socket(f"{path}?ticket={answer.json()['ticket']}")
+    assert await socket.connect()
+    return socket
+
+
+@sync_to_async
+def check(who: Character, row: Transcription, index: int, is_right: bool = True) -> None:
+    with scope.bound(who.tenant.id):
+        mark = proofreading.check if is_right else proofreading.uncheck
+        mark(who.actor, row.id, index, 0, None, {"*"})
 
 
 async def test_who_only_reads_hears_that_something_was_said_and_no_word_of_it(

@@ -29,16 +29,17 @@ class Filter:
 
     `folder` is the id of one, or NO_FOLDER. `search` is a part of the name or of a tag's, or words of name and text
     (search/). `tag` has names of tags, with commas between them; `favourite`, whatever it is, asks for the actor's
-    favourites. `by` is who added them: PEOPLE, or PROGRAMS with a key; `key` is the id of that key, and `owner` the
-    person's e-mail address. `status`, `model` and `language` apply to the latest transcription, and so does `checked`:
-    TO_CHECK, where something of a text is left to be proofread, or CHECKED, where nothing is. `created_after` is
-    inclusive, `created_before` exclusive.
+    favourites, and `held` for what is on legal hold. `by` is who added them: PEOPLE, or PROGRAMS with a key; `key` is
+    the id of that key, and `owner` the person's e-mail address. `status`, `model` and `language` apply to the latest
+    transcription, and so does `checked`: TO_CHECK, where something of a text is left to be proofread, or CHECKED, where
+    nothing is. `created_after` is inclusive, `created_before` exclusive.
     """
 
     search: str = ""
     folder: str = ""
     tag: str = ""
     favourite: str = ""
+    held: str = ""
     status: str = ""
     by: str = ""
     key: str = ""
@@ -71,8 +72,9 @@ class Filter:
             Q(id__in=tagged),
         )
         first, *others = (rows.order_by().filter(way).values_list("id", flat=True) for way in ways)
-        found = list(first.union(*others, all=True)[: MOST_COUNTED + 1])
-        if len(found) <= MOST_COUNTED:
+        most = len(ways) * MOST_COUNTED  # as a row may match in each way
+        found = list(first.union(*others, all=True)[: most + 1])
+        if len(found) <= most and len(set(found)) <= MOST_COUNTED:
             return rows.filter(id__among=set(found)), False
         by_row = Q(search.is_matching(actor.tenant.id, terms))
         return rows.filter(by_row | named | Q(id__in=tagged)), True
@@ -96,6 +98,8 @@ class Filter:
         if self.favourite:
             own = Favourite.objects.filter(tenant=tenant_id, user=actor.user)
             rows = rows.filter(id__in=own.values("recording"))
+        if self.held:
+            rows = rows.exclude(held_at=None)
         if self.source:
             rows = rows.filter(source=self.source)
         if self.created_after is not None:

@@ -17,6 +17,7 @@ from django.http import Http404
 
 from tenants.access import Actor
 from transcription.errors import InvalidOption, Refused
+from transcription.folders.visibility import seen
 from transcription.library import moving, recordings, tags
 from transcription.models import Folder, Recording, Tag
 from transcription.search import Cursor
@@ -107,10 +108,13 @@ def move(actor: Actor, rows: QuerySet[Recording], after: Cursor | None, into: Fo
     return part
 
 
-def every(rows: QuerySet[Recording]) -> Iterator[Recording]:
-    """Yields the rows, newest first, and holds MOST of them at most."""
+def every(actor: Actor, rows: QuerySet[Recording]) -> Iterator[Recording]:
+    """Yields the rows, newest first, and holds MOST of them at most.
+
+    What the actor no longer sees when its page is read is left out: whoever reads slowly reads for hours.
+    """
     after: Cursor | None = None
-    while found := page(rows, after, MOST):
+    while found := page(rows.filter(seen(actor)), after, MOST):
         yield from found
         after = Cursor(found[-1].created_at, found[-1].id)
 

@@ -1,9 +1,8 @@
 """Retention: each tenant's audio is deleted some days after its upload, its text some days after it was finished.
 
-A recording to which a rule gave days of its own is kept for these, be they fewer or more than the tenant's.
-Recordings with unfinished transcriptions and those on legal hold are skipped; those in the bin are not. Rows are
-changed before media is deleted: a crash in between leaves media without a row, which the sweeper deletes. The ledger is
-kept.
+How many days, the tenant says, or the recording's folder, tags or rule: transcription.library.clocks. Recordings with
+unfinished transcriptions and those on legal hold are skipped; those in the bin are not. Rows are changed before media
+is deleted: a crash in between leaves media without a row, which the sweeper deletes. The ledger is kept.
 """
 
 from __future__ import annotations
@@ -25,7 +24,8 @@ from tenants import audit, quota, scope
 from tenants.access import system_actor
 from tenants.models import Tenant
 from transcription import search, tenant_lock
-from transcription.library import recordings, videos
+from transcription.library import clocks, recordings, videos
+from transcription.library.clocks import Clock
 from transcription.media import storage
 from transcription.models import (
     Attempt,
@@ -45,14 +45,13 @@ from transcription.strikes import copies
 log = logging.getLogger(__name__)
 BATCH = 200
 STRANDED = timedelta(days=30)
-AUDIO, TEXT = "keeps_audio_days", "keeps_text_days"
 OVER = (Status.COMPLETED, Status.FAILED, Status.CANCELLED)
 
 
 def delete_old_audio() -> int:
     """Deletes the audio of recordings older than their tenants keep it; returns the number of recordings."""
-    tenants = _keeping_for_days("audio_retention_days", AUDIO)
-    return _for_each(tenants, lambda tenant: (_delete_audio(tenant, row_id) for row_id in _ids(_old_audio(tenant))))
+    tenants = clocks.tenants_with(clocks.AUDIO)
+    return _for_each(tenants, lambda tenant: (_delete_audio(tenant, row_id) for row_id in _ids(old_audio(tenant))))
 
 
 def delete_old_text() -> int:
@@ -60,13 +59,13 @@ def delete_old_text() -> int:
 
     Failed and cancelled ones may have text of their first windows. Returns the number of transcriptions.
     """
-    tenants = _keeping_for_days("text_retention_days", TEXT)
-    return _for_each(tenants, lambda tenant: (_delete_text(tenant, row_id) for row_id in _ids(_old_text(tenant))))
+    tenants = clocks.tenants_with(clocks.TEXT)
+    return _for_each(tenants, lambda tenant: (_delete_text(tenant, row_id) for row_id in _ids(old_text(tenant))))
 
 
 def remove_empty() -> int:
-    """Removes recordings without audio and text whose both are kept for some days only; returns their number."""
-    tenants = _keeping_for_days("audio_retention_days", AUDIO) & _keeping_for_days("text_retention_days", TEXT)
+    """Removes recordings without audio and text for which both are limited; returns their number."""
+    tenants = clocks.tenants_with(clocks.AUDIO) & clocks.tenants_with(clocks.TEXT)
     return _for_each(tenants, lambda tenant: (_purge(tenant, row_id) for row_id in _ids(_empty(tenant))))
 
 
@@ -82,28 +81,6 @@ def stranded_before() -> datetime:
     It doesn't depend on the tenant's retention, so that a tenant that is inactive for an hour loses nothing.
     """
     return timezone.now() - STRANDED
-
-
-def _keeping_for_days(usual: str, own: str) -> QuerySet[Tenant]:
-    """Returns the tenants that keep something for some days only, or some of it."""
-    with scope.across_tenants("retention looks at every tenant"):
-        ruled = Recording.objects.filter(tenant=OuterRef("id"), **{f"{own}__isnull": False})
-        return Tenant.objects.filter(Q(**{f"{usual}__isnull": False}) | Exists(ruled))
-
-
-def _is_old(tenant: Tenant, usual: int | None, own: str, moment: str, recording: str = "") -> Q:
-    """Selects what is older than it is kept: by its recording's `own` days, else by the tenant's `usual` ones.
-
-    `recording` is the path from the rows to their recordings.
-    """
-    now, path = timezone.now(), f"{recording}{own}"
-    days = Recording.objects.filter(tenant=tenant, **{f"{own}__isnull": False}).values_list(own, flat=True)
-    old = Q(pk__in=[])
-    for number in days.order_by(own).distinct():
-        old |= Q(**{path: number, f"{moment}__lt": now - timedelta(days=number or 0)})
-    if usual is not None:
-        old |= Q(**{f"{path}__isnull": True, f"{moment}__lt": now - timedelta(days=usual)})
-    return old
 
 
 def _for_each(tenants: QuerySet[Tenant], steps: Callable[[Tenant], Iterable[bool]]) -> int:
@@ -131,11 +108,16 @@ def why_no_audio(recording: Recording) -> str:
     """Returns a sentence for people about audio that retention deleted."""
     return _why(
         recording.audio_deleted_at,
-        recording.tenant.audio_retention_days if recording.keeps_audio_days is None else recording.keeps_audio_days,
+        clocks.deciding(recording, clocks.AUDIO),
         _("The audio was deleted on %(date)s, as your organisation decided."),
         lambda days: ngettext(
             "The audio was deleted on %(date)s: your organisation keeps audio for %(days)d day.",
             "The audio was deleted on %(date)s: your organisation keeps audio for %(days)d days.",
+            days,
+        ),
+        lambda days: ngettext(
+            "The audio was deleted on %(date)s: “%(name)s” keeps audio for %(days)d day.",
+            "The audio was deleted on %(date)s: “%(name)s” keeps audio for %(days)d days.",
             days,
         ),
     )
@@ -153,41 +135,56 @@ def require_text(row: Transcription) -> None:
 
 def why_no_text(row: Transcription) -> str:
     """Returns a sentence for people about text that retention deleted."""
-    own = row.recording.keeps_text_days
     return _why(
         row.text_deleted_at,
-        row.tenant.text_retention_days if own is None else own,
+        clocks.deciding(row.recording, clocks.TEXT),
         _("The text was deleted on %(date)s, as your organisation decided."),
         lambda days: ngettext(
             "The text was deleted on %(date)s: your organisation keeps text for %(days)d day.",
             "The text was deleted on %(date)s: your organisation keeps text for %(days)d days.",
             days,
         ),
+        lambda days: ngettext(
+            "The text was deleted on %(date)s: “%(name)s” keeps text for %(days)d day.",
+            "The text was deleted on %(date)s: “%(name)s” keeps text for %(days)d days.",
+            days,
+        ),
     )
 
 
-def _why(moment: datetime | None, days: int | None, plain: str, counted: Callable[[int], str]) -> str:
+def _why(
+    moment: datetime | None,
+    decided: clocks.Decided | None,
+    plain: str,
+    counted: Callable[[int], str],
+    named: Callable[[int], str],
+) -> str:
+    """Says it as it is decided now: whether the days were others when it was deleted, nobody knows."""
     date = date_format(moment, pgettext("date format", "j F Y"))
-    return plain % {"date": date} if days is None else counted(days) % {"date": date, "days": days}
+    if decided is None:
+        return plain % {"date": date}
+    text = named(decided.days) if decided.name else counted(decided.days)
+    return text % {"date": date, "days": decided.days, "name": decided.name}
 
 
-def _old_audio(tenant: Tenant) -> QuerySet[Recording]:
-    is_old = _is_old(tenant, tenant.audio_retention_days, AUDIO, "created_at")
-    rows = Recording.objects.filter(is_old, tenant=tenant, held_at=None, audio_deleted_at=None)
+def old_audio(tenant: Tenant, clock: Clock | None = None) -> QuerySet[Recording]:
+    """Returns the recordings whose audio is to go, by another clock if one is given."""
+    is_over = (clock or Clock.of(tenant, clocks.AUDIO)).is_over("", "created_at")
+    rows = Recording.objects.filter(is_over, tenant=tenant, held_at=None, audio_deleted_at=None)
     return rows.exclude(_is_unfinished(OuterRef("id")))
 
 
-def _old_text(tenant: Tenant) -> QuerySet[Transcription]:
-    is_old = _is_old(tenant, tenant.text_retention_days, TEXT, "finished_at", "recording__")
-    rows = Transcription.objects.filter(is_old, tenant=tenant, status__in=OVER, text_deleted_at=None)
+def old_text(tenant: Tenant, clock: Clock | None = None) -> QuerySet[Transcription]:
+    """Returns the transcriptions whose text is to go, by another clock if one is given."""
+    is_over = (clock or Clock.of(tenant, clocks.TEXT)).is_over("recording", "finished_at")
+    rows = Transcription.objects.filter(is_over, tenant=tenant, status__in=OVER, text_deleted_at=None)
     return rows.filter(recording__held_at=None).exclude(_is_unfinished(OuterRef("recording_id")))
 
 
 def _empty(tenant: Tenant) -> QuerySet[Recording]:
     with_text = Transcription.objects.filter(recording_id=OuterRef("id"), text_deleted_at=None)
-    rows = Recording.objects.filter(tenant=tenant, held_at=None).exclude(audio_deleted_at=None)
-    for usual, own in ((tenant.audio_retention_days, AUDIO), (tenant.text_retention_days, TEXT)):
-        rows = rows if usual is not None else rows.exclude(**{own: None})
+    both = [Clock.of(tenant, field).counts_for("") for field in (clocks.AUDIO, clocks.TEXT)]
+    rows = Recording.objects.filter(*both, tenant=tenant, held_at=None).exclude(audio_deleted_at=None)
     return rows.exclude(Exists(with_text))
 
 
@@ -208,7 +205,7 @@ def _delete_audio(tenant: Tenant, recording_id: UUID) -> bool:
     """Checks again under the tenant's lock, as work may have been queued or another sweeper been faster."""
     with transaction.atomic():
         tenant_lock.lock(tenant.id)
-        row = _old_audio(tenant).filter(id=recording_id).first()
+        row = old_audio(tenant).filter(id=recording_id).first()
         if row is None:
             return False
         keys = row.media_keys
@@ -224,7 +221,7 @@ def _delete_audio(tenant: Tenant, recording_id: UUID) -> bool:
 def _delete_text(tenant: Tenant, transcription_id: UUID) -> bool:
     with transaction.atomic():
         tenant_lock.lock(tenant.id)
-        rows = _old_text(tenant).filter(id=transcription_id)
+        rows = old_text(tenant).filter(id=transcription_id)
         changes: dict[str, Any] = {"text": "", "prompt": "", "hotwords": "", "resume": {}, "missed_speech": []}
         changes |= dict.fromkeys(("folder_hotwords", "error_message", "speakers_error", "fingerprint"), "")
         changes["text_deleted_at"] = timezone.now()

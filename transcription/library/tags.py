@@ -18,7 +18,7 @@ from tenants import audit
 from tenants.access import Actor
 from transcription import tenant_lock
 from transcription.errors import InvalidOption
-from transcription.folders.visibility import seen, sees_all
+from transcription.folders.visibility import MANAGE, seen, sees_all
 from transcription.library import recordings
 from transcription.models import Favourite, Recording, Tag, Tagging
 from transcription.models.tag import COLOURS, LONGEST, LONGEST_FOLDED, MOST_ON_ONE, MOST_TAGS, folded_name
@@ -93,6 +93,7 @@ def merge(actor: Actor, tag_id: UUID, into_id: UUID) -> Tag:
     if row == into:
         raise InvalidOption("into", _("A tag can’t be merged into itself."))
     _require_writable(actor, row)
+    _require_writable(actor, into)
     while not _delete(actor, row, "tag.merged", into):
         _empty_some(actor, row, into)
     return into
@@ -206,6 +207,9 @@ def _empty_some(actor: Actor, tag: Tag, into: Tag | None = None) -> None:
 
 def _require_writable(actor: Actor, tag: Tag) -> None:
     """Raises InvalidOption for a tag of recordings that the actor can't tag, which is its other ones' affair, too."""
+    if (tag.audio_retention_days or tag.text_retention_days) and not actor.may(MANAGE):
+        message = _("The tag “%(name)s” says how long recordings are kept. Ask an owner or an admin.")
+        raise InvalidOption("tag", message % {"name": tag.name})
     unwritable = ~seen(actor, "recording", PERMISSION)
     if not sees_all(actor) and Tagging.objects.filter(unwritable, tag=tag).exists():
         message = _("This tag is on recordings that you can’t correct, too. Ask an owner or an admin.")

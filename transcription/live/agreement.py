@@ -7,14 +7,12 @@ end of a firm segment, as Whisper's timestamps bound it.
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
-UNIT = re.compile(r"\s*(?:[\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]|[^\s\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]+)")
-"""A word with the space before it; in Chinese and Japanese, a character."""
+from transcription.scripts import line_break_units
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +43,11 @@ class Agreement:
         self.firm = ""
         self._firm_ahead: list[str] = []  # the firm words of the sound that the next pass hears
         self._unsure: list[str] = []  # what the last pass heard after them
+
+    @property
+    def past(self) -> str:
+        """The firm text of the sound that was let go."""
+        return self.firm[: max(0, len(self.firm) - sum(map(len, self._firm_ahead)))]
 
     @property
     def text(self) -> str:
@@ -101,8 +104,18 @@ class Agreement:
 
 
 def words_of(text: str) -> list[str]:
-    """Returns the words of a text, each with the space before it: together they are the text, but for spaces after."""
-    return UNIT.findall(text)
+    """Returns the words of a text, each with the space before it: together they are the text, but for spaces after.
+
+    In a script without spaces a character is a word. Punctuation belongs to the word before it, with which it stands or
+    falls: passes set it differently.
+    """
+    words = list[str]()
+    for unit in line_break_units(text):
+        if words and not _letters(unit):
+            words[-1] += unit
+        else:
+            words.append(unit)
+    return words
 
 
 def _words(segments: Sequence[Heard]) -> tuple[list[str], list[int]]:
@@ -134,5 +147,8 @@ def _continuation(firm: Sequence[str], heard: Sequence[str]) -> int:
 
 def _plain(word: str) -> str:
     """Returns a word's letters and digits, in one case; the whole word where it has none."""
-    letters = "".join(character for character in word.casefold() if unicodedata.category(character)[0] in "LMN")
-    return letters or word.strip()
+    return _letters(word) or word.strip()
+
+
+def _letters(word: str) -> str:
+    return "".join(character for character in word.casefold() if unicodedata.category(character)[0] in "LMN")

@@ -39,11 +39,15 @@ class TurnChange:
 
 
 class LiveSession:
-    """The turns of one session, the oldest first. `detection` is None where the program says where turns end."""
+    """The turns of one session, the oldest first. `detection` is None where the program says where turns end.
+
+    `language` is that of the last turn whose language was sure.
+    """
 
     def __init__(self, detection: TurnDetection | None) -> None:
         self.turns: deque[Turn] = deque()
         self.detection = detection
+        self.language = ""
         self._open: Turn | None = None
         self._loose: NDArray[np.int16] = np.zeros(0, dtype=np.int16)
         self._loose_at = 0
@@ -104,7 +108,8 @@ class LiveSession:
         return cleared
 
     def finish(self, turn: Turn) -> None:
-        """Forgets a turn whose text is whole, or that was given up."""
+        """Forgets a turn whose text is whole, or that was given up; the next ones are perhaps in its language."""
+        self.language = turn.language or self.language
         if turn in self.turns:
             self.turns.remove(turn)
 
@@ -122,7 +127,7 @@ class LiveSession:
         return changes
 
     def _begin(self, is_heard: bool) -> TurnChange:
-        self._open = Turn(f"item_{secrets.token_hex(12)}", self._loose_at)
+        self._open = Turn(f"item_{secrets.token_hex(12)}", self._loose_at, self.language)
         self.turns.append(self._open)
         return TurnChange(self._open, self._loose_at, begins=True, is_heard=is_heard)
 

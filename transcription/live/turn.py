@@ -40,10 +40,14 @@ class Hearing:
 
 @dataclass(slots=True, eq=False)
 class Turn:
-    """A turn. `id` names it; `start` is its first sample in the session; `is_whole` is whether it has ended."""
+    """A turn. `id` names it; `start` is its first sample in the session; `is_whole` is whether it has ended.
+
+    `usual_language` is that of the turn before; `language` the turn's, once it is sure.
+    """
 
     id: str
     start: int
+    usual_language: str = ""
     is_whole: bool = False
     agreement: Agreement = field(default_factory=Agreement)
     language: str = ""
@@ -51,6 +55,7 @@ class Turn:
     samples: int = 0
     _held: bytearray = field(default_factory=bytearray)
     """s16le; it grows in place, however small the pieces are that arrive."""
+    _detected: str = ""
     _heard: int = 0
     _in_pass: int = 0
 
@@ -81,19 +86,20 @@ class Turn:
     def next_pass(self, hearing: Hearing) -> Pass:
         """Returns the pass over the sound whose text is not firm.
 
-        Where a short context is known to be as good, nothing is prompted: it was measured so.
+        It is prompted with the text before that sound: what Whisper was told already, it may leave out. Where a short
+        context is known to be as good, nothing is prompted: it was measured so.
         """
         self._in_pass = min(self._held_samples, round(FULL_SECONDS * SAMPLE_RATE))
         language = hearing.language or self.language
         is_short = is_measured(hearing.model, language) and not hearing.prompt and not hearing.hotwords
-        prompt = "" if is_short else f"{hearing.prompt} {self.agreement.firm[-PROMPT_CHARACTERS:]}".strip()
+        prompt = "" if is_short else f"{hearing.prompt} {self.agreement.past[-PROMPT_CHARACTERS:]}".strip()
         pcm = bytes(memoryview(self._held)[: self._in_pass * SAMPLE_BYTES])
         return Pass(pcm, hearing.model, language, hearing.languages, prompt, hearing.hotwords, hearing.request_id)
 
     def take(self, result: PassResult) -> tuple[Progress, bool]:
         """Takes what the last pass heard. Returns what it changed, and whether the turn is done with it."""
         self.failures = 0
-        self.language = self.language or (result.language if result.segments else "")
+        self._settle_language(result.language if result.segments else "")
         agreement, given = self.agreement, self._in_pass
         self._heard = given
         if self.is_whole and given == self._held_samples:
@@ -106,6 +112,12 @@ class Turn:
         del self._held[: cut * SAMPLE_BYTES]
         self._heard = given - cut
         return progress, False
+
+    def _settle_language(self, detected: str) -> None:
+        """Takes a language that two passes in a row detect, or one that the turn before had: a second tells little."""
+        if detected and detected in (self._detected, self.usual_language):
+            self.language = self.language or detected
+        self._detected = detected
 
     @property
     def _held_samples(self) -> int:

@@ -10,6 +10,7 @@ from transcription.models.idempotency import IdempotencyKey
 from transcription.models.recording import Loudness, Recording, Way
 from transcription.models.redacted_sound import RedactedSound
 from transcription.models.revision import MachineText, Revision
+from transcription.models.saved_view import SavedView
 from transcription.models.search_entry import SearchEntry
 from transcription.models.speaker import DiarizationCheckpoint, KnownSpeaker, Speaker
 from transcription.models.statistic import StageTime, Statistic
@@ -56,6 +57,7 @@ __all__ = [
     "Recording",
     "RedactedSound",
     "Revision",
+    "SavedView",
     "SearchEntry",
     "Segment",
     "Speaker",

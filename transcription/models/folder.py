@@ -38,6 +38,8 @@ class Folder(models.Model):
     owner = models.OneToOneField(Member, models.SET_NULL, null=True, editable=False, related_name="+")
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     term_hotwords = models.TextField(default="", db_default="", editable=False)
+    audio_retention_days = models.PositiveIntegerField(_("days that audio is kept"), null=True, blank=True)
+    text_retention_days = models.PositiveIntegerField(_("days that text is kept"), null=True, blank=True)
 
     objects = TenantManager()
 

@@ -32,6 +32,8 @@ class Tag(models.Model):
     folded = models.CharField(max_length=LONGEST_FOLDED, editable=False)
     colour = models.PositiveSmallIntegerField(_("colour"), default=0)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
+    audio_retention_days = models.PositiveIntegerField(_("days that audio is kept"), null=True, blank=True)
+    text_retention_days = models.PositiveIntegerField(_("days that text is kept"), null=True, blank=True)
 
     objects = TenantManager()
 

@@ -13,7 +13,9 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
+from django.utils.html import format_html
 from django.utils.http import content_disposition_header
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import never_cache
@@ -27,7 +29,7 @@ from transcription.errors import Refused
 from transcription.media import storage
 from transcription.media.storage import StorageUnavailable
 from transcription.models import Recording
-from transcription.offboarding import archive, deletion
+from transcription.offboarding import deletion, downloads
 from transcription.offboarding.models import Deletion
 
 MAY_DELETE = "tenants.delete_tenant"
@@ -52,21 +54,28 @@ class Confirmation(forms.Form):
             raise forms.ValidationError(gettext("This is not its name. Nothing was deleted."))
         return self._tenant.name
 
+    def clean_archived(self) -> str:
+        archived: str = self.cleaned_data["archived"]
+        if archived == "yes" and downloads.latest_whole(self._tenant) is None:
+            raise forms.ValidationError(gettext("No archive of it was downloaded to its end. Nothing was deleted."))
+        return archived
+
 
 @admin.register(Deletion)
 class DeletionAdmin(ReadOnly, admin.ModelAdmin):
-    list_display = ("tenant_name", "state", "requested_by", "requested_at", "finished_at", "recordings")
+    list_display = ("tenant_name", "state", "requested_by", "requested_at", "finished_at", "recordings", "receipt_file")
     list_filter = ("state",)
     search_fields = ("tenant_name", "tenant_uuid", "requested_by")
     fields = (
         *("tenant_name", "tenant_uuid", "state", "requested_by", "requested_at", "archive", "finished_at"),
-        *("recordings", "stored", "receipt"),
+        *("recordings", "stored", "receipt_file", "receipt"),
     )
 
     def get_urls(self) -> list[URLPattern]:
         wrap = self.admin_site.admin_view
         return [
             path("tenant/<uuid:tenant_id>/", wrap(self.delete_tenant), name="offboarding_delete_tenant"),
+            path("<uuid:deletion_id>/receipt.json", wrap(self.download_receipt), name="offboarding_receipt"),
             path("tenant/<uuid:tenant_id>/archive/", wrap(self.archive_tenant), name="offboarding_archive"),
             *super().get_urls(),
         ]
@@ -76,7 +85,8 @@ class DeletionAdmin(ReadOnly, admin.ModelAdmin):
         tenant = _tenant(request, tenant_id)
         form = Confirmation(tenant, request.POST or None)
         if request.method == "POST" and form.is_valid():
-            archived = gettext("downloaded") if form.cleaned_data["archived"] == "yes" else ""
+            whole = downloads.latest_whole(tenant)
+            archived = str(whole) if form.cleaned_data["archived"] == "yes" else ""
             try:
                 row = deletion.begin(tenant, operator_of(request, tenant).operator.email, archived)  # type: ignore[union-attr]
             except Refused as refused:
@@ -90,12 +100,29 @@ class DeletionAdmin(ReadOnly, admin.ModelAdmin):
             "tenant": tenant,
             "form": form,
             "facts": _facts(tenant),
+            "download": downloads.latest(tenant),
             "opts": Tenant._meta,
         }
         return TemplateResponse(request, "admin/offboarding/delete_tenant.html", context)
 
     def archive_tenant(self, request: HttpRequest, tenant_id: str) -> HttpResponseBase:
         return _archive(request, _tenant(request, tenant_id))
+
+    def download_receipt(self, request: HttpRequest, deletion_id: str) -> HttpResponse:
+        """Sends the signed receipt as a file, for whoever it is of."""
+        row = get_object_or_404(Deletion, pk=deletion_id, state=Deletion.State.ERASED)
+        if not self.has_view_permission(request, row):
+            raise PermissionDenied
+        disposition = content_disposition_header(True, f"{row.tenant_name}-receipt.json") or "attachment"
+        return HttpResponse(row.receipt, content_type="application/json", headers={"Content-Disposition": disposition})
+
+    @admin.display(description=_("signed receipt"))
+    def receipt_file(self, row: Deletion) -> SafeString | str:
+        if not row.receipt:
+            return gettext("It is made when nothing is left.")
+        return format_html(
+            '<a href="{}" download>{}</a>', reverse("admin:offboarding_receipt", args=[row.pk]), gettext("Download")
+        )
 
     @admin.display(description=_("recordings"))
     def recordings(self, row: Deletion) -> int:
@@ -131,8 +158,12 @@ def _archive(request: HttpRequest, tenant: Tenant) -> HttpResponse | StreamingHt
     except StorageUnavailable as error:
         messages.error(request, error.message)
         return HttpResponseRedirect(reverse("admin:offboarding_delete_tenant", args=[tenant.pk]))
-    audit.record(operator_of(request, tenant), "tenant.exported", tenant)
+    operator = operator_of(request, tenant)
+    assert operator.operator is not None
+    with scope.bound(tenant.id):
+        row = downloads.begin(tenant, operator.operator.email)
+    audit.record(operator, "tenant.exported", tenant)
     disposition = content_disposition_header(True, f"{tenant.name}.zip") or "attachment"
     headers = {"Content-Disposition": disposition, "X-Accel-Buffering": "no"}
-    chunks = stream(tenant.id, archive.stream(tenant, settings.PORTAL_URL))
+    chunks = stream(tenant.id, downloads.stream(row, tenant, settings.PORTAL_URL))
     return StreamingHttpResponse(chunks, content_type="application/zip", headers=headers)

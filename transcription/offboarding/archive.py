@@ -47,6 +47,9 @@ from transcription.offboarding.tenant_models import Rows, refers_to, rows_of, te
 from transcription.receipts.recordings import signed_receipt
 
 BATCH = 500
+RECEIPT = "/receipt.json"
+"""The last file of each recording."""
+
 CHUNK_BYTES = 1024 * 1024
 SECRET_FIELDS = {"digest", "old_digest", "salt", "old_salt", "password", "sealed_secret"}
 LEFT_OUT: dict[str, str] = {
@@ -78,8 +81,10 @@ Left out: {left_out}.
 """
 
 
-def stream(tenant: Tenant, portal: str) -> Iterator[bytes]:
+def stream(tenant: Tenant, portal: str, count: Callable[[], None] = lambda: None) -> Iterator[bytes]:
     """Yields the archive in chunks. Call each `next` with the tenant bound and outside a transaction.
+
+    Calls `count` after each recording.
 
     Raises StorageUnavailable at any time; then the archive is incomplete.
     """
@@ -98,6 +103,8 @@ def stream(tenant: Tenant, portal: str) -> Iterator[bytes]:
                     if data := sink.take():
                         yield data
             sums.append(f"{digest.hexdigest()}  {name}\n")
+            if name.endswith(RECEIPT):
+                count()
     yield sink.take()
 
 
@@ -132,7 +139,7 @@ def _recording(recording: Recording) -> Iterator[tuple[str, Iterable[bytes]]]:
             segments = list(row.segments.all())
             yield f"{folder}/{row.id}.txt", [plain_text(segments, names_of(row)).encode(errors="replace")]
             yield f"{folder}/{row.id}.json", [full_json(row, segments).encode(errors="replace")]
-    yield f"{folder}/receipt.json", [_json(signed_receipt(recording.tenant, recording.id), indent=2)]
+    yield f"{folder}{RECEIPT}", [_json(signed_receipt(recording.tenant, recording.id), indent=2)]
 
 
 def _media(name: str, key: str) -> Iterator[tuple[str, Iterable[bytes]]]:

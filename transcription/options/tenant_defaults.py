@@ -21,10 +21,7 @@ SHORT_CLIP_SECONDS = 30.0
 def apply(
     requested: TranscriptionOptions, tenant: Tenant, seconds: float, folder: Folder | None = None
 ) -> TranscriptionOptions:
-    """Returns the options under which a recording of this length, in this folder, is transcribed.
-
-    Applying the defaults again changes nothing.
-    """
+    """Returns the options under which a recording of this length, in this folder, is transcribed."""
     own = hotwords.without(requested.folder_hotwords, requested.hotwords)
     of_folder = _terms_to_hear(tenant, seconds, folder.term_hotwords if folder else "")
     terms = _terms_to_hear(tenant, seconds, of_folder, tenant.term_hotwords)

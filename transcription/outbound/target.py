@@ -22,7 +22,7 @@ NAME = re.compile(r"(?!-)[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*\.?")
 NUMBER = re.compile(r"(?:.*\.)?(?:[0-9]+|0x[0-9a-f]*)\.?")
 UNPRINTABLE = re.compile(r"[\x00-\x20\x7f\\]")
 
-DOWNLOADS, WEBHOOKS, SIGN_IN = "downloads", "webhooks", "sign-in"
+DOWNLOADS, WEBHOOKS, SIGN_IN, BUCKETS = "downloads", "webhooks", "sign-in", "buckets"
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Target:
 
 
 def parse_target(url: str, purpose: str) -> Target:
-    """Parses a URL without resolving its host. `purpose` is DOWNLOADS, WEBHOOKS or SIGN_IN. Raises OutboundError."""
+    """Parses a URL without resolving its host, for one of the purposes above. Raises OutboundError."""
     if len(url) > LONGEST_URL:
         raise _refused(_("The URL is longer than %(n)d characters.") % {"n": LONGEST_URL})
     if UNPRINTABLE.search(url):

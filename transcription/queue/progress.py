@@ -95,6 +95,11 @@ def announce_revision(transcription_id: UUID, revision: int) -> None:
     _publish([(transcript_group(transcription_id), event)])
 
 
+def announce_checks(transcription_id: UUID) -> None:
+    """Tells the pages of a transcript that something of it was checked, or is not any more."""
+    _publish([(transcript_group(transcription_id), {"type": "checks.changed"})])
+
+
 def announce_comments(transcription_ids: Iterable[UUID]) -> None:
     """Tells the pages of a recording's transcripts that what is said about it changed."""
     _publish([(transcript_group(one), {"type": "comments.changed"}) for one in transcription_ids])

@@ -8,9 +8,10 @@ from functools import cached_property
 from typing import Any
 
 from tenants.access import Actor
+from transcription.exchange import deliveries
 from transcription.folders import folders
 from transcription.folders.visibility import among
-from transcription.models import Folder, Recording, Tag, Tagging
+from transcription.models import Folder, Recording, Tag, Tagging, Way
 from transcription.models.tag import MOST_ON_ONE
 from transcription.options.options import TranscriptionOptions
 from transcription.rules import conditions, effects
@@ -63,7 +64,8 @@ class Ruling:
         if "folder" not in self.effects:
             return None
         found = Folder.objects.filter(tenant=self.actor.tenant, id=self.effects["folder"], is_private=False).first()
-        return found if found is not None and among(self.actor, found).may(folders.ADD) else None
+        is_watched = self.arrival.way == Way.WATCHED  # who puts files there is nobody of the tenant's people
+        return found if found and (is_watched or among(self.actor, found).may(folders.ADD)) else None
 
     def give(self, recording: Recording) -> None:
         """Gives a recording that was just inserted what stands in rows of its own."""
@@ -72,6 +74,8 @@ class Ruling:
             [Tagging(tenant=self.actor.tenant, tag=tag, recording=recording) for tag in known[:MOST_ON_ONE]],
             ignore_conflicts=True,
         )
+        if self.effects.get("deliveries"):
+            deliveries.order(recording, self.effects["deliveries"])
 
 
 def begin(actor: Actor, way: str, folder: Folder | None, name: str) -> Ruling:

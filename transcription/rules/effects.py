@@ -10,6 +10,8 @@ from django.utils.translation import gettext as _
 
 from tenants.access import Actor
 from transcription.errors import InvalidOption
+from transcription.exchange.models import Place
+from transcription.exports import WRITERS
 from transcription.library import tags
 from transcription.models import Tag
 from transcription.models.tag import MOST_ON_ONE
@@ -125,6 +127,20 @@ def _webhooks(actor: Actor, ids: Sequence[str]) -> list[str]:
     return sorted(map(str, named))
 
 
+def _deliveries(actor: Actor, sent: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
+    for one in sent:
+        place_id = as_id(one["place"])
+        if place_id is None or not Place.objects.filter(tenant=actor.tenant, id=place_id).exists():
+            raise InvalidOption("deliveries", _("There is no such folder or bucket."))
+        formats = [name for name in WRITERS if name in one["formats"]]
+        if not formats or len(formats) < len(set(one["formats"])):
+            message = _("Choose formats among: %(known)s.") % {"known": ", ".join(WRITERS)}
+            raise InvalidOption("deliveries", message)
+        found.append({"place": str(place_id), "formats": formats})
+    return found
+
+
 CHECKS: dict[str, Any] = {
     "options": _options,
     "tags": _tags,
@@ -132,4 +148,5 @@ CHECKS: dict[str, Any] = {
     "audio_days": _days("audio_days"),
     "text_days": _days("text_days"),
     "webhooks": _webhooks,
+    "deliveries": _deliveries,
 }

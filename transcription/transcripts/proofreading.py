@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from datetime import timedelta
+from functools import partial
 from uuid import UUID
 
+from django.db import transaction
 from django.http import Http404
 from django.utils.translation import gettext as _
 
@@ -13,6 +15,7 @@ from tenants import audit
 from tenants.access import Actor
 from transcription.errors import InvalidOption
 from transcription.models import Segment, Transcription
+from transcription.queue import progress
 from transcription.transcripts import checks
 from transcription.transcripts.doubts import missed_speech
 from transcription.transcripts.ranking import Passage, ranked
@@ -96,6 +99,7 @@ def _mark(
 
 def _save(actor: Actor, row: Transcription) -> None:
     checks.recount(row)
+    transaction.on_commit(partial(progress.announce_checks, row.id), robust=True)
     audit.record_once(actor, "transcript.checked", row, AUDIT_WINDOW, recording=str(row.recording_id))
 
 

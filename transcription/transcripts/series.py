@@ -27,6 +27,7 @@ from transcription.library.filters import Filter
 from transcription.library.retention import TextDeleted
 from transcription.models import Recording, Revision, Status, Transcription
 from transcription.search import Cursor
+from transcription.strikes import spans_of
 from transcription.transcripts.editing import revert, transcript
 from transcription.transcripts.revisions import NotCompleted, Stale, compare_tags, list_tag, locked
 from transcription.transcripts.rewrites import Rule
@@ -127,12 +128,22 @@ class _Clock:
         return monotonic() >= self.until
 
 
-def preview(actor: Actor, filters: Filter, rule: Rule, after: Cursor | None = None, shown: int = MOST_SHOWN) -> Preview:
+def preview(
+    actor: Actor,
+    filters: Filter,
+    rule: Rule,
+    after: Cursor | None = None,
+    shown: int = MOST_SHOWN,
+    *,
+    original: bool,
+) -> Preview:
     """Looks through the newest texts of the tenant's recordings that match, newest first, from a cursor on.
 
     Of each transcript the first `shown` hits are returned. Reading is in the audit log, as of a search.
+
+    original: in the words that are struck, too.
     """
-    seen = _look(actor, filters, rule, after, shown)
+    seen = _look(actor, filters, rule, after, shown, original=original)
     read_audit.searched(actor, len(seen.found), [one.row.id for one in seen.found])
     return seen
 
@@ -231,7 +242,7 @@ def _replace(actor: Actor, rule: Rule, target: Target, series: UUID) -> Outcome:
     return Outcome.REPLACED
 
 
-def _look(actor: Actor, filters: Filter, rule: Rule, after: Cursor | None, shown: int) -> Preview:
+def _look(actor: Actor, filters: Filter, rule: Rule, after: Cursor | None, shown: int, *, original: bool) -> Preview:
     clock, found, looked = _Clock(), list[Found](), 0
     while page := _page(actor, filters, after):
         texts = _newest_texts(page)
@@ -239,7 +250,8 @@ def _look(actor: Actor, filters: Filter, rule: Rule, after: Cursor | None, shown
             looked, after = looked + 1, Cursor(recording.created_at, recording.id)
             of_folder = rule.within(recording.folder_id)
             if (row := texts.get(recording.id)) and of_folder.may_match(row.text):
-                hits, total = hits_of(row, of_folder, shown)
+                hidden = spans_of(row) if recording.struck and not original else []
+                hits, total = hits_of(row, of_folder, shown, hidden)
                 found += [Found(row, hits, total)] if total else []
             if clock.is_over or len(found) >= MOST_FOUND:
                 return Preview(found, looked, after)

@@ -25,7 +25,7 @@ from transcription import tenant_lock
 from transcription.errors import InvalidOption
 from transcription.folders import folders
 from transcription.folders.visibility import among, usable
-from transcription.models import Folder, Revision, Transcription
+from transcription.models import Folder, Recording, Revision, Transcription
 from transcription.models.term import LONGEST, LONGEST_NOTE, MOST_SPELLINGS, Term
 from transcription.options import hotwords
 from transcription.scripts import one_line
@@ -192,7 +192,9 @@ class Correction:
     def within(self, folder_id: UUID | None) -> Correction:
         if folder_id not in self._lists or folder_id == self.folder_id:
             return self
-        return self._within.setdefault(folder_id, Correction(self._lists, folder_id))
+        if folder_id not in self._within:
+            self._within[folder_id] = Correction(self._lists, folder_id)
+        return self._within[folder_id]
 
     def prepare(self, texts: Iterable[str]) -> None:
         """Finds what becomes of the texts of segments."""
@@ -201,7 +203,14 @@ class Correction:
                 self._of(text.strip())
 
     def write(self, row: Transcription) -> None:
-        """Replaces it in a transcript that is completed in the same transaction, as one revision."""
+        """Replaces it in a transcript that is completed in the same transaction, as one revision.
+
+        Of a recording that was moved since `prepare` the terms of its folder now are replaced.
+        """
+        folder_id = Recording.objects.values_list("folder", flat=True).get(id=row.recording_id)
+        if folder_id != self.folder_id:
+            Correction.of(row.tenant_id, folder_id).write(row)
+            return
         if not self._replaces:
             return
         edits: dict[int, SegmentEdit] = {}

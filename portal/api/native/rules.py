@@ -99,6 +99,7 @@ def rule_fields(row: Rule) -> RuleBody:
             "audio_days": given.get("audio_days"),
             "text_days": given.get("text_days"),
             "webhooks": given.get("webhooks", []),
+            "deliveries": given.get("deliveries", []),
         },
         "created_at": row.created_at.isoformat(),
         "changed_at": row.changed_at.isoformat(),

@@ -12,6 +12,7 @@ from rest_framework.utils.urls import replace_query_param
 
 from portal.api.native import parameters
 from portal.api.native.operations import JSON, operation
+from portal.api.native.originals import REDACTED, wants_original
 from portal.api.native.pagination import CURSOR
 from portal.api.native.parsing import parse_body
 from portal.api.native.recordings import FILTERS, filter_of
@@ -49,13 +50,14 @@ class LibraryHitsView(TenantView):
         "findInTranscripts",
         "Where a text, or a spelling of a term, stands in many transcripts",
         {200: LibraryHitsBody},
-        parameters=[FIND, REPLACEMENT, MATCH_CASE, WHOLE_WORDS, TERMS, *FILTERS, CURSOR, HITS],
+        parameters=[FIND, REPLACEMENT, MATCH_CASE, WHOLE_WORDS, TERMS, REDACTED, *FILTERS, CURSOR, HITS],
     )
     def get(self, request: Request) -> Response:
         rule = self._rule(request)
         limit = HITS.read(request)
         shown = MOST_SHOWN if limit is None else limit
-        seen = series.preview(self.actor, filter_of(request), rule, place_of(CURSOR.read(request)), shown)
+        original, after = wants_original(self.actor, request), place_of(CURSOR.read(request))
+        seen = series.preview(self.actor, filter_of(request), rule, after, shown, original=original)
         address = request.build_absolute_uri()
         body = LibraryHitsBody(
             terms=rule.tag if isinstance(rule, Correction) else None,

@@ -1,5 +1,6 @@
 from portal.api.native import (
     audit,
+    bin,
     comments,
     fetches,
     folders,
@@ -29,6 +30,7 @@ from portal.api.native import (
 
 urlpatterns = [
     *recordings.urls,
+    *bin.urls,
     *receipts.urls,
     *comments.urls,
     *transcriptions.urls,

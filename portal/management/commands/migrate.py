@@ -11,6 +11,8 @@ from django.db import Error as DatabaseError
 from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from portal.backup.migrations import LAST_OF_THEM, applied_migrations, squashed_in_part
+
 LOCK = 0x77706D67
 """Of PostgreSQL's advisory locks; the number means nothing."""
 LONGEST_SECONDS = 1800.0
@@ -28,6 +30,10 @@ class Command(Migrate):
         connection = connections[options["database"]]
         self._wait_for(connection, options["wait"])
         with self._lock(connection):
+            if squashed_in_part(applied_migrations()):
+                raise CommandError(
+                    f"The database is of a release before 2026-11-29. Migrate it with that one first: {LAST_OF_THEM}."
+                )
             super().handle(*args, **options)
 
     def _wait_for(self, connection: BaseDatabaseWrapper, seconds: float) -> None:

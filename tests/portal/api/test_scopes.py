@@ -40,6 +40,7 @@ WRITE_201 = {"read": 403, "write": 201, "admin": 201}
 WRITE_202 = {"read": 403, "write": 202, "admin": 202}
 WRITE_204 = {"read": 403, "write": 204, "admin": 204}
 WRITE_400 = {"read": 403, "write": 400, "admin": 400}  # the body was left out on purpose
+WRITE_404 = {"read": 403, "write": 404, "admin": 404}  # it is not there
 WRITE_409 = {"read": 403, "write": 409, "admin": 409}  # it is over already
 ADMIN = {"read": 403, "write": 403, "admin": 200}
 READ_201 = {"read": 201, "write": 201, "admin": 201}
@@ -95,6 +96,15 @@ TABLE: list[tuple[str, str, Any, dict[str, int]]] = [
     ("PATCH", "/api/v1/folders/{folder}", {"restricted": True}, ADMIN),
     ("DELETE", "/api/v1/folders/{folder}", None, ADMIN_204),
     ("PUT", "/api/v1/recordings/{recording}/folder", {"folder": "none"}, WRITE),
+    ("GET", "/api/v1/bin", None, WRITE),
+    ("DELETE", "/api/v1/bin", None, WRITE_204),
+    ("PUT", "/api/v1/recordings/{recording}/bin", None, WRITE),
+    ("DELETE", "/api/v1/recordings/{recording}/bin", None, WRITE_404),
+    ("GET", "/api/v1/recordings/{recording}/hold", None, READ),
+    ("PUT", "/api/v1/recordings/{recording}/hold", {"reason": "Lawsuit"}, ADMIN),
+    ("DELETE", "/api/v1/recordings/{recording}/hold", None, ADMIN_204),
+    ("PUT", "/api/v1/folders/{folder}/retention", {"audio_days": 30, "text_days": None}, ADMIN),
+    ("PUT", "/api/v1/tags/{tag}/retention", {"audio_days": None, "text_days": 30}, ADMIN),
     ("GET", "/api/v1/tags", None, READ),
     ("POST", "/api/v1/tags", {"name": "Interviews"}, WRITE_201),
     ("GET", "/api/v1/tags/{tag}", None, READ),
@@ -201,6 +211,9 @@ def row(alice: Character) -> Transcription:
     return row
 
 
+OF_MANAGERS = ("/receipt", "/hold", "/retention")
+
+
 def address_of(path: str, row: Transcription, alice: Character) -> str:
     """A route about a transcription of Alice's, its recording, her key, or what else she made."""
     with scope.bound(row.tenant_id):
@@ -258,7 +271,7 @@ def test_each_scope_may_do_what_the_table_says(
             "/api/v1/shares",
             "/api/v1/folders/",
         )
-        needed = "admin" if path.startswith(of_managers) or path.endswith("/receipt") else "write"
+        needed = "admin" if path.startswith(of_managers) or path.endswith(OF_MANAGERS) else "write"
         assert f"“{needed}”" in answer.content.decode()
 
 

@@ -59,6 +59,7 @@ def test_a_struck_word_is_in_no_answer_but_to_who_may_correct_and_asks(
         f"{address}/proofreading",
         f"{address}/revisions",
         f"{address}/rehearings/{rehearing.id}",
+        "/api/v1/substitutions/hits?find=o",
         "/api/v1/search?q=good",
     ]
     for one in asked:

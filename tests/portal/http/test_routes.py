@@ -75,6 +75,7 @@ ADMIN = """
     tenants/user/<id>/password/
     offboarding/deletion/tenant/<uuid:tenant_id>/
     offboarding/deletion/tenant/<uuid:tenant_id>/archive/
+    offboarding/deletion/<uuid:deletion_id>/receipt.json
     (?P<url>.*)$
 """
 # Models in the admin; of each the list, and the pages to add, look at, change and delete one.
@@ -101,6 +102,9 @@ ADMIN_MODELS = """
     webhooks/delivery
     shares/share
     rules/rule
+    exchange/place
+    exchange/delivery
+    exchange/arrival
     fetches/fetch
     uploads/upload
     offboarding/deletion
@@ -214,6 +218,11 @@ API = """
     api/v1/folders
     api/v1/folders/<uuid:folder_id>
     api/v1/recordings/<uuid:recording_id>/folder
+    api/v1/bin
+    api/v1/recordings/<uuid:recording_id>/bin
+    api/v1/recordings/<uuid:recording_id>/hold
+    api/v1/folders/<uuid:folder_id>/retention
+    api/v1/tags/<uuid:tag_id>/retention
     api/v1/tags
     api/v1/tags/<uuid:tag_id>
     api/v1/tags/<uuid:tag_id>/merge
@@ -247,6 +256,11 @@ PAGES = """
     recordings/<uuid:recording_id>/
     recordings/<uuid:recording_id>/favourite/
     recordings/<uuid:recording_id>/tags/
+    folders/<uuid:folder_id>/retention/
+    views/
+    views/<uuid:view_id>/
+    views/<uuid:view_id>/delete/
+    tags/<uuid:tag_id>/retention/
     recordings/<uuid:recording_id>/tags/<uuid:tag_id>/remove/
     recordings/<uuid:recording_id>/shares/
     shares/
@@ -343,6 +357,10 @@ PAGES = """
     rules/
     rules/new/
     rules/preview/
+    rules/places/
+    rules/places/<uuid:place_id>/
+    rules/places/<uuid:place_id>/delete/
+    rules/places/<uuid:place_id>/deliveries/<uuid:export_id>/again/
     rules/<uuid:rule_id>/
     rules/<uuid:rule_id>/move/
     rules/<uuid:rule_id>/switch/

@@ -14,7 +14,9 @@ from django.utils import timezone
 from tenants import scope
 from tenants.models import AuditEntry, Tenant
 from tests.conftest import Character
+from tests.portal.api.characters import bearer, send
 from tests.portal.web.conftest import Make, signed_in
+from transcription.folders import folders
 from transcription.library import recordings, retention
 from transcription.models import Recording, Transcription
 
@@ -136,3 +138,41 @@ class TestHold:
     def test_only_owners_and_admins_put_on_hold(self, as_bob: Client, as_mallory: Client, row: Transcription) -> None:
         assert as_bob.post(f"/recordings/{row.recording_id}/hold/").status_code == 403
         assert as_mallory.post(f"/recordings/{row.recording_id}/hold/").status_code == 404
+
+
+def test_how_long_a_folder_keeps_is_asked_again_where_it_deletes_and_shown_with_the_recording(
+    as_alice: Client, alice: Character, row: Transcription
+) -> None:
+    with scope.bound(alice.tenant.id):
+        folder = folders.create(alice.actor, "Calls")
+    change(Recording, row.recording_id, folder=folder, created_at=timezone.now() - timedelta(days=10))
+    page = f"/folders/{folder.id}/retention/"
+    asked = as_alice.post(page, {"audio_days": "9", "text_days": ""}).content.decode()
+    assert "the audio of 1 recording" in asked
+    assert as_alice.post(page, {"audio_days": "9", "text_days": "", "confirmed": "2-0"}).status_code == 200
+    folder.refresh_from_db()
+    assert folder.audio_retention_days is None
+    assert as_alice.post(page, {"audio_days": "30", "text_days": "60"}).status_code == 302
+    facts = as_alice.get(f"/recordings/{row.recording_id}/").content.decode()
+    assert "Kept until" in facts
+    assert all(days in facts for days in ("30 days", "60 days"))
+    assert as_alice.post(page, {"audio_days": "9", "text_days": "", "confirmed": "1-0"}).status_code == 302
+    with scope.bound(alice.tenant.id):
+        entry = AuditEntry.objects.filter(action="folder.retention_changed").latest("id")
+    assert entry.details == {"name": "Calls", "audio_days": 9, "text_days": None, "audio": 1, "texts": 0}
+    assert retention.delete_old_audio() == 1
+    assert "“Calls” keeps audio for 9 days" in as_alice.get(f"/recordings/{row.recording_id}/").content.decode()
+
+
+def test_programs_use_the_bin_and_holds(alice: Character, row: Transcription, client: Client) -> None:
+    path = f"/api/v1/recordings/{row.recording_id}"
+    headers = bearer(alice, "admin")
+    send(client, "PUT", f"{path}/hold", headers, {"reason": "Lawsuit"})
+    assert client.get(f"{path}/hold", headers=headers).json()["reason"] == "Lawsuit"
+    assert send(client, "PUT", f"{path}/bin", headers).status_code == 409
+    assert send(client, "DELETE", f"{path}/hold", headers).status_code == 204
+    binned = send(client, "PUT", f"{path}/bin", headers).json()
+    assert client.get("/api/v1/bin", headers=headers).json()["results"] == [binned]
+    assert client.get(path, headers=headers).status_code == 404
+    assert send(client, "DELETE", f"{path}/bin", headers).json()["id"] == str(row.recording_id)
+    assert client.get("/api/v1/bin", headers=headers).json()["results"] == []

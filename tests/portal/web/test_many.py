@@ -21,7 +21,8 @@ from tenants.access import Actor
 from tenants.models import AuditEntry
 from tests.conftest import Character
 from tests.portal.web.conftest import Make
-from transcription.library import many, tags
+from transcription.folders import folders
+from transcription.library import many, moving, tags
 from transcription.library import recordings as library
 from transcription.models import Recording, Segment, Status, Transcription
 
@@ -216,6 +217,21 @@ def test_the_zip_has_the_newest_text_though_a_later_run_failed_and_names_are_sho
     found = unzipped(as_alice, {"filters": {"by": "all"}, "until": later()})
     assert len(found) == 2
     assert max(len(name.encode()) for name in found) < 255
+
+
+def test_a_zip_that_is_read_slowly_ends_where_a_folder_is_closed(
+    alice: Character, bob: Character, make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(many, "MOST", 1)
+    made = [make(alice.tenant, f"take {number}.mp3").recording_id for number in range(3)]
+    with scope.bound(alice.tenant.id):
+        folder = folders.create(alice.actor, "Board")
+        for one in made:
+            moving.move(alice.actor, one, folder)
+        rows = many.every(bob.actor, library.recordings(bob.actor))
+        first = next(rows)
+        folders.change(alice.actor, folder.id, restricted=True)
+        assert (first.name, [*rows]) == ("take 2.mp3", [])
 
 
 @pytest.mark.parametrize("fields", [{}, {"selection": "{", "format": "txt"}, {"selection": "[]", "format": "txt"}])

@@ -15,8 +15,10 @@ from tenants.models import ApiKey, DirectoryToken, Invitation, Notice, Role, Ten
 from tenants.quota import this_month
 from tests.conftest import Character, create_member
 from tests.portal.web.conftest import Make, act_for, make_rehearing, make_translation, make_video
+from transcription.exchange.models import Delivery as Export
+from transcription.exchange.models import Place
 from transcription.media import storage
-from transcription.models import Comment, Folder, FolderMember, Recording, Revision, Tag, Term, Transcription
+from transcription.models import Comment, Folder, FolderMember, Recording, Revision, SavedView, Tag, Term, Transcription
 from transcription.rules.models import Rule
 from transcription.shares.models import Share
 from transcription.webhooks import events
@@ -112,6 +114,14 @@ TABLE = [
     ("POST", "/folders/{folder}/terms/import/", EDITORS),
     ("POST", "/folders/{folder}/members/", MANAGERS_302),
     ("POST", "/folders/{folder}/members/{member}/remove/", MANAGERS_302),
+    ("GET", "/folders/{folder}/retention/", MANAGERS),
+    ("POST", "/folders/{folder}/retention/", MANAGERS_302),
+    ("GET", "/tags/{tag}/retention/", MANAGERS),
+    ("POST", "/tags/{tag}/retention/", MANAGERS_302),
+    ("GET", "/views/", EVERYBODY),
+    ("POST", "/views/", EVERYBODY_302),
+    ("POST", "/views/{view}/", MANAGERS_302),
+    ("POST", "/views/{view}/delete/", MANAGERS_302),
     ("GET", "/tags/", EVERYBODY),
     ("POST", "/tags/{tag}/", EDITORS_302),
     ("POST", "/tags/{tag}/merge/", EDITORS_302),
@@ -155,6 +165,12 @@ TABLE = [
     ("POST", "/rules/", MANAGERS),
     ("GET", "/rules/new/", MANAGERS),
     ("POST", "/rules/preview/", MANAGERS),
+    ("GET", "/rules/places/", MANAGERS),
+    ("POST", "/rules/places/", MANAGERS),
+    ("GET", "/rules/places/{place}/", MANAGERS),
+    ("POST", "/rules/places/{place}/", MANAGERS),
+    ("POST", "/rules/places/{place}/delete/", MANAGERS_302),
+    ("POST", "/rules/places/{place}/deliveries/{export}/again/", MANAGERS_302),
     ("GET", "/rules/{rule}/", MANAGERS),
     ("POST", "/rules/{rule}/", MANAGERS),
     ("POST", "/rules/{rule}/move/", MANAGERS_302),
@@ -215,12 +231,15 @@ def address_of(url: str, row: Transcription) -> str:
         )
         endpoint = Endpoint.objects.create(tenant=row.tenant, url="https://acme.example/hook")
         delivery = events.test_of(endpoint)
+        place = Place.objects.create(tenant=row.tenant, name="Server", kind="folder")
+        export = Export.objects.create(tenant=row.tenant, place=place, recording=row.recording, formats=["txt"])
         rule = Rule.objects.create(tenant=row.tenant, name="Calls", position=1, effects={"text_days": 30})
         invitation = Invitation.objects.create(
             tenant=row.tenant, email=f"{uuid4()}@acme.example", language="en", expires_at=timezone.now()
         )
         key = ApiKey.objects.filter(tenant=row.tenant).first() or api_keys.issue(row.tenant, "Acme's secret plan")[0]
         tag = Tag.objects.create(tenant=row.tenant, name="Acme's secret plan", folded=str(uuid4()))
+        view = SavedView.objects.create(tenant=row.tenant, name="Acme's secret plan")
         series = uuid4()
         if "{series}" in url:
             Revision.objects.create(
@@ -240,6 +259,7 @@ def address_of(url: str, row: Transcription) -> str:
         term=term.id,
         token=token.id,
         tag=tag.id,
+        view=view.id,
         folder=folder.id,
         comment=comment.id,
         share=share.id,
@@ -250,6 +270,8 @@ def address_of(url: str, row: Transcription) -> str:
         key=key.id,
         endpoint=endpoint.id,
         rule=rule.id,
+        place=place.id,
+        export=export.id,
         delivery=delivery.id,
         invitation=invitation.id,
         member=member.id,
@@ -258,7 +280,7 @@ def address_of(url: str, row: Transcription) -> str:
 
 def test_every_page_is_in_the_table() -> None:
     names = {"recording_id": "{recording}", "transcription_id": "{transcription}"}
-    names |= {"rule_id": "{rule}"}
+    names |= {"rule_id": "{rule}", "place_id": "{place}", "export_id": "{export}"}
     names |= {
         "key_id": "{key}",
         "notice_id": "{notice}",
@@ -272,6 +294,7 @@ def test_every_page_is_in_the_table() -> None:
     names |= {
         "series_id": "{series}",
         "tag_id": "{tag}",
+        "view_id": "{view}",
         "folder_id": "{folder}",
         "share_id": "{share}",
         "comment_id": "{comment}",

@@ -8,6 +8,7 @@ from django.test import Client
 from tenants import scope
 from tests.conftest import Character
 from tests.portal.web.conftest import Make
+from transcription.exchange.models import Delivery, Place
 from transcription.models import Recording, Tag
 from transcription.rules.models import Rule
 
@@ -66,7 +67,33 @@ def test_a_recording_says_which_rules_held(as_alice: Client, as_bob: Client, ali
     Recording.objects.filter(id=row.recording_id).update(ruled=ruled, keeps_text_days=3)
     page = as_alice.get(f"/recordings/{row.recording_id}/").content.decode()
     assert f'<a href="/rules/{rule.id}/"><bdi>Board &lt;b&gt;</bdi></a>' in page
-    assert "Text for 3 days" in page
+    assert "(a rule: 3 days)" in page
     seen = as_bob.get(f"/recordings/{row.recording_id}/").content.decode()
     assert "Board &lt;b&gt;" in seen
     assert "/rules/" not in seen
+
+
+def test_a_bucket_is_made_chosen_in_a_rule_and_says_how_it_goes(as_alice: Client, alice: Character, make: Make) -> None:
+    assert "A folder of this server" not in as_alice.get("/rules/places/").content.decode(), "the operator gives none"
+    there = {"name": "Archive", "kind": "bucket", "endpoint": "https://8.8.8.8", "bucket": "acme", "key_id": "a"}
+    assert "Enter the secret" in as_alice.post("/rules/places/", there).content.decode()
+    assert as_alice.post("/rules/places/", there | {"secret": "hush-hush"}).status_code == 302
+    place = Place.objects.get()
+    assert as_alice.post("/rules/", FORM | {"place": str(place.id), "formats": ["srt", "txt"]}).status_code == 302
+    rule = Rule.objects.get()
+    assert rule.effects == {"deliveries": [{"place": str(place.id), "formats": ["txt", "srt"]}]}
+    assert "writes txt, srt to Archive" in as_alice.get("/rules/").content.decode()
+    assert f'<option value="{place.id}" selected>' in as_alice.get(f"/rules/{rule.id}/").content.decode()
+
+    recording = make(alice.tenant).recording
+    failed = {"state": "failed", "last_error": "The bucket answered “AccessDenied”: No."}
+    Delivery.objects.create(tenant=alice.tenant, place=place, recording=recording, formats=["txt"], **failed)
+    page = as_alice.get(f"/rules/places/{place.id}/").content.decode()
+    assert "The bucket answered “AccessDenied”: No." in page
+    assert "hush-hush" not in page
+    again = f"/rules/places/{place.id}/deliveries/{Delivery.objects.get().id}/again/"
+    assert as_alice.post(again).status_code == 302
+    assert Delivery.objects.get().state == "pending"
+    as_alice.post(f"/rules/places/{place.id}/delete/")
+    assert not Delivery.objects.exists()
+    assert "(deleted)" in as_alice.get("/rules/").content.decode()

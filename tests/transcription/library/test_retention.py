@@ -6,17 +6,21 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from django.core.exceptions import PermissionDenied
 from django.utils import timezone
 
 from tenants import scope
-from tenants.models import LedgerEntry, Quota, Tenant
-from tests.conftest import Character
+from tenants.models import LedgerEntry, Quota, Role, Tenant
+from tests.conftest import Character, create_member
 from tests.transcription.characters import submit
 from tests.transcription.finishing import finish, serve
 from transcription import exports
-from transcription.errors import Refused
+from transcription.errors import InvalidOption, Refused
+from transcription.folders import folders
 from transcription.intake import accept
-from transcription.library import recordings, retention
+from transcription.library import clocks, holds, keeping, moving, recordings, retention, tags
+from transcription.library.clocks import Decided
+from transcription.library.keeping import Preview
 from transcription.library.retention import TextDeleted
 from transcription.maintenance import sweeper
 from transcription.media import storage
@@ -32,6 +36,11 @@ def done(alice: Character, fox: Path) -> Transcription:
     row = finish(submit(alice.actor, fox, prompt="Foxes.", hotwords="Renard"))
     age(row, uploaded=10, finished=5)
     return row
+
+
+@pytest.fixture
+def erin(acme: Tenant) -> Character:
+    return create_member(acme, "erin@acme.example", Role.EDITOR)
 
 
 def age(row: Transcription, uploaded: int, finished: int) -> None:
@@ -170,3 +179,65 @@ def test_more_than_a_batch_goes_in_one_round(
         age(finish(submit(alice.actor, fox)), uploaded=10, finished=10)
     keep(alice, audio=1)
     assert retention.delete_old_audio() == 5
+
+
+class TestFoldersAndTags:
+    def test_a_folders_days_count_in_place_of_the_organisations_and_of_several_the_shortest(
+        self, alice: Character, done: Transcription
+    ) -> None:
+        keep(alice, audio=5)
+        long = folders.create(alice.actor, "Archive")
+        keeping.decide(alice.actor, long, 1000, None)
+        moving.move(alice.actor, done.recording_id, long)
+        assert retention.delete_old_audio() == 0
+        tag = tags.put(alice.actor, done.recording_id, "Short")
+        keeping.decide(alice.actor, tag, 11, None)
+        assert retention.delete_old_audio() == 0
+        row = recordings.recording(alice.actor, done.recording_id)
+        ends = keeping.audio_ends(row)
+        assert ends is not None
+        assert (ends.decided, ends.at) == (Decided(11, "Short"), row.created_at + timedelta(days=11))
+        Recording.objects.filter(id=row.id).update(keeps_audio_days=10)  # as a rule does
+        row = recordings.recording(alice.actor, row.id)
+        assert clocks.deciding(row, clocks.AUDIO) == Decided(10, by_rule=True)
+        keeping.decide(alice.actor, tag, 9, None)
+        assert retention.delete_old_audio() == 1
+        row = recordings.recording(alice.actor, done.recording_id)
+        assert "“Short” keeps audio for 9 days" in retention.why_no_audio(row)
+        assert sweep() == {}  # the text is kept for good
+
+    def test_what_is_elsewhere_and_on_hold_stays_and_the_preview_says_what_goes(
+        self, alice: Character, done: Transcription, fox: Path
+    ) -> None:
+        other = finish(submit(alice.actor, fox))
+        age(other, uploaded=10, finished=5)
+        folder = folders.create(alice.actor, "Calls")
+        moving.move(alice.actor, done.recording_id, folder)
+        assert keeping.preview(alice.actor, folder, 9, 4) == Preview(audio=1, text=1, held=0)
+        assert keeping.preview(alice.actor, folder, 11, 6) == Preview(audio=0, text=0, held=0)
+        holds.hold(alice.actor, done.recording_id, "Lawsuit")
+        assert keeping.preview(alice.actor, folder, 9, 4) == Preview(audio=0, text=0, held=1)
+        keeping.decide(alice.actor, folder, 9, 4)
+        assert sweep() == {}
+        holds.release(alice.actor, done.recording_id)
+        recordings.delete(alice.actor, done.recording_id)  # it goes on in the bin
+        assert set(sweep().values()) == {1}
+        assert not Recording.objects.filter(id=done.recording_id).exists()  # neither audio nor text is left
+        assert Recording.objects.filter(id=other.recording_id, audio_deleted_at=None).exists()
+
+    def test_only_owners_and_admins_decide(self, alice: Character, erin: Character, done: Transcription) -> None:
+        tag = tags.put(erin.actor, done.recording_id, "Short")
+        other = tags.put(erin.actor, done.recording_id, "Other")
+        with pytest.raises(PermissionDenied):
+            keeping.decide(erin.actor, tag, 1, 1)
+        for days in (0, 36_501):
+            with pytest.raises(InvalidOption):
+                keeping.decide(alice.actor, tag, days, None)
+        keeping.decide(alice.actor, tag, 30, None)
+        for refused in (
+            lambda: tags.delete(erin.actor, tag.id),
+            lambda: tags.merge(erin.actor, tag.id, other.id),
+            lambda: tags.merge(erin.actor, other.id, tag.id),
+        ):
+            with pytest.raises(InvalidOption, match="how long"):
+                refused()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -70,7 +71,23 @@ def test_a_pass_that_can_hear_no_more_settles_all_but_its_last_segment() -> None
     )
 
 
-def test_chinese_agrees_by_the_character() -> None:
+@pytest.mark.parametrize(
+    ("first", "second", "added"),
+    [
+        ("今天天", "今天天气很", "今天天"),
+        ("今天天气很好我们", "今天天气很好，我们去", "今天天气很好，我们"),
+        ("今天，天气", "今天天气。很", "今天天气。"),
+        ("我们用 Kubernetes 部", "我们用 Kubernetes 部署", "我们用 Kubernetes 部"),
+        ("いい天気です", "いい天気ですね、", "いい天気です"),
+        ("ｶﾞｷﾞ𠮷野", "ｶﾞｷﾞ𠮷野家", "ｶﾞｷﾞ𠮷野"),
+        ("วันนี้อากาศ", "วันนี้อากาศดี", "วันนี้อากาศ"),
+        (" 오늘 날씨가", " 오늘 날씨가 좋다", " 오늘 날씨가"),
+        (" One – two", " One, two three", " One, two"),
+    ],
+)
+def test_scripts_without_spaces_agree_by_the_character_and_punctuation_counts_nowhere(
+    first: str, second: str, added: str
+) -> None:
     agreement = Agreement()
-    agreement.take([Heard(1.0, "今天天")])
-    assert agreement.take([Heard(2.0, "今天天气很")]).added == "今天天"
+    agreement.take([Heard(1.0, first)])
+    assert agreement.take([Heard(2.0, second)]).added == added

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -91,11 +93,31 @@ def test_short_windows_are_heard_without_a_prompt_where_that_is_measured_and_oth
     turn = Turn("item", 0)
     turn.append(speech(1, 4))
     turn.take(recognised(turn.next_pass(HEARING)))
-    turn.append(speech(4, 6))
+    turn.append(speech(4, 7))
     turn.take(recognised(turn.next_pass(HEARING)))
     assert turn.agreement.firm == " 1 2 3"
+    assert turn.next_pass(Hearing("base", "de")).prompt == ""  # the sound of these is heard again
+    turn.append(speech(7, 8))
+    turn.take(recognised(turn.next_pass(HEARING)))
+    assert turn.agreement.firm == " 1 2 3 4 5 6"
     assert turn.next_pass(HEARING).prompt == ""
-    assert turn.next_pass(Hearing("base", "de")).prompt == "1 2 3"
+    assert turn.next_pass(Hearing("base", "de")).prompt == "1 2 3 4"
+
+
+def test_a_language_is_sure_when_two_passes_detect_it_or_the_turn_before_had_it() -> None:
+    session, asked = LiveSession(None), []
+    for number, detected in enumerate(["nn", "zh", "zh", "zh"]):
+        session.add(speech(number + 1, number + 3), [])
+        turn = session.turns[0]
+        asked.append(turn.next_pass(Hearing("base")).language)
+        turn.take(replace(recognised(turn.next_pass(Hearing("base"))), language=detected))
+    assert asked == ["", "", "", "zh"]
+    session.finish(turn)
+    session.commit()
+    session.add(speech(1, 3), [])
+    following = session.turns[0]
+    following.take(replace(recognised(following.next_pass(Hearing("base"))), language="zh"))
+    assert following.next_pass(Hearing("base")).language == "zh"
 
 
 def test_what_is_cleared_is_forgotten_and_too_little_can_not_be_committed() -> None:

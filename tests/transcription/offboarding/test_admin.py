@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import zipfile
 from typing import Any
@@ -13,9 +14,9 @@ from django.urls import reverse
 from tenants import scope
 from tenants.models import AuditEntry, Tenant, User
 from tests.conftest import Character
-from transcription.models import Transcription
-from transcription.offboarding import deletion
-from transcription.offboarding.models import Deletion
+from transcription.models import Recording, Transcription
+from transcription.offboarding import deletion, receipts
+from transcription.offboarding.models import Deletion, Download
 
 
 @pytest.fixture
@@ -38,12 +39,17 @@ def test_a_tenant_is_deleted_after_its_name_was_typed(operator: Client, alice: C
     for wrong in ({}, {"name": "Acme"}, {"name": "Evil", "archived": "yes"}, {"name": "", "archived": "no"}):
         assert operator.post(address(alice.tenant), wrong).status_code == 200
         assert not Deletion.objects.exists()
-    answer = operator.post(address(alice.tenant), {"name": "Acme", "archived": "yes"}, follow=True)
+    answer = operator.post(address(alice.tenant), {"name": "Acme", "archived": "yes"})
+    assert "No archive of it was downloaded to its end" in answer.content.decode()
+    assert not Deletion.objects.exists()
+    answer = operator.post(address(alice.tenant), {"name": "Acme", "archived": "no"}, follow=True)
     assert "is being erased" in answer.content.decode()
     assert deletion.advance_all() == 1
     row = Deletion.objects.get()
     page = operator.get(reverse("admin:offboarding_deletion_change", args=[row.pk])).content.decode()
     assert "signature" in page
+    file = operator.get(reverse("admin:offboarding_receipt", args=[row.pk]))
+    assert receipts.verified(file.content.decode())["tenant"]["name"] == "Acme"
     assert "olivia@portal.example" in page
 
 
@@ -72,8 +78,18 @@ async def test_the_archive_is_sent_as_it_is_made(alice: Character, lived: Transc
     await client.aforce_login(olivia)
     answer: Any = await client.get(address(alice.tenant, "archive"))
     assert answer.streaming
-    found = zipfile.ZipFile(io.BytesIO(b"".join([piece async for piece in answer])))
+    total = await Recording._base_manager.filter(tenant=alice.tenant).acount()
+    page = (await client.get(address(alice.tenant))).content.decode()
+    assert f"Downloading: 0 of {total} recordings" in page
+    sent = b"".join([piece async for piece in answer])
+    found = zipfile.ZipFile(io.BytesIO(sent))
     assert found.testzip() is None
     assert f"{lived.id}.txt" in " ".join(found.namelist())
     with scope.bound(alice.tenant.id):
         assert [entry.action async for entry in AuditEntry.objects.filter(action="tenant.exported")]
+    checksum = hashlib.sha256(sent).hexdigest()
+    assert checksum in (await client.get(address(alice.tenant))).content.decode()
+    row = await Download.objects.aget()
+    assert (row.recordings_done, row.recordings_total, row.bytes) == (total, total, len(sent))
+    await client.post(address(alice.tenant), {"name": "Acme", "archived": "yes"})
+    assert checksum in (await Deletion.objects.aget()).archive

@@ -370,3 +370,16 @@ def test_many_hits_cost_no_more_queries_than_one(alice: Character) -> None:
             assert len(client.get("/api/v1/search?q=fox").json()["results"]) == number + 1
         queries.append(len(captured))
     assert max(queries[1:]) <= queries[1] + 1  # PostgreSQL reads further among the newest where a word is common
+
+
+def test_what_matches_in_several_ways_is_counted_once(alice: Character, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(filters, "MOST_COUNTED", 3)
+    monkeypatch.setattr(recordings, "MOST_COUNTED", 3)
+    for number in range(3):
+        spoken(alice, f"Meeting {number}.mp3", " A meeting.")
+    with scope.bound(alice.tenant.id):
+        listed = recordings.listing(alice.actor, Filter(search="meeting"), "", 9, 2)
+        assert (listed.count, listed.and_more, listed.number, len(listed.rows)) == (3, False, 2, 1)
+        spoken(alice, "Meeting 3.mp3", " A meeting.")
+        listed = recordings.listing(alice.actor, Filter(search="meeting"), "", 9, 2)
+        assert (listed.count, listed.and_more, len(listed.rows)) == (3, True, 2)

@@ -8,14 +8,16 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import close_old_connections, connections
 
 from transcription import redis
+from transcription.exchange import sender
 from transcription.fetches import fetcher
+from transcription.inbox import taking
 from transcription.maintenance.sweeper import ROUNDS, Task, sweep
 from transcription.queue import progress
 from transcription.strikes import copies
 from transcription.videos import making as videos
 from transcription.webhooks import dispatcher
 
-LOOPS = (dispatcher.run, fetcher.run, copies.run, videos.run)
+LOOPS = (dispatcher.run, fetcher.run, sender.run, taking.run, copies.run, videos.run)
 STOP_SECONDS = 20.0
 
 
@@ -38,6 +40,8 @@ class Command(BaseCommand):
             for _seconds, tasks in ROUNDS:
                 sweep(tasks)
             fetcher.fetch_due()
+            taking.take_due()
+            sender.send_due()
             dispatcher.send_due()
             copies.make_due()
             videos.make_due()

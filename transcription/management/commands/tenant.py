@@ -12,7 +12,6 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import transaction
-from django.utils import timezone
 
 from tenants import audit, invitations, scope
 from tenants.access import OWN, system_actor
@@ -20,7 +19,7 @@ from tenants.invitations import InvalidInvitation, Wanted
 from tenants.models import Plan, Quota, Role, Tenant
 from transcription.errors import Refused
 from transcription.media.storage import StorageUnavailable
-from transcription.offboarding import archive, deletion, receipts
+from transcription.offboarding import deletion, downloads, receipts
 from transcription.offboarding.models import Deletion
 from transcription.receipts.signatures import InvalidReceipt
 
@@ -89,10 +88,9 @@ class Command(BaseCommand):
             tenant = _found(name)
             if options["confirm"] != tenant.name:
                 raise CommandError(f"Nothing was deleted: the tenant's name is “{tenant.name}”. Give it to --confirm.")
-            if options["archive"]:
-                self._write(tenant, options["archive"])
+            archived = self._write(tenant, options["archive"]) if options["archive"] else ""
             try:
-                row = deletion.begin(tenant, f"{getpass.getuser()} on the command line", str(options["archive"] or ""))
+                row = deletion.begin(tenant, f"{getpass.getuser()} on the command line", archived)
             except Refused as refused:
                 raise CommandError(refused.message) from None
         if row.state == Deletion.State.ERASING:
@@ -119,15 +117,19 @@ class Command(BaseCommand):
         name, moment, who = receipt["tenant"]["name"], receipt["finished_at"], receipt["requested_by"]
         self.stdout.write(f"The receipt is genuine: {name} was erased on {moment}, as requested by {who}.")
 
-    def _write(self, tenant: Tenant, file: Path) -> None:
-        """Writes a file that only this account can read, and that has its name only when it is complete."""
+    def _write(self, tenant: Tenant, file: Path) -> str:
+        """Writes a file that only this account can read, and that has its name only when it is complete.
+
+        Returns what the receipt says of it.
+        """
         part = file.with_name(f"{file.name}.part")
         if file.exists():
             raise CommandError(f"{file} already exists. Name a file that does not.")
         try:
             with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as out:
                 with scope.bound(tenant.id):
-                    out.writelines(archive.stream(tenant, settings.PORTAL_URL))
+                    row = downloads.begin(tenant, f"{getpass.getuser()} on the command line")
+                    out.writelines(downloads.stream(row, tenant, settings.PORTAL_URL))
                 out.flush()
                 os.fsync(out.fileno())
             part.rename(file)
@@ -135,7 +137,9 @@ class Command(BaseCommand):
             part.unlink(missing_ok=True)
             why = str(error).rstrip(".")
             raise CommandError(f"The archive could not be written: {why}. Nothing was deleted.") from None
-        self.stderr.write(f"{file}: {file.stat().st_size} bytes, {timezone.now():%Y-%m-%d %H:%M} UTC")
+        row.refresh_from_db()
+        self.stderr.write(f"{file}: {row}")
+        return f"{str(file)[-120:]}: {row}"
 
 
 def _found(name: str) -> Tenant:

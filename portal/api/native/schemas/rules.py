@@ -26,6 +26,13 @@ class AskedConditions(RequestBody):
     channels: Annotated[Text, documented(enum=Channels.values)] = ""
 
 
+class AskedDelivery(RequestBody):
+    """Formats to write to a folder or bucket, by its id, when the text is there."""
+
+    place: Text
+    formats: list[Text]
+
+
 class AskedEffects(RequestBody):
     """What it gets. `folder` is a name or an id; tags that there are none of are made."""
 
@@ -35,6 +42,7 @@ class AskedEffects(RequestBody):
     audio_days: Count | None = None
     text_days: Count | None = None
     webhooks: list[Text] = []
+    deliveries: list[AskedDelivery] = []
 
     @property
     def given(self) -> dict[str, Any]:
@@ -79,6 +87,13 @@ class RuleConditions(TypedDict):
     channels: str | None
 
 
+class RuleDelivery(TypedDict):
+    """Formats that are written to a folder or bucket."""
+
+    place: str
+    formats: list[str]
+
+
 class RuleEffects(TypedDict):
     """What it gives. `tags` are names, `folder` and `webhooks` ids."""
 
@@ -88,6 +103,7 @@ class RuleEffects(TypedDict):
     audio_days: int | None
     text_days: int | None
     webhooks: list[str]
+    deliveries: list[RuleDelivery]
 
 
 class RuleBody(TypedDict):

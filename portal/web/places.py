@@ -1,0 +1,171 @@
+"""The pages of folders and buckets: where exports go and files come from, and how that goes."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django import forms
+from django.contrib import messages
+from django.core.paginator import Paginator
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods, require_POST
+
+from portal.web.access import TenantRequest, member_required
+from transcription.errors import InvalidOption, Refused
+from transcription.exchange import deliveries, disk, places
+from transcription.exchange.models import Place
+from transcription.exchange.places import LONGEST, Wanted
+from transcription.inbox import arrivals
+
+ON_A_PAGE = 25
+ARRIVALS_SHOWN = 25
+managers_only = member_required(places.PERMISSION)
+
+
+class PlaceForm(forms.Form):
+    """The settings of a place; `places` checks them."""
+
+    name = forms.CharField(label=gettext_lazy("Name"), max_length=LONGEST["name"], required=False)
+    kind = forms.ChoiceField(label=gettext_lazy("Kind"))
+    path = forms.CharField(
+        label=gettext_lazy("Folder or prefix"),
+        max_length=LONGEST["path"],
+        required=False,
+        help_text=gettext_lazy("Exports go to “out” below it, files come from “in”. Empty for the top."),
+    )
+    is_watched = forms.BooleanField(
+        label=gettext_lazy("Watch it: what lies in “in” becomes a recording, and is moved to “done” or “failed”"),
+        required=False,
+    )
+    endpoint = forms.CharField(
+        label=gettext_lazy("Bucket: address of the service"),
+        max_length=LONGEST["endpoint"],
+        required=False,
+        widget=forms.URLInput(attrs={"placeholder": "https://s3.eu-central-1.amazonaws.com", "autocomplete": "off"}),
+    )
+    bucket = forms.CharField(label=gettext_lazy("Bucket: name"), max_length=LONGEST["bucket"], required=False)
+    region = forms.CharField(label=gettext_lazy("Bucket: region"), max_length=LONGEST["region"], required=False)
+    key_id = forms.CharField(
+        label=gettext_lazy("Bucket: access key id"),
+        max_length=LONGEST["key_id"],
+        required=False,
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
+    )
+    secret = forms.CharField(
+        label=gettext_lazy("Bucket: secret"),
+        max_length=LONGEST["secret"],
+        required=False,
+        help_text=gettext_lazy("Kept encrypted and shown to nobody; empty leaves the one that there is."),
+        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
+    )
+
+    def __init__(self, *args: Any, **more: Any) -> None:
+        super().__init__(*args, **more)
+        offered = [
+            (kind.value, str(kind.label)) for kind in Place.Kind if kind != Place.Kind.FOLDER or disk.is_allowed()
+        ]
+        self.fields["kind"].choices = offered  # type: ignore[attr-defined]
+
+    @classmethod
+    def of(cls, row: Place) -> PlaceForm:
+        return cls(initial={name: getattr(row, name) for name in cls.base_fields if name != "secret"})
+
+    @property
+    def wanted(self) -> Wanted:
+        return Wanted(**self.cleaned_data)
+
+    def refuse(self, error: InvalidOption | Refused) -> None:
+        param = error.param if isinstance(error, InvalidOption) else ""
+        self.add_error(param if param in self.fields else None, str(error))
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def index(request: HttpRequest) -> HttpResponseBase:
+    return create(request) if request.method == "POST" else show_all(request)
+
+
+@never_cache
+@managers_only
+def show_all(request: TenantRequest) -> HttpResponse:
+    return _index(request, PlaceForm())
+
+
+@never_cache
+@managers_only
+def create(request: TenantRequest) -> HttpResponse:
+    form = PlaceForm(request.POST)
+    if form.is_valid():
+        try:
+            row = places.create(request.actor, form.wanted)
+        except (InvalidOption, Refused) as error:
+            form.refuse(error)
+        else:
+            messages.success(request, _("Made. Choose it in a rule to have exports written to it."))
+            return redirect("web:place", row.id)
+    return _index(request, form)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def place(request: HttpRequest, place_id: UUID) -> HttpResponseBase:
+    return change(request, place_id) if request.method == "POST" else show(request, place_id)
+
+
+@never_cache
+@managers_only
+def show(request: TenantRequest, place_id: UUID) -> HttpResponse:
+    row = places.get(request.actor, place_id)
+    return _page(request, row, PlaceForm.of(row))
+
+
+@never_cache
+@managers_only
+def change(request: TenantRequest, place_id: UUID) -> HttpResponse:
+    row, form = places.get(request.actor, place_id), PlaceForm(request.POST)
+    if form.is_valid():
+        try:
+            places.change(request.actor, place_id, form.wanted)
+        except (InvalidOption, Refused) as error:
+            form.refuse(error)
+        else:
+            messages.success(request, _("Saved."))
+            return redirect("web:place", place_id)
+    return _page(request, row, form)
+
+
+@require_POST
+@managers_only
+def delete(request: TenantRequest, place_id: UUID) -> HttpResponse:
+    places.delete(request.actor, place_id)
+    messages.success(request, _("It was deleted here. What lies there stays."))
+    return redirect("web:places")
+
+
+@require_POST
+@managers_only
+def again(request: TenantRequest, place_id: UUID, export_id: UUID) -> HttpResponse:
+    deliveries.again(request.actor, place_id, export_id)
+    messages.success(request, _("It is being written. Reload this page in a moment to see how it went."))
+    return redirect("web:place", place_id)
+
+
+def _index(request: TenantRequest, form: PlaceForm) -> HttpResponse:
+    rows = places.visible(request.actor)
+    return render(request, "web/places.html", {"places": rows, "form": form, "section": "rules"})
+
+
+def _page(request: TenantRequest, row: Place, form: PlaceForm) -> HttpResponse:
+    sent = deliveries.of_place(request.actor, row.id)
+    context = {
+        "place": row,
+        "form": form,
+        "page": Paginator(sent, ON_A_PAGE).get_page(request.GET.get("page")),
+        "arrivals": arrivals.of_place(request.actor, row.id)[:ARRIVALS_SHOWN],
+        "section": "rules",
+    }
+    return render(request, "web/place.html", context)

@@ -1,0 +1,171 @@
+"""What a rule has delivered lies in the tenant's folder or bucket once the text is there, and again after a failure."""
+
+from __future__ import annotations
+
+from ipaddress import ip_network
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.conf import LazySettings
+from django.core.exceptions import PermissionDenied
+from django.http import Http404
+
+from tenants import scope
+from tenants.models import AuditEntry
+from tests.conftest import Character
+from tests.transcription.characters import submit
+from tests.transcription.finishing import finish, serve
+from transcription.errors import InvalidOption
+from transcription.exchange import deliveries, disk, places, sender
+from transcription.exchange.models import Delivery, Place
+from transcription.exchange.places import Wanted
+from transcription.rules import editing
+from transcription.transcripts import striking
+from transcription.transcripts.revisions import ANY
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("within")]
+
+
+def deliver_to(character: Character, place: Place, *formats: str) -> None:
+    given = {"deliveries": [{"place": str(place.id), "formats": formats}]}
+    editing.create(character.actor, f"To {place}", {}, given)
+
+
+def names_in(place: Place, root: Path, part: str = "out") -> list[str]:
+    return sorted(path.name for path in (root / str(place.tenant_id) / place.path / part).glob("*"))
+
+
+def test_exports_lie_in_the_folder_when_the_text_is_there(
+    alice: Character, folder: Place, root: Path, fox: Path
+) -> None:
+    deliver_to(alice, folder, "srt")
+    deliver_to(alice, folder, "txt")
+    serve()
+    row = submit(alice.actor, fox)
+    assert sender.send_due() == 0, "there is no text yet"
+    finish(row)
+    assert sender.send_due() == 1
+    stem = f"quick_brown_fox-{row.recording_id.hex[:12]}"
+    assert names_in(folder, root) == [f"{stem}.srt", f"{stem}.txt"]
+    text = root / str(alice.tenant.id) / "radio" / "out" / f"{stem}.txt"
+    assert "The fox." in text.read_text()
+    assert Delivery.objects.get().state == "delivered"
+    entry = AuditEntry.objects.get(action="transcript.exported")
+    assert (entry.actor_kind, entry.details) == ("system", {"format": "srt,txt", "place": "Server"})
+
+    deliveries.again(alice.actor, folder.id, Delivery.objects.get().id)
+    assert sender.send_due() == 1
+    assert len(names_in(folder, root)) == 2, "in the place of what was there"
+
+
+def test_nothing_of_struck_words_goes_out(alice: Character, folder: Place, root: Path, fox: Path) -> None:
+    deliver_to(alice, folder, "txt", "json")
+    serve()
+    row = finish(submit(alice.actor, fox))
+    striking.strike(alice.actor, row.id, (0.0, 2.9), {ANY})
+    assert sender.send_due() == 1
+    for name in names_in(folder, root):
+        text = (root / str(alice.tenant.id) / "radio" / "out" / name).read_text()
+        assert "fox" not in text.replace(row.recording.name, "")
+
+
+def test_exports_lie_in_the_bucket_and_nobody_reads_its_secret(
+    alice: Character, bucket: Place, s3: Any, fox: Path
+) -> None:
+    assert bucket.sealed_secret not in ("", "b")
+    deliver_to(alice, bucket, "vtt")
+    serve()
+    row = finish(submit(alice.actor, fox))
+    assert sender.send_due() == 1
+    found = s3.get_object(Bucket="acme", Key=f"voice/out/quick_brown_fox-{row.recording_id.hex[:12]}.vtt")
+    assert found["Body"].read().startswith(b"WEBVTT")
+    assert found["ContentType"] == "text/vtt; charset=utf-8"
+
+
+def test_a_failure_is_said_with_its_cause_and_tried_again(
+    alice: Character, bucket: Place, s3: Any, fox: Path, settings: LazySettings
+) -> None:
+    deliver_to(alice, bucket, "txt")
+    serve()
+    finish(submit(alice.actor, fox))
+    s3.delete_bucket(Bucket="acme")
+    assert sender.send_due() == 1
+    row = Delivery.objects.get()
+    assert (row.state, row.attempts_made) == ("pending", 1)
+    assert "NoSuchBucket" in row.last_error
+    assert sender.send_due() == 0, "not before its time"
+    s3.create_bucket(Bucket="acme")
+    deliveries.again(alice.actor, bucket.id, row.id)
+    assert sender.send_due() == 1
+    row.refresh_from_db()
+    assert (row.state, row.last_error) == ("delivered", "")
+
+
+def test_a_bucket_on_a_private_network_is_not_reached(
+    alice: Character, bucket: Place, fox: Path, settings: LazySettings
+) -> None:
+    settings.OUTBOUND_ALLOWED_NETWORKS = [ip_network("10.9.0.0/16")]
+    deliver_to(alice, bucket, "txt")
+    serve()
+    finish(submit(alice.actor, fox))
+    assert sender.send_due() == 1
+    assert "not on the public internet" in Delivery.objects.get().last_error
+    with pytest.raises(InvalidOption):
+        places.create(alice.actor, Wanted("Metadata", "bucket", "", "http://169.254.169.254", "x", "", "a", "b"))
+
+
+def test_no_way_leads_out_of_a_tenants_folder(
+    alice: Character, mallory: Character, folder: Place, root: Path, tmp_path: Path, fox: Path
+) -> None:
+    for path in ("..", "a/../../b", ".ssh", "a\\b", "\u202ea"):
+        try:
+            row = places.create(alice.actor, Wanted(name="Out", kind="folder", path=path))
+        except InvalidOption:
+            continue
+        assert ".." not in row.path
+        assert row.path.isprintable()
+    (tmp_path / "elsewhere").mkdir()
+    (root / str(alice.tenant.id) / "radio").mkdir(parents=True)
+    (root / str(alice.tenant.id) / "radio" / "out").symlink_to(tmp_path / "elsewhere")
+    deliver_to(alice, folder, "txt")
+    serve()
+    finish(submit(alice.actor, fox))
+    assert sender.send_due() == 1
+    assert list((tmp_path / "elsewhere").iterdir()) == []
+    assert Delivery.objects.get().state == "pending"
+
+
+@pytest.mark.parametrize("name", ["../../evil", "a/b", ".hidden", "\x00", "x" * 300, "CON:*?", "…" * 200])
+def test_names_of_recordings_become_names_of_files(name: str) -> None:
+    made = disk.file_name(name, "-0123456789ab.txt")
+    assert "/" not in made
+    assert not made.startswith(".")
+    assert len(made.encode()) <= 200
+    assert made.endswith("-0123456789ab.txt")
+
+
+def test_places_are_the_affair_of_their_tenants_managers(
+    alice: Character, bob: Character, mallory: Character, folder: Place, settings: LazySettings
+) -> None:
+    with pytest.raises(PermissionDenied):
+        places.visible(bob.actor)
+    with scope.bound(mallory.tenant.id):
+        with pytest.raises(Http404):
+            places.get(mallory.actor, folder.id)
+        with pytest.raises(Http404):
+            deliveries.of_place(mallory.actor, folder.id)
+        with pytest.raises(InvalidOption):
+            deliver_to(mallory, folder, "txt")
+    with pytest.raises(InvalidOption):
+        places.create(alice.actor, Wanted(name="Twin", kind="folder", path="radio"))
+    settings.EXCHANGE_ROOT = ""
+    with pytest.raises(InvalidOption):
+        places.create(alice.actor, Wanted(name="Off", kind="folder"))
+
+
+def test_another_service_gets_no_secret_of_the_one_before(alice: Character, bucket: Place) -> None:
+    there = Wanted("Bucket", "bucket", "voice", "https://8.8.8.8", "acme", "", "a")
+    with pytest.raises(InvalidOption) as refused:
+        places.change(alice.actor, bucket.id, there)
+    assert refused.value.param == "secret"

@@ -1,0 +1,123 @@
+"""Which exports are due, who writes them, and how that ends."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
+from django.db.models.functions import Now
+from django.http import Http404
+from django.utils.translation import gettext as _
+
+from tenants import audit, outbound_hold, scope
+from tenants.access import Actor, system_actor
+from transcription import leases
+from transcription.exchange import places
+from transcription.exchange.models import Delivery, Place
+from transcription.folders.visibility import seen
+from transcription.leases import Claim
+from transcription.models import MAIN, Recording, Status, Transcription
+
+LEASE = timedelta(minutes=3)
+BACKOFF = leases.Backoff((10, 60, 300, 1800, 7200, 21_600, 43_200, 86_400))
+"""Nine attempts within 45 hours."""
+LOOKED_AT = 50
+
+
+def order(recording: Recording, asked: Iterable[Mapping[str, Any]]) -> None:
+    """Has a recording's exports written once it has a text. Call it in the transaction that inserts the recording."""
+    wanted: dict[str, list[str]] = {}
+    for one in asked:
+        formats = wanted.setdefault(one["place"], [])
+        formats += [name for name in one["formats"] if name not in formats]
+    known = Place.objects.filter(tenant=recording.tenant_id, id__in=wanted)
+    Delivery.objects.bulk_create(
+        Delivery(tenant_id=recording.tenant_id, recording=recording, place=place, formats=wanted[str(place.id)])
+        for place in known
+    )
+
+
+def claim(busy: Collection[UUID] = ()) -> tuple[Claim, UUID] | None:
+    """Claims the delivery that is due the longest to a place that is not `busy`; returns it with its place."""
+    if outbound_hold.is_on():
+        return None
+    with scope.across_tenants("exports of every tenant are due"):
+        due = _due().exclude(place_id__in=busy).order_by("next_attempt_at", "id")
+        for row in due[:LOOKED_AT]:
+            if won := leases.claim(_due(), row, next_attempt_at=Now() + LEASE):
+                return won, row.place_id
+    return None
+
+
+def load(claim: Claim) -> tuple[Delivery, Transcription]:
+    """Returns the delivery and the recording's latest text. Raises LostClaim."""
+    row = leases.read(_mine(claim).select_related("place", "recording", "tenant"))
+    texts = Transcription.objects.filter(_with_text(), recording=row.recording).select_related("recording", "tenant")
+    return row, leases.read(texts.order_by("-created_at", "-id"))
+
+
+def delivered(claim: Claim, text: Transcription) -> None:
+    """Raises LostClaim."""
+    with transaction.atomic():
+        row = leases.read(_mine(claim).select_related("place"))
+        changes = {"state": Delivery.State.DELIVERED, "attempts_made": F("attempts_made") + 1}
+        leases.write(_mine(claim), **changes, finished_at=Now(), last_error="")
+        places.works(row.place)
+        formats, place = ",".join(row.formats), row.place.name
+        audit.record(system_actor(text.tenant), "transcript.exported", text, format=formats, place=place)
+
+
+def failed(claim: Claim, reason: str, *, for_good: bool = False) -> None:
+    """Tries again after a delay; gives up after the last attempt. Raises LostClaim."""
+    with transaction.atomic():
+        row = leases.read(_mine(claim).select_related("place"))
+        made = row.attempts_made + 1
+        changes: dict[str, Any] = {"attempts_made": made, "last_error": reason}
+        if for_good or made > len(BACKOFF.delays):
+            changes |= {"state": Delivery.State.FAILED, "finished_at": Now()}
+        else:
+            changes["next_attempt_at"] = Now() + timedelta(seconds=BACKOFF.after(made))
+        leases.write(_mine(claim), **changes)
+        if not for_good:
+            places.failed(row.place, reason)
+
+
+def of_place(actor: Actor, place_id: UUID) -> QuerySet[Delivery]:
+    """Selects the deliveries to a place, the newest first. Raises Http404."""
+    rows = Delivery.objects.filter(seen(actor, "recording"), place=places.get(actor, place_id))
+    return rows.select_related("recording").order_by("-created_at", "-id")
+
+
+def again(actor: Actor, place_id: UUID, delivery_id: UUID) -> None:
+    """Makes a delivery due now, with what the text is by then. Raises Http404."""
+    rows = of_place(actor, place_id).filter(id=delivery_id)
+    fresh: dict[str, Any] = {"attempts_made": 0, "next_attempt_at": Now(), "finished_at": None, "last_error": ""}
+    if not Delivery.objects.filter(id__in=rows.values("id")).update(
+        state=Delivery.State.PENDING, fence=F("fence") + 1, **fresh
+    ):
+        raise Http404(_("There is no such delivery."))
+    Place.objects.filter(id=place_id).update(not_before=Now())
+
+
+def _with_text() -> Q:
+    return MAIN & Q(status=Status.COMPLETED, text_deleted_at=None)
+
+
+def _due() -> QuerySet[Delivery]:
+    texts = Transcription.objects.filter(_with_text(), recording=OuterRef("recording"))
+    return Delivery.objects.filter(
+        Exists(texts),
+        state=Delivery.State.PENDING,
+        next_attempt_at__lte=Now(),
+        place__not_before__lte=Now(),
+        recording__deleted_at=None,
+        tenant__is_active=True,
+    )
+
+
+def _mine(claim: Claim) -> QuerySet[Delivery]:
+    return leases.claimed(Delivery.objects.filter(state=Delivery.State.PENDING), claim)

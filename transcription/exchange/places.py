@@ -1,0 +1,185 @@
+"""Access to a tenant's places: functions take an actor who may manage rules; others' places raise Http404."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from cryptography.fernet import InvalidToken
+from django.db import transaction
+from django.db.models import F
+from django.db.models.functions import Now
+from django.http import Http404
+from django.utils.translation import gettext as _
+
+from tenants import audit
+from tenants.access import Actor
+from tenants.encryption import ciphers
+from transcription import leases, tenant_lock
+from transcription.errors import InvalidOption, Refused
+from transcription.exchange import disk
+from transcription.exchange.models import Place
+from transcription.outbound import s3
+from transcription.outbound.errors import OutboundError
+from transcription.outbound.s3 import Bucket
+from transcription.scripts import one_line, without_turns
+
+PERMISSION = "rules.manage"
+SALT = "transcription.exchange.places"
+MOST_PLACES = 20
+LONGEST = {"name": 80, "path": 200, "endpoint": 500, "bucket": 100, "region": 40, "key_id": 200, "secret": 200}
+BACKOFF = leases.Backoff((5, 30, 120, 300))
+"""How long a place that fails is left alone."""
+OF_BUCKETS = ("endpoint", "bucket", "region", "key_id")
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """The settings of a place. An empty `secret` keeps the one that there is."""
+
+    name: str
+    kind: str
+    path: str = ""
+    endpoint: str = ""
+    bucket: str = ""
+    region: str = ""
+    key_id: str = ""
+    secret: str = field(default="", repr=False)
+    is_watched: bool = False
+
+
+def visible(actor: Actor) -> list[Place]:
+    """Returns the tenant's places by their names, at most MOST_PLACES."""
+    actor.require(PERMISSION)
+    return list(Place.objects.filter(tenant=actor.tenant))
+
+
+def get(actor: Actor, place_id: UUID) -> Place:
+    """Raises Http404."""
+    actor.require(PERMISSION)
+    found = Place.objects.filter(tenant=actor.tenant, id=place_id).first()
+    if found is None:
+        raise Http404(_("There is no such folder or bucket."))
+    return found
+
+
+def create(actor: Actor, wanted: Wanted) -> Place:
+    """Makes a place; connects to nothing. Raises InvalidOption and Refused."""
+    actor.require(PERMISSION)
+    row = Place(tenant=actor.tenant)
+    with transaction.atomic():
+        tenant_lock.lock_for_adding(actor.tenant.id)
+        if len(visible(actor)) >= MOST_PLACES:
+            message = _("There are %(n)d folders and buckets, which is the most.") % {"n": MOST_PLACES}
+            raise Refused("too_many_places", message)
+        _keep(row, wanted)
+        row.save(force_insert=True)
+        audit.record(actor, "place.created", row, name=row.name, kind=row.kind, watched=row.is_watched)
+    return row
+
+
+def change(actor: Actor, place_id: UUID, wanted: Wanted) -> Place:
+    """Changes a place; what failed is tried again at once. Raises Http404, InvalidOption and Refused."""
+    with transaction.atomic():
+        tenant_lock.lock_for_adding(actor.tenant.id)
+        row = get(actor, place_id)
+        _keep(row, wanted)
+        row.failures, row.last_error, row.not_before = 0, "", Now()
+        row.save()
+        audit.record(actor, "place.changed", row, name=row.name, kind=row.kind, watched=row.is_watched)
+    return get(actor, place_id)
+
+
+def delete(actor: Actor, place_id: UUID) -> None:
+    """Deletes a place with what waits for it; what lies there stays. Raises Http404."""
+    with transaction.atomic():
+        tenant_lock.lock(actor.tenant.id)
+        row = get(actor, place_id)
+        audit.record(actor, "place.deleted", row, name=row.name)
+        row.delete()
+
+
+def bucket_of(row: Place) -> Bucket:
+    """Raises OutboundError where the secret was encrypted with a SECRET_KEY that is not configured any more."""
+    try:
+        secret = ciphers(SALT).decrypt(row.sealed_secret).decode()
+    except InvalidToken:
+        message = _("The server’s SECRET_KEY was changed, and the secret of the bucket with it. Enter it again.")
+        raise OutboundError("secret_lost", message) from None
+    return Bucket(row.endpoint, row.bucket, row.region, row.key_id, secret)
+
+
+def key_of(row: Place, part: str, name: str = "") -> str:
+    """Returns the key of an object in a part (`disk.IN`, `OUT`, …) of a bucket's place."""
+    prefix = f"{row.path}/" if row.path else ""
+    return f"{prefix}{part}/{name}"
+
+
+def failed(row: Place, reason: str) -> None:
+    """Leaves a place alone for a while."""
+    pause = timedelta(seconds=BACKOFF.after(row.failures + 1))
+    held = {"failures": F("failures") + 1, "not_before": Now() + pause, "last_error": reason}
+    Place.objects.filter(id=row.id, not_before__lte=Now()).update(**held)
+
+
+def works(row: Place) -> None:
+    Place.objects.filter(id=row.id, failures__gt=0).update(failures=0, last_error="")
+
+
+def _keep(row: Place, wanted: Wanted) -> None:
+    """Raises InvalidOption."""
+    values = {name: _text(name, value) for name, value in vars(wanted).items() if name in LONGEST}
+    if not values["name"]:
+        raise InvalidOption("name", _("Give it a name."))
+    if wanted.kind not in Place.Kind.values:
+        raise InvalidOption("kind", _("It must be one of: %(known)s.") % {"known": ", ".join(Place.Kind.values)})
+    secret = values.pop("secret")
+    values["path"] = disk.checked_path(values["path"])
+    if wanted.kind == Place.Kind.BUCKET:
+        _check_bucket(row, values, secret)
+    else:
+        if not disk.is_allowed():
+            raise InvalidOption("kind", _("Whoever runs the portal gives organisations no folders (EXCHANGE_ROOT)."))
+        values |= dict.fromkeys(OF_BUCKETS, "")
+        row.sealed_secret = ""
+    for name, value in (values | {"kind": wanted.kind, "is_watched": wanted.is_watched}).items():
+        setattr(row, name, value)
+    if secret and row.kind == Place.Kind.BUCKET:
+        row.sealed_secret = ciphers(SALT).encrypt(secret.encode()).decode()
+    _require_own_place(row)
+
+
+def _check_bucket(row: Place, values: dict[str, Any], secret: str) -> None:
+    """Checks and completes the settings of a bucket; another service gets no secret of this one.
+
+    Raises InvalidOption.
+    """
+    try:
+        values["endpoint"] = s3.checked_endpoint(values["endpoint"])
+    except OutboundError as error:
+        raise InvalidOption("endpoint", str(error), error.code) from error
+    values["region"] = values["region"] or "us-east-1"
+    if not values["bucket"] or "/" in values["bucket"]:
+        raise InvalidOption("bucket", _("Enter the name of the bucket."))
+    if not values["key_id"]:
+        raise InvalidOption("key_id", _("Enter the access key’s id."))
+    is_same = row.sealed_secret and (row.endpoint, row.key_id) == (values["endpoint"], values["key_id"])
+    if not secret and not is_same:
+        raise InvalidOption("secret", _("Enter the secret of the access key."))
+
+
+def _require_own_place(row: Place) -> None:
+    """Raises InvalidOption for what another place of the tenant is: files would come from it twice."""
+    same = {name: getattr(row, name) for name in ("tenant", "kind", "path", "endpoint", "bucket")}
+    if Place.objects.filter(**same).exclude(id=row.id).exists():
+        raise InvalidOption("path", _("There is this folder or bucket already."))
+
+
+def _text(name: str, sent: str) -> str:
+    """Raises InvalidOption."""
+    text = one_line(without_turns(sent))
+    if len(text) > LONGEST[name]:
+        raise InvalidOption(name, _("It is longer than %(n)d characters.") % {"n": LONGEST[name]})
+    return text

@@ -1,0 +1,112 @@
+"""Writes due exports to their places. Runs beside the sweeper; any number may run.
+
+What is written twice has the same name, so that the second is in the place of the first.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from uuid import UUID
+
+from django.db import close_old_connections, connections
+
+from tenants import scope
+from transcription import exports, request_id
+from transcription.connections import lend_connection
+from transcription.exchange import deliveries, disk, places
+from transcription.exchange.models import Place
+from transcription.exports import Export
+from transcription.leases import Claim, LostClaim
+from transcription.library.retention import TextDeleted
+from transcription.models import Recording
+from transcription.outbound import s3
+from transcription.outbound.errors import OutboundError
+
+log = logging.getLogger(__name__)
+THREADS = 4
+LOOK_EVERY_SECONDS = 2.0
+
+
+def run(stop: threading.Event) -> None:
+    """Writes until `stop` is set, then finishes what is being written. A place occupies one thread."""
+    busy: set[UUID] = set()
+    with ThreadPoolExecutor(THREADS, thread_name_prefix="exports") as pool:
+        while not stop.is_set():
+            close_old_connections()
+            try:
+                while len(busy) < THREADS and (found := deliveries.claim(list(busy))):
+                    busy.add(found[1])
+                    pool.submit(_send_in_thread, busy, *found)
+            except Exception:
+                log.exception("Due exports could not be read; trying again.")
+            connections.close_all()
+            stop.wait(LOOK_EVERY_SECONDS)
+
+
+def send_due() -> int:
+    """Writes what is due now, one after the other. Returns how many were tried."""
+    count = 0
+    while found := deliveries.claim():
+        send(found[0])
+        count += 1
+    return count
+
+
+def send(claim: Claim) -> None:
+    """Makes one attempt, and writes how it ended."""
+    with scope.bound(claim.tenant_id), request_id.bound(claim.request_id):
+        try:
+            _send(claim)
+        except LostClaim:
+            log.info("The exports %s were asked for again, or deleted.", claim.id)
+
+
+def _send_in_thread(busy: set[UUID], claim: Claim, place_id: UUID) -> None:
+    try:
+        send(claim)
+    except Exception:
+        log.exception("Exports %s broke off; they are written again after their lease.", claim.id)
+    finally:
+        connections.close_all()
+        busy.discard(place_id)
+
+
+def _send(claim: Claim) -> None:
+    """Raises LostClaim."""
+    row, text = deliveries.load(claim)
+    try:
+        files = {one.file_name: one for one in (exports.render(text, name) for name in row.formats)}
+        named = {_name(row.recording, name): export for name, export in files.items()}
+        lend_connection()
+        write(row.place, named)
+    except TextDeleted as deleted:
+        deliveries.failed(claim, str(deleted), for_good=True)
+    except OutboundError as error:
+        log.info("Exports %s could not be written: %s", claim.id, error)
+        deliveries.failed(claim, str(error))
+    else:
+        deliveries.delivered(claim, text)
+
+
+def write(place: Place, named: dict[str, Export]) -> None:
+    """Raises OutboundError."""
+    if place.kind == Place.Kind.BUCKET:
+        bucket = places.bucket_of(place)
+        for name, export in named.items():
+            s3.put(bucket, places.key_of(place, disk.OUT, name), _bytes(export), export.content_type)
+        return
+    with disk.opened(place.tenant_id, place.path, disk.OUT) as folder:
+        for name, export in named.items():
+            disk.write(folder, name, _bytes(export))
+
+
+def _name(recording: Recording, name: str) -> str:
+    """Returns a name that no other recording's export has, and the same each time."""
+    stem, _dot, format = name.rpartition(".")
+    return disk.file_name(stem, f"-{recording.id.hex[:12]}.{format}")
+
+
+def _bytes(export: Export) -> bytes:
+    return export.body if isinstance(export.body, bytes) else export.body.encode()

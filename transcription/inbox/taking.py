@@ -1,0 +1,249 @@
+"""Has intake accept or refuse the files of watched places, and moves them. Runs beside the sweeper; any number may run.
+
+The row says `accepted` in the transaction that makes the recording. A process that dies before it leaves the file to be
+tried again; one that dies after it leaves only the moving.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from uuid import UUID
+
+from django.conf import settings
+from django.db import close_old_connections, connections
+from django.template.defaultfilters import filesizeformat
+from django.utils.translation import gettext as _
+
+from tenants import access as tenant_access
+from tenants import announcements, scope
+from tenants.access import Actor
+from tenants.announcements import ReadingOnly
+from transcription import request_id
+from transcription.connections import lend_connection
+from transcription.errors import InvalidOption, Refused, reason_for_people
+from transcription.exchange import disk, places
+from transcription.exchange.models import Arrival, Place
+from transcription.inbox import arrivals, polling
+from transcription.intake import accept
+from transcription.intake.request import CallContext
+from transcription.leases import Claim, LostClaim, Renewal
+from transcription.media import storage
+from transcription.models import Way
+from transcription.options.options import TranscriptionOptions
+from transcription.outbound import s3
+from transcription.outbound.download import download
+from transcription.outbound.errors import OutboundError
+
+log = logging.getLogger(__name__)
+THREADS = 2
+LOOK_EVERY_SECONDS = 5.0
+RENEW_EVERY_SECONDS = 30.0
+READ_BYTES = 1024 * 1024
+UNTIL_THERE_IS_ROOM = ("quota_monthly_seconds", "quota_stored_bytes")
+"""Refusals that end with the month, or when somebody deletes something."""
+
+
+@dataclass(frozen=True)
+class _File:
+    """A copy on this machine's disk of a file of a watched place."""
+
+    file_name: str
+    path: Path
+    size: int
+    sha256: str
+    seconds: float = 0.0
+
+
+class Gone(Exception):
+    """The file is no longer there, or is another one."""
+
+
+def run(stop: threading.Event) -> None:
+    """Looks and takes in until `stop` is set. A tenant occupies one thread."""
+    busy: set[UUID] = set()
+    with ThreadPoolExecutor(THREADS, thread_name_prefix="inbox") as pool:
+        while not stop.is_set():
+            close_old_connections()
+            try:
+                polling.look_into_all()
+                while len(busy) < THREADS and (claim := arrivals.claim(list(busy))):
+                    busy.add(claim.tenant_id)
+                    pool.submit(_take_in_thread, busy, claim)
+            except Exception:
+                log.exception("Watched folders could not be looked into; trying again.")
+            connections.close_all()
+            stop.wait(LOOK_EVERY_SECONDS)
+
+
+def take_due() -> int:
+    """Looks once, and takes in what is due now, one after the other. Returns how many were tried."""
+    polling.look_into_all()
+    count = 0
+    while claim := arrivals.claim():
+        take(claim)
+        count += 1
+    return count
+
+
+def take(claim: Claim) -> None:
+    """Makes one attempt, and writes how it ended."""
+    with scope.bound(claim.tenant_id), request_id.bound(claim.request_id):
+        try:
+            _take(claim)
+        except LostClaim:
+            log.info("Arrival %s was taken over.", claim.id)
+        except Gone:
+            arrivals.forget(claim)
+        except OutboundError as error:
+            log.info("Arrival %s could not be read or moved: %s", claim.id, error)
+            places.failed(arrivals.load(claim).place, str(error))
+            arrivals.later(claim, str(error))
+
+
+def _take_in_thread(busy: set[UUID], claim: Claim) -> None:
+    try:
+        take(claim)
+    except Exception:
+        log.exception("Arrival %s broke off; it is tried again after its lease.", claim.id)
+    finally:
+        connections.close_all()
+        busy.discard(claim.tenant_id)
+
+
+def _take(claim: Claim) -> None:
+    """Raises LostClaim, Gone and OutboundError."""
+    row = arrivals.load(claim)
+    if row.state == Arrival.State.WAITING:
+        _accept(claim, row)
+        row = arrivals.load(claim)
+    if row.state != Arrival.State.WAITING:
+        with suppress(Gone):  # somebody moved it first
+            _move(row)
+        arrivals.moved(claim, row)
+
+
+def _accept(claim: Claim, row: Arrival) -> None:
+    """Raises LostClaim, Gone and OutboundError."""
+    actor = Actor(tenant=row.tenant, permissions=tenant_access.EDIT)
+    call = CallContext(endpoint="watched", id=row.id, in_transaction=partial(arrivals.accepted, claim))
+    try:
+        announcements.require_changes(actor)
+        if row.attempts_made > arrivals.MOST_ATTEMPTS and row.last_error == "":
+            raise Refused("too_complex", reason_for_people("too_complex"))  # it kills whoever reads it
+        with storage.temporary_path() as path:
+            file = _copy(row, path, _progress(claim))
+            accept.accept(actor, file, TranscriptionOptions.checked(), "api", call, way=Way.WATCHED)
+    except Refused as refused:
+        if refused.code in UNTIL_THERE_IS_ROOM:
+            arrivals.later(claim, str(refused), until_there_is_room=True)
+        elif refused.may_succeed_later:
+            arrivals.later(claim, str(refused))
+        else:
+            arrivals.refused(claim, str(refused))
+    except ReadingOnly as reading_only:
+        arrivals.later(claim, str(reading_only), until_there_is_room=True)
+    except InvalidOption as invalid:
+        arrivals.refused(claim, str(invalid))
+
+
+def _copy(row: Arrival, path: Path, on_progress: Callable[[], None]) -> _File:
+    """Copies the file to this machine's disk. Raises Refused, Gone and OutboundError."""
+    limit = min(row.tenant.quota.upload_bytes, settings.UPLOAD_BYTES_LIMIT)
+    if row.size > limit:
+        raise _too_large(limit)
+    lend_connection()
+    if row.place.kind == Place.Kind.BUCKET:
+        return _from_bucket(row, path, limit, on_progress)
+    with disk.opened(row.tenant_id, row.place.path, disk.IN) as folder:
+        _require_same(row, folder)
+        with disk.reading(folder, row.path) as source, path.open("wb") as target:
+            digest, size = hashlib.sha256(), 0
+            while chunk := os.read(source, READ_BYTES):
+                target.write(chunk)
+                digest.update(chunk)
+                size += len(chunk)
+                if size > limit:
+                    raise _too_large(limit)
+                on_progress()
+        _require_same(row, folder)
+    return _File(row.path, path, size, digest.hexdigest())
+
+
+def _from_bucket(row: Arrival, path: Path, limit: int, on_progress: Callable[[], None]) -> _File:
+    """Raises Refused, Gone and OutboundError."""
+    url = s3.signed_url(places.bucket_of(row.place), places.key_of(row.place, disk.IN, row.path))
+    try:
+        found = download(url, path, limit, settings.FETCH_SECONDS_LIMIT, lambda _size: on_progress())
+    except OutboundError as error:
+        if error.status == 404:
+            raise Gone from error
+        if error.code == "too_large":
+            raise _too_large(limit) from error
+        raise
+    return _File(row.path, path, found.size, found.sha256, found.seconds)
+
+
+def _require_same(row: Arrival, folder: int) -> None:
+    """Raises Gone."""
+    now = disk.look(folder, row.path)
+    if now is None or now.version != row.version:
+        raise Gone
+
+
+def _move(row: Arrival) -> None:
+    """Moves the file to `done/` or `failed/`, where a text beside it says why. Raises Gone and OutboundError."""
+    part = disk.DONE if row.state == Arrival.State.ACCEPTED else disk.FAILED
+    if row.place.kind == Place.Kind.BUCKET:
+        _move_object(row, part)
+        return
+    place = row.place
+    with disk.opened(row.tenant_id, place.path, disk.IN) as source, disk.opened(row.tenant_id, place.path, part) as end:
+        _require_same(row, source)
+        name = row.path if not disk.exists(end, row.path) else disk.file_name(row.path, f"-{row.id.hex[:12]}")
+        if part == disk.FAILED:
+            disk.write(end, disk.file_name(name, ".txt"), _reason(row))
+        disk.move(source, row.path, end, name)
+
+
+def _move_object(row: Arrival, part: str) -> None:
+    """Raises Gone and OutboundError."""
+    place, bucket = row.place, places.bucket_of(row.place)
+    etag = row.version.rpartition("-")[0]
+    try:
+        if part == disk.FAILED:
+            key = places.key_of(place, part, f"{row.path}.txt")
+            s3.put(bucket, key, _reason(row), "text/plain; charset=utf-8")
+        key = places.key_of(place, disk.IN, row.path)
+        s3.move(bucket, key, places.key_of(place, part, row.path), etag)
+    except OutboundError as error:
+        if error.status in (404, 412):
+            raise Gone from error
+        raise
+
+
+def _reason(row: Arrival) -> bytes:
+    return f"{row.last_error}\n".encode()
+
+
+def _too_large(limit: int) -> Refused:
+    message = _("The file is larger than the limit of %(limit)s.") % {"limit": filesizeformat(limit)}
+    return Refused("too_large", message)
+
+
+def _progress(claim: Claim) -> Callable[[], None]:
+    """Returns what is called as bytes come: it renews the lease. Raises LostClaim."""
+
+    def renew() -> None:
+        arrivals.renew(claim)
+        lend_connection()
+
+    return Renewal(renew, RENEW_EVERY_SECONDS)

@@ -1,0 +1,124 @@
+"""The clocks of audio and text: the organisation's, and those that folders, tags and rules have in its place.
+
+A folder or a tag may say how long the audio, or the text, of its recordings is kept, and a rule for a recording as it
+comes. Where one does, the organisation's days don't count; of several the shortest do. A legal hold stops them all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.utils import timezone
+
+from tenants import scope
+from tenants.models import Tenant
+from transcription.models import Folder, Recording, Tag, Tagging
+
+AUDIO, TEXT = "audio_retention_days", "text_retention_days"
+"""The field of each clock, of tenants, folders and tags alike."""
+BY_RULE = {AUDIO: "keeps_audio_days", TEXT: "keeps_text_days"}
+"""The field of a recording that a rule has set."""
+MOST_DAYS = 36_500
+Place = Folder | Tag
+"""What may have clocks of its own."""
+
+
+@dataclass(frozen=True)
+class Clock:
+    """The days of one clock: the tenant's, those of folders and tags by their ids, and all that rules have given."""
+
+    field: str
+    days: int | None
+    places: dict[type[Place], dict[UUID, int]]
+    ruled: list[int]
+
+    @classmethod
+    def of(cls, tenant: Tenant, field: str) -> Clock:
+        """Reads it, but the tenant's own days. The tenant has to be bound."""
+        own = BY_RULE[field]
+        ruled = Recording.objects.filter(tenant=tenant).exclude(**{own: None}).order_by(own).values_list(own, flat=True)
+        places = {model: _days(model, field) for model in (Folder, Tag)}
+        return cls(field, getattr(tenant, field), places, list(ruled.distinct()))
+
+    def changed(self, place: Place, days: int | None) -> Clock:
+        """Returns what it would be with other days of a folder or tag; None for none."""
+        others = {one: kept for one, kept in self.places[type(place)].items() if one != place.id}
+        new = others if days is None else others | {place.id: days}
+        return replace(self, places=self.places | {type(place): new})
+
+    def is_over(self, recording: str, since: str) -> Q:
+        """Selects rows by the paths to their `recording`, from the row, and to the time from which on it counts."""
+        over, now = Q(pk__in=()), timezone.now()
+        for days, rows in self._own(recording):
+            over |= rows & Q(**{f"{since}__lt": now - timedelta(days=days)})
+        if self.days is not None:
+            over |= Q(**{f"{since}__lt": now - timedelta(days=self.days)}) & ~self._any_own(recording)
+        return over
+
+    def counts_for(self, recording: str) -> Q:
+        """Selects the rows for which there are days at all."""
+        return Q() if self.days is not None else self._any_own(recording)
+
+    def _any_own(self, recording: str) -> Q:
+        found = Q(pk__in=())
+        for _days_of_it, rows in self._own(recording):
+            found |= rows
+        return found
+
+    def _own(self, recording: str) -> Iterator[tuple[int, Q]]:
+        """Yields the rows of folders, tags and rules with the same days together."""
+        path = f"{recording}__{BY_RULE[self.field]}" if recording else BY_RULE[self.field]
+        yield from ((days, Q(**{path: days})) for days in self.ruled)
+        for model, days_of in self.places.items():
+            for days in sorted(set(days_of.values())):
+                yield days, within(model, [one for one, its in days_of.items() if its == days], recording)
+
+
+def within(model: type[Place], ids: list[UUID], recording: str) -> Q:
+    """Selects rows whose recording is in one of the folders, or has one of the tags."""
+    if model is Folder:
+        return Q(**{f"{recording}__folder__in" if recording else "folder__in": ids})
+    tagged = Tagging.objects.filter(tag__in=ids).values("recording")
+    return Q(**{f"{recording}__in" if recording else "pk__in": tagged})
+
+
+def tenants_with(field: str) -> QuerySet[Tenant]:
+    """Returns the tenants with days of a clock, their own or those of a folder or tag."""
+    limited = Q(**{f"{field}__isnull": False})
+    with scope.across_tenants("the sweeper serves every tenant"):
+        folders, tags = (model.objects.filter(limited, tenant=OuterRef("pk")) for model in (Folder, Tag))
+        ruled = Recording.objects.filter(tenant=OuterRef("pk")).exclude(**{BY_RULE[field]: None})
+        return Tenant.objects.filter(limited | Exists(folders) | Exists(tags) | Exists(ruled))
+
+
+@dataclass(frozen=True)
+class Decided:
+    """The days that count for a recording: those of a folder or tag, with its name, of a rule, or else the tenant's."""
+
+    days: int
+    name: str = ""
+    by_rule: bool = False
+
+
+def deciding(recording: Recording, field: str) -> Decided | None:
+    """Returns the days that count for a recording; None where there are none."""
+    places: list[Place] = [*([recording.folder] if recording.folder else []), *recording.tags]
+    own = [Decided(days, place.name) for place in places if (days := getattr(place, field)) is not None]
+    if (ruled := getattr(recording, BY_RULE[field])) is not None:
+        own.append(Decided(ruled, by_rule=True))
+    if own:
+        return min(own, key=lambda one: one.days)
+    days = getattr(recording.tenant, field)
+    return None if days is None else Decided(days)
+
+
+def ends_at(since: datetime, days: int) -> datetime:
+    return since + timedelta(days=days)
+
+
+def _days(model: type[Place], field: str) -> dict[UUID, int]:
+    return dict(model.objects.exclude(**{field: None}).values_list("id", field))

@@ -1,0 +1,94 @@
+"""How long what is in a folder, or has a tag, is kept: decided by owners and admins, who see first what it deletes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db import transaction
+from django.http import Http404
+from django.utils.translation import gettext as _
+
+from tenants import audit
+from tenants.access import Actor
+from transcription import tenant_lock
+from transcription.errors import InvalidOption
+from transcription.folders.visibility import MANAGE
+from transcription.library import clocks, retention
+from transcription.library.clocks import AUDIO, MOST_DAYS, TEXT, Clock, Decided, Place
+from transcription.models import Folder, Recording, Transcription
+
+
+@dataclass(frozen=True)
+class Preview:
+    """What goes within the hour: recordings that lose their audio, texts, and how many recordings a hold keeps."""
+
+    audio: int
+    text: int
+    held: int
+
+
+@dataclass(frozen=True)
+class End:
+    """When something goes, and by whose days."""
+
+    at: datetime
+    decided: Decided
+
+
+def preview(actor: Actor, place: Place, audio_days: int | None, text_days: int | None) -> Preview:
+    """Returns what a folder or tag with other days has deleted. Raises PermissionDenied and InvalidOption."""
+    actor.require(MANAGE)
+    _require_days(audio_days, text_days)
+    audio = Clock.of(actor.tenant, AUDIO).changed(place, audio_days)
+    text = Clock.of(actor.tenant, TEXT).changed(place, text_days)
+    here = clocks.within(type(place), [place.id], "")
+    return Preview(
+        audio=retention.old_audio(actor.tenant, audio).filter(here).count(),
+        text=retention.old_text(actor.tenant, text).filter(clocks.within(type(place), [place.id], "recording")).count(),
+        held=Recording.objects.filter(here, tenant=actor.tenant).exclude(held_at=None).count(),
+    )
+
+
+def decide(actor: Actor, place: Place, audio_days: int | None, text_days: int | None) -> None:
+    """Gives a folder or a tag clocks of its own; None leaves it to the others.
+
+    Raises PermissionDenied, InvalidOption, and Http404 for one that is gone.
+    """
+    actor.require(MANAGE)
+    _require_days(audio_days, text_days)
+    with transaction.atomic():
+        tenant_lock.lock(actor.tenant.id)
+        goes = preview(actor, place, audio_days, text_days)
+        rows = type(place).objects.filter(id=place.id)
+        if not rows.update(audio_retention_days=audio_days, text_retention_days=text_days):
+            raise Http404(_("It was deleted meanwhile."))
+        action = "folder.retention_changed" if isinstance(place, Folder) else "tag.retention_changed"
+        days = {"audio_days": audio_days, "text_days": text_days}
+        audit.record(actor, action, place, name=place.name, **days, audio=goes.audio, texts=goes.text)
+    place.audio_retention_days, place.text_retention_days = audio_days, text_days
+
+
+def audio_ends(row: Recording) -> End | None:
+    """Returns when a recording's audio goes; None where it stays, or has gone already."""
+    if row.held_at is not None or row.audio_deleted_at is not None:
+        return None
+    return _end(row, AUDIO, row.created_at)
+
+
+def text_ends(row: Recording, latest: Transcription | None) -> End | None:
+    """Returns when the text goes; None where it stays, has gone already, or isn't finished yet."""
+    if row.held_at is not None or latest is None or latest.text_deleted_at is not None or latest.finished_at is None:
+        return None
+    return _end(row, TEXT, latest.finished_at)
+
+
+def _end(row: Recording, field: str, since: datetime) -> End | None:
+    decided = clocks.deciding(row, field)
+    return End(clocks.ends_at(since, decided.days), decided) if decided else None
+
+
+def _require_days(*days: int | None) -> None:
+    """Raises InvalidOption."""
+    if any(one is not None and not 1 <= one <= MOST_DAYS for one in days):
+        raise InvalidOption("days", _("It must be from 1 to %(most)d days, or empty.") % {"most": MOST_DAYS})

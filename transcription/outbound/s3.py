@@ -1,0 +1,151 @@
+"""S3 buckets that tenants name: botocore signs and parses, and each request goes through `exchange`.
+
+botocore is imported where a bucket is used: it is slow to load, and most installations have none.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.utils.translation import gettext as _
+
+from transcription.outbound.deadline import Deadline
+from transcription.outbound.errors import OutboundError
+from transcription.outbound.exchange import exchange
+from transcription.outbound.target import BUCKETS, parse_target
+
+SECONDS = 60.0
+IDLE_SECONDS = 15.0
+MOST_BYTES = 4 * 1024 * 1024
+"""Of an answer: lists of objects, and errors. The objects themselves come by `download`."""
+SIGNED_SECONDS = 900
+LISTED = 500
+
+
+@dataclass(frozen=True)
+class Bucket:
+    """Where a bucket is, and who opens it."""
+
+    endpoint: str
+    name: str
+    region: str
+    key_id: str
+    secret: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class StoredObject:
+    """An object in a bucket; `etag` changes with its content."""
+
+    key: str
+    size: int
+    etag: str
+
+
+def put(bucket: Bucket, key: str, body: bytes, content_type: str) -> None:
+    """Stores an object in the place of whatever is there. Raises OutboundError."""
+    with _client(bucket) as client:
+        client.put_object(Bucket=bucket.name, Key=key, Body=body, ContentType=content_type)
+
+
+def objects(bucket: Bucket, prefix: str) -> list[StoredObject]:
+    """Returns the first LISTED objects below a prefix. Raises OutboundError."""
+    with _client(bucket) as client:
+        found = client.list_objects_v2(Bucket=bucket.name, Prefix=prefix, MaxKeys=LISTED)
+        return [StoredObject(one["Key"], one["Size"], one["ETag"].strip('"')) for one in found.get("Contents", [])]
+
+
+def move(bucket: Bucket, key: str, target: str, etag: str) -> None:
+    """Moves an object, if it is still the one with this ETag. Raises OutboundError."""
+    with _client(bucket) as client:
+        source = {"Bucket": bucket.name, "Key": key}
+        client.copy_object(Bucket=bucket.name, Key=target, CopySource=source, CopySourceIfMatch=etag)
+        client.delete_object(Bucket=bucket.name, Key=key)
+
+
+def signed_url(bucket: Bucket, key: str) -> str:
+    """Returns a URL from which `download` gets an object. Raises OutboundError."""
+    with _client(bucket) as client:
+        parameters = {"Bucket": bucket.name, "Key": key}
+        return str(client.generate_presigned_url("get_object", Params=parameters, ExpiresIn=SIGNED_SECONDS))
+
+
+@contextmanager
+def _client(bucket: Bucket) -> Iterator[Any]:
+    """Yields botocore's client for a bucket; its errors become OutboundError."""
+    import botocore.session
+    from botocore.config import Config
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    signing = Config(
+        signature_version="s3v4",
+        request_checksum_calculation="when_required",
+        response_checksum_validation="when_required",
+        retries={"total_max_attempts": 1},
+        s3={"addressing_style": "path"},
+    )
+    try:
+        client = botocore.session.Session().create_client(
+            "s3",
+            region_name=bucket.region,
+            endpoint_url=bucket.endpoint,
+            aws_access_key_id=bucket.key_id,
+            aws_secret_access_key=bucket.secret,
+            config=signing,
+        )
+        client.meta.events.register("before-send.s3", _send)
+        yield client
+    except ClientError as error:
+        answered = error.response.get("Error", {})
+        code, status = str(answered.get("Code", "")), error.response.get("ResponseMetadata", {}).get("HTTPStatusCode")
+        message = _("The bucket answered “%(code)s”: %(reason)s") % {"code": code, "reason": _reason(answered)}
+        raise OutboundError("bucket", message, may_succeed_later=True, status=status) from error
+    except (BotoCoreError, ValueError) as error:
+        raise OutboundError("bucket", _("The bucket’s answer could not be read.")) from error
+
+
+def _reason(answered: dict[str, Any]) -> str:
+    return str(answered.get("Message", "")).replace("\x00", "")[:300]
+
+
+def _send(request: Any, **_more: Any) -> Any:
+    """Sends a request that botocore has signed, in botocore's place. Raises OutboundError."""
+    from botocore.awsrequest import AWSResponse
+
+    target = parse_target(request.url, BUCKETS)
+    headers = {name: _text(value) for name, value in request.headers.items() if name.lower() != "expect"}
+    body = request.body.read() if hasattr(request.body, "read") else request.body
+    with (
+        Deadline(SECONDS) as deadline,
+        exchange(request.method, target, deadline, IDLE_SECONDS, headers, body or None) as answer,
+    ):
+        content = b""
+        while chunk := answer.read1(MOST_BYTES + 1 - len(content)):
+            content += chunk
+            if len(content) > MOST_BYTES:
+                raise OutboundError("too_large", _("The answer of %(host)s is too large.") % {"host": target.host})
+        deadline.left()
+        return AWSResponse(request.url, answer.status, dict(answer.headers), _Raw(content))
+
+
+class _Raw(io.BytesIO):
+    """A body as botocore reads it."""
+
+    def stream(self, **_options: Any) -> Iterator[bytes]:
+        yield self.read()
+
+
+def _text(value: str | bytes) -> str:
+    return value.decode("latin-1") if isinstance(value, bytes) else value
+
+
+def checked_endpoint(url: str) -> str:
+    """Returns an endpoint without its path. Raises OutboundError."""
+    target = parse_target(url, BUCKETS)
+    if target.path not in ("", "/"):
+        raise OutboundError("refused_url", _("Enter the address of the service alone, without a path."))
+    return target.url.rstrip("/")
