@@ -106,7 +106,7 @@ which somebody is let in no longer."""
 REMOVING = re.compile(
     r"POST (/recordings/many/|/recordings/[^/]+/(delete|restore)/|/bin/([^/]+/erase/)?|/videos/[^/]+/delete/"
     r"|/voice/revoke/|/webhooks/[^/]+/delete/)"
-    r"|DELETE /api/v1/(recordings/[^/]+|videos/[^/]+|webhooks/[^/]+|uploads/[^/]+)"
+    r"|DELETE /api/v1/(bin|recordings/[^/]+(/bin)?|(videos|webhooks|uploads)/[^/]+)|PUT /api/v1/recordings/[^/]+/bin"
     r"|[A-Z]+ /scim/v2/.*"
 )
 """What a suspension that is to come does not refuse, but maintenance does: what is there is removed, and brought

@@ -21,7 +21,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from tenants import addresses, second_factors, support
-from tenants.access import SESSION_TENANT
+from tenants.access import MAY_ACT, SESSION_TENANT
 from tenants.admin.base import ReadOnly
 from tenants.admin.transfers import MemberResource, Transfers
 from tenants.models import Member, SupportVisit, User
@@ -54,7 +54,7 @@ class MemberAdmin(Transfers, ReadOnly, admin.ModelAdmin):
 
     def get_list_display(self, request: HttpRequest) -> Any:
         shown = super().get_list_display(request)
-        return shown if request.user.has_perm(support.MAY_ACT) else tuple(name for name in shown if name != "act")
+        return shown if request.user.has_perm(MAY_ACT) else tuple(name for name in shown if name != "act")
 
     @admin.display(description=_("e-mail address"), ordering="user__email")
     def email(self, member: Member) -> str:
@@ -77,7 +77,7 @@ class MemberAdmin(Transfers, ReadOnly, admin.ModelAdmin):
         """Asks for the second factor anew and for a reason, then leads on to the member's pages."""
         assert isinstance(request.user, User)
         member = get_object_or_404(Member.objects.select_related("tenant", "user"), pk=member_id)
-        if not request.user.has_perm(support.MAY_ACT):
+        if not request.user.has_perm(MAY_ACT):
             raise PermissionDenied(gettext("You may not act for members."))
         if second_factors.has_one(request.user.pk) and not did_recently_reauthenticate(request):
             return redirect_to_login(request.path, reverse("account_reauthenticate"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
@@ -155,7 +156,7 @@ class TestSuspension:
             key = ApiKey.objects.get(created_by=alice.user)
         client.force_login(alice.user)
         many = {"action": "tag", "name": "x", "ids": [str(other.recording_id)]}
-        script = {"content_type": "application/json"}
+        script: dict[str, Any] = {"content_type": "application/json"}
         assert client.post("/recordings/many/", many, **script).status_code == 403
         done = client.post("/recordings/many/", many | {"action": "delete"}, **script)
         assert done.json()["done"] == [str(other.recording_id)]

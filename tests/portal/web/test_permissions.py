@@ -202,7 +202,8 @@ TABLE = [
 # What an operator who acts for an owner is refused; the rest is as for the owner.
 NOT_FOR_SUPPORT = re.compile(
     r"POST /recordings/{recording}/(comments/.*|hold/|shares/)|.* /(shares|keys|webhooks|invitations|rules)/.*"
-    r"|POST /((people|voice|preferences/access)/.*|bin/|folders/{folder}/members/.*)|GET /people/.+"
+    r"|POST /((people|voice|preferences/access)/.*|bin/|folders/{folder}/members/.*|[^{]*{[^}]*}/retention/)"
+    r"|GET /people/.+"
 )
 # Pages with a test of their own, since a bare row is not enough to ask them for.
 ELSEWHERE = {
