@@ -7,14 +7,20 @@ from __future__ import annotations
 
 import hmac
 import ipaddress
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import accumulate
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseForbidden
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    InfoMetricFamily,
+    Metric,
+)
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import Collector, CollectorRegistry
 
@@ -25,12 +31,28 @@ from portal.ops.figures import Figures
 from tenants.models import Backup
 from transcription import stage_times
 from transcription.fetches import claims
-from transcription.models import Lane, Status
+from transcription.models import Engine, Lane, Status
 from transcription.models.sweeper import sweepers_alive
 from transcription.queue import statistics
 from transcription.webhooks import deliveries, endpoints
 
 MIB = 1024**2
+Figure = tuple[str, str, Callable[[Engine], float | None]]
+ENGINE_GAUGES: tuple[Figure, ...] = (
+    ("whisper_engine_up", "Whether a gpuworker reports, loading or not.", lambda one: one.is_alive),
+    ("whisper_engine_ready", "Whether an engine takes work.", lambda one: one.ready and one.is_alive),
+    ("whisper_workers_alive", "RQ workers beside an engine.", lambda one: one.workers_alive if one.is_alive else 0),
+    ("whisper_engine_memory_bytes", "Resident memory of an engine.", lambda one: one.memory_used_mib * MIB),
+    ("whisper_gpu_memory_used_bytes", "GPU memory in use.", lambda one: _bytes(one.gpu_memory_used_mib)),
+    ("whisper_gpu_memory_total_bytes", "GPU memory there is.", lambda one: _bytes(one.gpu_memory_total_mib)),
+    ("whisper_engine_windows_waiting", "Windows in an engine's queue.", lambda one: one.queued_windows),
+    ("whisper_engine_start_time_seconds", "When it started, in Unix time.", lambda one: one.started_at.timestamp()),
+)
+ENGINE_COUNTERS: tuple[Figure, ...] = (
+    ("whisper_engine_audio_seconds", "Audio decoded since its start.", lambda one: one.audio_seconds_done),
+    ("whisper_engine_windows", "Windows decoded since its start.", lambda one: one.windows_done),
+    ("whisper_engine_busy_seconds", "Seconds of its batches, side by side ones, too.", lambda one: one.busy_seconds),
+)
 PRIVATE = [
     ipaddress.ip_network(network)
     for network in ("127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "::1/128", "fc00::/7")
@@ -76,6 +98,7 @@ class Installation(Collector):
         yield from self._totals()
         yield from self._latency()
         yield from self._engines()
+        yield from self._here()
         yield from self._accounts()
         yield from self._backups()
         yield from self._webhooks()
@@ -121,30 +144,24 @@ class Installation(Collector):
         yield GaugeMetricFamily("whisper_throughput", "Audio seconds finished in a second, last hour.", value=rate)
 
     def _engines(self) -> Iterator[Metric]:
-        up = GaugeMetricFamily("whisper_engine_up", "Whether a gpuworker reports, loading or not.", labels=["engine"])
-        ready = GaugeMetricFamily("whisper_engine_ready", "Whether an engine takes work.", labels=["engine"])
-        workers = GaugeMetricFamily("whisper_workers_alive", "RQ workers beside an engine.", labels=["engine"])
-        memory = GaugeMetricFamily("whisper_engine_memory_bytes", "Resident memory of an engine.", labels=["engine"])
-        used = GaugeMetricFamily("whisper_gpu_memory_used_bytes", "GPU memory in use.", labels=["engine"])
-        total = GaugeMetricFamily("whisper_gpu_memory_total_bytes", "GPU memory there is.", labels=["engine"])
-        windows = GaugeMetricFamily(
-            "whisper_engine_windows_waiting", "Windows in an engine's queue.", labels=["engine"]
+        for kind, figures_of in ((GaugeMetricFamily, ENGINE_GAUGES), (CounterMetricFamily, ENGINE_COUNTERS)):
+            for name, meaning, value in figures_of:
+                family = kind(name, meaning, labels=["engine"])
+                for engine in self._now.engines:
+                    if (found := value(engine)) is not None:
+                        family.add_metric([engine.name], found)
+                yield family
+        loaded = GaugeMetricFamily(
+            "whisper_engine_model_loaded", "Whether a model is in memory.", labels=["engine", "model"]
         )
-        audio = CounterMetricFamily(
-            "whisper_engine_audio_seconds", "Audio an engine has decoded since its start.", labels=["engine"]
-        )
+        info = InfoMetricFamily("whisper_engine", "How an engine runs.", labels=["engine"])
         for engine in self._now.engines:
-            label = [engine.name]
-            up.add_metric(label, engine.is_alive)
-            ready.add_metric(label, engine.ready and engine.is_alive)
-            workers.add_metric(label, engine.workers_alive if engine.is_alive else 0)
-            memory.add_metric(label, engine.memory_used_mib * MIB)
-            windows.add_metric(label, engine.queued_windows)
-            audio.add_metric(label, engine.audio_seconds_done)
-            if engine.gpu_memory_used_mib is not None and engine.gpu_memory_total_mib is not None:
-                used.add_metric(label, engine.gpu_memory_used_mib * MIB)
-                total.add_metric(label, engine.gpu_memory_total_mib * MIB)
-        yield from (up, ready, workers, memory, used, total, windows, audio)
+            info.add_metric([engine.name], {name: getattr(engine, name) for name in ("backend", "device", "rung")})
+            for model in engine.model_versions:
+                loaded.add_metric([engine.name, model], model in engine.models_loaded)
+        yield from (loaded, info)
+
+    def _here(self) -> Iterator[Metric]:
         yield GaugeMetricFamily("whisper_redis_up", "Whether Redis answers.", value=self._now.redis_ms is not None)
         yield GaugeMetricFamily("portal_sweepers_alive", "Machines with a sweeper.", value=sweepers_alive())
         free = health.least_free_gib() * health.GIB
@@ -184,6 +201,10 @@ class Installation(Collector):
         yield GaugeMetricFamily("portal_webhooks_paused", "Webhooks that were paused for failing.", value=paused)
         yield GaugeMetricFamily("portal_webhooks_failing", "Webhooks whose last delivery failed.", value=failing)
         yield GaugeMetricFamily("portal_fetches", "Downloads by URL that are under way.", value=claims.under_way())
+
+
+def _bytes(mib: float | None) -> float | None:
+    return None if mib is None else mib * MIB
 
 
 def _own_memory() -> float:

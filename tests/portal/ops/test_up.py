@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import re
+import shutil
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import psutil
 import pytest
+import yaml
 
-from tests.stack import ROOT, Stack, start_scripted, stop
+from portal.supervisor.demo import SAMPLE
+from tests.stack import ROOT, Stack, free_port, start_scripted, stop
 
 pytestmark = [pytest.mark.chaos, pytest.mark.slow]
 PATIENCE_SECONDS = 60
@@ -88,6 +94,61 @@ def test_what_dashboards_and_alerts_ask_for_is_there(running: Stack) -> None:
     # The sweeper compares the accounts a while after the start, and nobody made a backup.
     known |= {"portal_account_discrepancies", "portal_account_check_age_seconds", "portal_backup_age_seconds"}
     assert {name for name in asked if re.sub("_(bucket|count|sum)$", "", name) not in known} == set()
+
+
+@pytest.fixture
+def prometheus(running: Stack, tmp_path: Path) -> Iterator[str]:
+    """Yields the address of a Prometheus as docker/compose.monitoring.yaml starts it, that asks twice a second."""
+    if shutil.which("prometheus") is None:
+        pytest.skip("no prometheus is installed")
+    given = yaml.safe_load((ROOT / "docker" / "prometheus" / "prometheus.yml").read_text())
+    given["global"] = dict.fromkeys(("scrape_interval", "evaluation_interval"), "500ms")
+    given["rule_files"] = [str(ROOT / "docker" / "prometheus" / "alerts.yml")]
+    given["scrape_configs"][0] |= {"scrape_timeout": "500ms"}
+    given["scrape_configs"][0]["static_configs"] = [{"targets": [running.url.removeprefix("http://")]}]
+    (tmp_path / "prometheus.yml").write_text(yaml.safe_dump(given))
+    address = f"127.0.0.1:{free_port()}"
+    options = [f"--storage.tsdb.path={tmp_path}/data", f"--web.listen-address={address}"]
+    with (tmp_path / "log").open("wb") as log:
+        process = subprocess.Popen(
+            ["prometheus", f"--config.file={tmp_path}/prometheus.yml", *options], stdout=log, stderr=log
+        )
+    yield f"http://{address}"
+    process.kill()
+    process.wait()
+
+
+def test_every_panel_shows_something_and_every_alert_is_understood(running: Stack, prometheus: str) -> None:
+    sound = {"file": (SAMPLE.name, SAMPLE.read_bytes())}
+    said = httpx.post(
+        f"{running.url}/v1/audio/transcriptions", headers=running.bearer, files=sound, data={"model": "whisper-1"}
+    )
+    assert said.status_code == 200, said.text
+    panels = [
+        panel
+        for file in (ROOT / "docker" / "grafana" / "dashboards").glob("*.json")
+        for panel in json.loads(file.read_text())["panels"]
+    ]
+    queries = {target["expr"] for panel in panels for target in panel["targets"]}
+    of_gpus = {query for query in queries if "whisper_gpu_" in query}
+
+    def empty() -> set[str]:
+        return {query for query in queries - of_gpus if not asked_of(prometheus, query)}
+
+    until(lambda: not empty())
+    for query in of_gpus:
+        assert asked_of(prometheus, query) == []
+    groups = httpx.get(f"{prometheus}/api/v1/rules").json()["data"]["groups"]
+    assert {rule["health"] for group in groups for rule in group["rules"]} == {"ok"}
+
+
+def asked_of(prometheus: str, query: str) -> list[Any]:
+    try:
+        answer = httpx.get(f"{prometheus}/api/v1/query", params={"query": query}).json()
+    except httpx.TransportError:  # it starts
+        return []
+    assert answer["status"] == "success", answer
+    return list(answer["data"]["result"])
 
 
 def counted(stack: Stack) -> dict[str, float]:
