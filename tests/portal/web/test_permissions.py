@@ -188,6 +188,7 @@ TABLE = [
     ("POST", "/webhooks/{endpoint}/deliveries/{delivery}/replay/", MANAGERS_302),
     ("GET", "/preferences/", MANAGERS),
     ("POST", "/preferences/", MANAGERS),
+    ("POST", "/preferences/access/", MANAGERS_302),
     ("GET", "/keys/{key}/", MANAGERS),
     ("POST", "/keys/{key}/", MANAGERS),
     ("POST", "/keys/{key}/rotate/", MANAGERS_302),
@@ -200,8 +201,9 @@ TABLE = [
 ]
 # What an operator who acts for an owner is refused; the rest is as for the owner.
 NOT_FOR_SUPPORT = re.compile(
-    r"POST /recordings/{recording}/(comments/.*|hold/|shares/)|.* /(shares|keys|webhooks|rules|invitations)/.*"
-    r"|POST /(people|voice)/.*|GET /people/.+"
+    r"POST /recordings/{recording}/(comments/.*|hold/|shares/)|.* /(shares|keys|webhooks|invitations|rules)/.*"
+    r"|POST /((people|voice|preferences/access)/.*|bin/|folders/{folder}/members/.*|[^{]*{[^}]*}/retention/)"
+    r"|GET /people/.+"
 )
 # Pages with a test of their own, since a bare row is not enough to ask them for.
 ELSEWHERE = {
