@@ -14,15 +14,16 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods, require_safe
 
 from portal.shared.access import Visit, by_link, inside, limited, nowhere, with_headers
+from portal.web.changes import COMPACT, indexes_of
 from portal.web.transcript_lines import Line, is_voiced
+from portal.web.transcript_outline import outline, row_of
 from transcription import exports
 from transcription.shares import read_audit, sound, text, visits
 from transcription.shares.text import SharedText
 
-MOST_AT_ONCE = 1000
+MOST_AT_ONCE = 400
 """Lines of a text that its page has from the beginning; of a longer one AT_FIRST, the rest comes later."""
 AT_FIRST = 200
-MOST_LINES = 1000
 
 
 @csrf_exempt
@@ -71,16 +72,21 @@ def enter(visit: Visit) -> HttpResponseBase:
 @inside
 @limited(visits.READINGS)
 def lines(visit: Visit) -> HttpResponseBase:
-    """Answers with lines from the number `from` on, `limit` or MOST_LINES of them."""
+    """Answers with the lines that have the indexes `at`; with the text's `outline` where that is asked for."""
     shared = text.text_of(visit.share)
     if shared is None:
         return nowhere(visit.request)
     visit.note_reading()
-    first, limit = (_number(visit.request.GET.get(name, "")) for name in ("from", "limit"))
-    last = first + min(limit or MOST_LINES, MOST_LINES)
-    context = {"lines": lines_of(shared)[first:last], "voiced": is_voiced(shared.row)}
-    html = render_to_string("shared/_lines.html", context)
-    return JsonResponse({"revision": shared.row.revision, "total": len(shared.segments), "lines": html})
+    total = len(shared.segments)
+    if "outline" in visit.request.GET:
+        rows = [row_of(segment) for segment in shared.segments]
+        fields = outline(shared.row, rows, shared.speakers.values(), total=total)
+        return JsonResponse(fields, json_dumps_params=COMPACT)
+    every = lines_of(shared)
+    shown = [every[index] for index in indexes_of(visit.request) if index < total]
+    html = render_to_string("shared/_lines.html", {"lines": shown, "voiced": is_voiced(shared.row)})
+    fields = {"revision": shared.row.revision, "total": total, "lines": html}
+    return JsonResponse(fields, json_dumps_params=COMPACT)
 
 
 @require_safe
@@ -142,7 +148,3 @@ def _context(visit: Visit, shared: SharedText | None) -> dict[str, Any]:
         "downloads": formats if shared else [],
         "may_download_sound": share.with_download and is_ready,
     }
-
-
-def _number(text: str) -> int:
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 8 else 0

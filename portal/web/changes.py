@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db.models import Max, Min
-from django.http import Http404, JsonResponse
+from django.http import Http404, HttpRequest, JsonResponse
 from django.template.loader import render_to_string
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
@@ -14,6 +14,7 @@ from django.views.decorators.http import require_GET
 
 from portal.web.access import TenantRequest, member_required
 from portal.web.transcript_lines import LINE_FIELDS, Line, is_voiced, lines_of, some_lines
+from portal.web.transcript_outline import lines_at, outline_of
 from transcription.library import read_audit
 from transcription.library.retention import TextDeleted
 from transcription.models import Revision, Transcription
@@ -22,14 +23,15 @@ from transcription.transcripts.revisions import NotCompleted
 
 MOST_LINES = 500
 """More of them are not told one by one: the page asks for all."""
+COMPACT = {"ensure_ascii": False, "separators": (",", ":")}
 
 
 @require_GET
 @never_cache
 @member_required("recordings.view")
 def lines(request: TenantRequest, transcription_id: UUID) -> JsonResponse:
-    """Answers with `limit` segments' lines of a transcript from `from` on, all without it; and the revision, and how
-    many segments there are. With `since`, a revision, as `change_fields` does if only one came after it.
+    """Answers with the lines of a transcript, or of the segments with the indexes `at`; with its `outline` instead if
+    that is asked for. With `since`, a revision, as `change_fields` does if only one came after it.
     """
     try:
         row = editing.transcript(request.actor, transcription_id)
@@ -38,14 +40,23 @@ def lines(request: TenantRequest, transcription_id: UUID) -> JsonResponse:
     read_audit.read(request.actor, row, "page")
     if request.GET.get("since") == str(row.revision - 1):
         return JsonResponse(change_fields(request, row))
-    first, limit = (int(text) if (text := request.GET.get(name, "")).isdecimal() else 0 for name in ("from", "limit"))
-    total = row.segments.count()
     original = request.actor.may(striking.PERMISSION)
-    part = (min(first, total), min(first + limit, total) - 1)
-    shown = some_lines(row, *part, original=original) if limit else _all_lines(row, original=original)
+    if "outline" in request.GET:
+        fields = outline_of(row, original=original)
+    else:
+        at = indexes_of(request)
+        shown = lines_at(row, at, original=original) if at else _all_lines(row, original=original)
+        total = row.segments.count()
+        fields = {"revision": row.revision, "total": total, "lines": _rendered(request, row, shown)}
     if not _is_current(row):
         return problem(503, _("The transcript changed just now. Try again."))
-    return JsonResponse({"revision": row.revision, "total": total, "lines": _rendered(request, row, shown)})
+    return JsonResponse(fields, json_dumps_params=COMPACT)
+
+
+def indexes_of(request: HttpRequest) -> list[int]:
+    """Returns the first MOST_LINES indexes of segments that `at` names, with commas between them."""
+    parts = request.GET.get("at", "").split(",")[:MOST_LINES]
+    return [int(part) for part in parts if part.isascii() and part.isdigit() and len(part) < 8]
 
 
 def change_fields(request: TenantRequest, row: Transcription) -> dict[str, Any]:

@@ -156,7 +156,7 @@ def again(request: TenantRequest, place_id: UUID, export_id: UUID) -> HttpRespon
 
 def _index(request: TenantRequest, form: PlaceForm) -> HttpResponse:
     rows = places.visible(request.actor)
-    return render(request, "web/places.html", {"places": rows, "form": form, "section": "rules"})
+    return render(request, "web/places.html", {"places": rows, "form": form, "section": "preferences"})
 
 
 def _page(request: TenantRequest, row: Place, form: PlaceForm) -> HttpResponse:
@@ -166,6 +166,6 @@ def _page(request: TenantRequest, row: Place, form: PlaceForm) -> HttpResponse:
         "form": form,
         "page": Paginator(sent, ON_A_PAGE).get_page(request.GET.get("page")),
         "arrivals": arrivals.of_place(request.actor, row.id)[:ARRIVALS_SHOWN],
-        "section": "rules",
+        "section": "preferences",
     }
     return render(request, "web/place.html", context)

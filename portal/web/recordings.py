@@ -27,7 +27,7 @@ from portal.web.folders import library_context
 from portal.web.forms import OptionsForm, RehearingForm
 from portal.web.library_choices import choices, filter_form, remember
 from portal.web.media import PICTURES
-from portal.web.speakers import ShownShare, shares_of
+from portal.web.speakers import shares_of
 from portal.web.tags import context_of
 from portal.web.transcript_lines import LINE_FIELDS, Line, is_voiced, lines_of, some_lines
 from portal.web.undo import success_with_undo
@@ -49,7 +49,7 @@ from transcription.transcripts import checks, striking
 
 ON_A_PAGE = 25
 LONGEST_NUMBER = 8
-MOST_AT_ONCE = 1000
+MOST_AT_ONCE = 400
 """Segments of a transcript that its page has from the beginning; of a longer one AT_FIRST, the rest comes later."""
 AT_FIRST = 60
 UPLOAD_STATUS = {"too_large": 413, "no_room": 507, "unavailable": 503}
@@ -196,7 +196,7 @@ def _page_context(actor: Actor, row: Recording, latest: Transcription | None, *,
         "text_so_far": redacted_segments(segments, spans_of(latest)) if latest and not latest.is_over else [],
         "lines": lines,
         "voiced": latest is not None and is_voiced(latest),
-        "shares": _shares(latest, segments) if latest else [],
+        "shares": shares_of(latest) if latest else [],
         "to_check": sum(line.is_to_check for line in lines),
         "has_unsure_words": any(line.unsure for line in lines),
         "place": eta.place_in_queue(latest) if latest else None,
@@ -225,11 +225,6 @@ def _is_editable(request: TenantRequest, latest: Transcription | None) -> bool:
 
 def _segments(transcription: Transcription | None, most: int | None = None) -> list[Segment]:
     return list(transcription.segments.only(*LINE_FIELDS)[:most]) if transcription else []
-
-
-def _shares(row: Transcription, segments: list[Segment]) -> list[ShownShare]:
-    every = segments if len(segments) < AT_FIRST else row.segments.only("transcription", "start", "end", "speaker")
-    return shares_of(row, every)
 
 
 def _source(sent: Upload) -> str:

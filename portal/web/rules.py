@@ -33,7 +33,7 @@ def rules(request: HttpRequest) -> HttpResponseBase:
 def index(request: TenantRequest) -> HttpResponse:
     named = Named(request.actor)
     rows = [(row, named.conditions_of(row), named.effects_of(row)) for row in editing.visible(request.actor)]
-    return render(request, "web/rules.html", {"rows": rows, "section": "rules"})
+    return render(request, "web/rules.html", {"rows": rows, "section": "preferences"})
 
 
 @require_GET
@@ -135,5 +135,5 @@ def delete(request: TenantRequest, rule_id: UUID) -> HttpResponse:
 def _page(
     request: TenantRequest, form: RuleForm, row: Rule | None = None, found: list[Recording] | None = None
 ) -> HttpResponse:
-    context = {"form": form, "rule": row, "found": found, "looked_at": editing.LOOKED_AT, "section": "rules"}
+    context = {"form": form, "rule": row, "found": found, "looked_at": editing.LOOKED_AT, "section": "preferences"}
     return render(request, "web/rule.html", context)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -20,7 +19,7 @@ from portal.web.segments import body_of, number_of
 from transcription.errors import InvalidOption
 from transcription.library import read_audit, recordings
 from transcription.library.retention import TextDeleted
-from transcription.models import Segment, Speaker, Transcription
+from transcription.models import Speaker, Transcription
 from transcription.transcripts import editing
 from transcription.transcripts import speakers as voices
 from transcription.transcripts.revisions import NotCompleted, Stale, list_tag
@@ -69,9 +68,9 @@ def change(request: TenantRequest, transcription_id: UUID) -> JsonResponse:
     return JsonResponse(_state(request, row))
 
 
-def shares_of(row: Transcription, segments: Iterable[Segment]) -> list[ShownShare]:
-    """Returns the speakers of a transcript, of which `segments` are all, by how long they speak."""
-    shares = voices.shares(row, segments)
+def shares_of(row: Transcription) -> list[ShownShare]:
+    """Returns the speakers of a transcript by how long they speak."""
+    shares = voices.shares(row)
     whole = sum(share.seconds for share in shares) or 1.0
     shown = [ShownShare(share.speaker, share.seconds, round(100 * share.seconds / whole)) for share in shares]
     return sorted(shown, key=lambda share: -share.seconds)
@@ -95,8 +94,7 @@ def _changed(request: TenantRequest, transcription_id: UUID, body: dict[str, Any
 
 def _state(request: TenantRequest, row: Transcription) -> dict[str, Any]:
     """Returns what the page shows of speakers: the list as HTML, each speaker, and each segment's speaker."""
-    segments = list(row.segments.only("transcription", "index", "start", "end", "speaker"))
-    shares = shares_of(row, segments)
+    shares = shares_of(row)
     context = {"shares": shares, "editable": request.actor.may("transcripts.edit"), "transcription": row}
     return {
         "etag": list_tag(row),
@@ -104,5 +102,5 @@ def _state(request: TenantRequest, row: Transcription) -> dict[str, Any]:
         "speakers": {
             share.speaker.index: {"label": share.speaker.label, "colour": share.speaker.colour} for share in shares
         },
-        "segments": [segment.speaker for segment in segments],
+        "segments": list(row.segments.values_list("speaker", flat=True)),
     }

@@ -226,6 +226,7 @@ PAGE_STRINGS: dict[str, Promise] = {
     "key_previous_check": _("The one to check before"),
     "key_proofread": _("Proofread, the worst first"),
     "key_find": _("Go to the search"),
+    "key_link": _("Copy a link to the line"),
     "key_help": _("These keys"),
     "speakers_whose": _("Whose is the line at {time}?"),
     "speakers_all_of": _("All lines of {name}"),
@@ -270,6 +271,10 @@ PAGE_STRINGS: dict[str, Promise] = {
     "check_none": _("Nothing left to check"),
     "found": _("{number} of {total}"),
     "found_none": _("Not found"),
+    "find_all_lines": _("Find in all lines (Ctrl+F)"),
+    "find_all_lines_hint": _("Only the lines near the window are on the page: Ctrl+F looks through all of them here"),
+    "gap_until": _("Speech without text, until {until}."),
+    "overlap": _("Several speak at once."),
 }
 
 

@@ -12,6 +12,7 @@ from transcription.models import Segment, Speaker, Status, Transcription
 from transcription.options.speakers import OFF
 from transcription.segments.word_places import placed_words
 from transcription.strikes import redacted_segments, spans_of
+from transcription.strikes.spans import Span
 from transcription.transcripts.doubts import FIGURES, Doubt, doubts_of, is_unsure, missed_speech
 from transcription.transcripts.striking import struck_places
 
@@ -98,7 +99,7 @@ def lines_of(row: Transcription, segments: Sequence[Segment], *, original: bool)
 
     original: with the words that are struck.
     """
-    lines = _segment_lines(row, segments, original=original)
+    lines = lines_of_segments(row, segments, original=original)
     gaps = [Line(*span) for span in missed_speech(row, [(segment.start, segment.end) for segment in segments])]
     return sorted(lines + gaps, key=lambda line: line.start) if gaps else lines
 
@@ -109,7 +110,7 @@ def some_lines(row: Transcription, first: int, last: int, *, original: bool, bet
     original: with the words that are struck. between: only with what lies between them.
     """
     segments = list(row.segments.filter(index__gte=first - 1, index__lte=last + 1).only(*LINE_FIELDS))
-    lines = _segment_lines(row, segments, original=original)
+    lines = lines_of_segments(row, segments, original=original)
     shown = [line for line in lines if line.segment and first <= line.segment.index <= last]
     if not shown or not row.missed_speech:
         return shown
@@ -121,19 +122,24 @@ def some_lines(row: Transcription, first: int, last: int, *, original: bool, bet
     return sorted(shown + gaps, key=lambda line: line.start) if gaps else shown
 
 
-def _segment_lines(row: Transcription, segments: Sequence[Segment], *, original: bool) -> list[Line]:
-    """Returns the lines of segments that follow one another."""
+def lines_of_segments(
+    row: Transcription, segments: Sequence[Segment], *, original: bool, spans: Sequence[Span] | None = None
+) -> list[Line]:
+    """Returns the lines of segments; of one whose predecessor is not among them, as if it began a turn.
+
+    spans: what is struck, where that is known.
+    """
     speakers: dict[int | None, Speaker] = {}
     if row.speakers != OFF:
         speakers = {speaker.index: speaker for speaker in row.speaker_set.all()}
-    lines, before, spans = list[Line](), None, spans_of(row)
+    lines, before, spans = list[Line](), None, spans_of(row) if spans is None else spans
     readable = segments if original else redacted_segments(segments, spans)
     for segment, shown in zip(segments, readable, strict=True):
         speaker = speakers.get(segment.speaker)
-        starts_turn = not lines or segment.speaker != before
+        starts_turn = before is None or before.index != segment.index - 1 or before.speaker != segment.speaker
         line = Line(segment.start, segment.end, shown, doubts_of(shown), speaker, starts_turn)
         line.struck = struck_places(segment, spans) if original and spans else []
         line.is_redacted = shown is not segment
         lines.append(line)
-        before = segment.speaker
+        before = segment
     return lines

@@ -13,6 +13,7 @@ const SETTLE = 200; // in which changes of the lines are gathered
 const KEPT = "portal.beside"; // "on" where somebody wants a translation beside, wherever there is one
 
 /** @import { Change } from "./changes.js" */
+/** @import { Line } from "./lines.js" */
 /** @import { Transcript } from "./transcript.js" */
 /** @typedef {{id: string, label: string, address: string, translates: boolean}} Text */
 /** @typedef {{status: string, percent: number, cancel: string, error?: string}} Work */
@@ -54,6 +55,9 @@ export class Beside {
     bar.querySelector("[data-beside-cancel]")?.addEventListener("click", () => this.#stopWork(), { signal });
     for (const name of ["changed", "more"])
       transcript.root.addEventListener(name, (event) => this.#drawSoon(event), { signal });
+    transcript.root.addEventListener("drawn", (event) => this.#put(/** @type {CustomEvent} */ (event).detail), {
+      signal,
+    });
     this.#look();
   }
 
@@ -184,17 +188,22 @@ export class Beside {
     const { root, segments } = this.transcript;
     root.classList.toggle("transcript--beside", this.#said.length > 0);
     const isWhole = segments.length >= this.transcript.total;
-    const until = isWhole ? Infinity : Number(segments.at(-1)?.dataset.end ?? 0); // the other lines are still to come
+    const until = isWhole ? Infinity : Number(segments.at(-1)?.end ?? 0); // the other lines are still to come
     const texts = besideOf(
       segments,
       this.#said.filter(([start]) => start < until),
     );
-    for (const [at, item] of segments.entries()) {
-      const shown = item.querySelector(".segment__beside");
-      const said = texts[at]?.join(" ") ?? "";
-      if (shown?.textContent === said) continue;
+    for (const [at, line] of segments.entries()) line.beside = texts[at]?.join(" ") ?? "";
+    this.#put(this.transcript.drawn);
+  }
+
+  /** Puts what stands beside lines there. @param {Line[]} lines */
+  #put(lines) {
+    for (const { element: item, beside } of lines) {
+      const shown = item?.querySelector(".segment__beside");
+      if ((shown?.textContent ?? "") === beside) continue;
       shown?.remove();
-      if (said) item.append(element("p", { class: "segment__beside", lang: this.#language }, said));
+      if (beside) item?.append(element("p", { class: "segment__beside", lang: this.#language }, beside));
     }
   }
 }
@@ -211,15 +220,15 @@ function keep(on) {
 /**
  * Returns what stands beside each line: the segments that overlap it more than any other line with a text; at the
  * shorter one of two that they overlap as much.
- * @param {HTMLElement[]} items
+ * @param {Line[]} all
  * @param {Said[]} said
  */
-function besideOf(items, said) {
+function besideOf(all, said) {
   /** @type {string[][]} */
-  const texts = items.map(() => []);
-  const lines = items
-    .map((item, place) => ({ place, start: Number(item.dataset.start), end: Number(item.dataset.end), item }))
-    .filter(({ item }) => item.querySelector(".segment__text")?.textContent?.trim() !== "")
+  const texts = all.map(() => []);
+  const lines = all
+    .map(({ start, end, text }, place) => ({ place, start, end, text }))
+    .filter(({ text }) => text.trim() !== "")
     .sort((a, b) => a.start - b.start || a.end - b.end);
   let next = 0; // the first line that begins no earlier than the segment
   /** @type {typeof lines[number] | undefined} */

@@ -42,7 +42,10 @@ export class Changes {
     this.undoButton = document.querySelector("[data-undo]");
     /** @type {HTMLButtonElement | null} */
     this.redoButton = document.querySelector("[data-redo]");
-    this.root.addEventListener("outdated", () => this.renew().catch(() => location.reload()));
+    this.root.addEventListener("outdated", (event) => {
+      event.preventDefault();
+      this.renew().catch(() => location.reload());
+    });
     this.#tell();
   }
 
@@ -90,7 +93,8 @@ export class Changes {
       await this.renew();
       return true;
     }
-    const answer = await ask(`${data(this.root, "lines")}?since=${this.revision}`);
+    const whole = this.transcript.isLong ? "&outline" : "";
+    const answer = await ask(`${data(this.root, "lines")}?since=${this.revision}${whole}`);
     if (!answer.ok) throw new Error(`HTTP ${answer.status}`);
     /** @type {Change & {total?: number}} */
     const change = await answer.json();
@@ -148,18 +152,16 @@ export class Changes {
   async renew() {
     this.#stale = true;
     if (!this.mayRenew()) return;
-    const answer = await ask(data(this.root, "lines"));
-    if (!answer.ok) throw new Error(`HTTP ${answer.status}`);
-    /** @type {{revision: number, lines: string}} */
-    const { revision, lines } = await answer.json();
+    const whole = await this.transcript.ask();
+    const { revision } = whole;
     if (!this.mayRenew() || revision < this.revision) return; // somebody began to type, or saved, meanwhile
     this.#stale = false;
     if (revision !== this.revision) {
       this.#states = [revision];
       this.#at = 0;
     }
-    this.transcript.renew(lines);
-    this.#dispatch({ revision, first: 0, removed: 0, added: 0, lines, speakers: true, whole: true });
+    this.transcript.renew(whole);
+    this.#dispatch({ revision, first: 0, removed: 0, added: 0, lines: "", speakers: true, whole: true });
     this.#tell();
   }
 

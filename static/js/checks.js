@@ -2,6 +2,7 @@
 import { find } from "./query.js";
 import { text } from "./strings.js";
 
+/** @import { Line } from "./lines.js" */
 /** @import { Transcript } from "./transcript.js" */
 
 export class Checks {
@@ -20,31 +21,23 @@ export class Checks {
   }
 
   get #places() {
-    return [...this.#doubts].flatMap((doubt) => {
-      const item = doubt.closest("[data-start]");
-      return item instanceof HTMLElement ? [item] : [];
-    });
-  }
-
-  get #doubts() {
-    return this.transcript.root.getElementsByClassName("segment__doubt");
+    return this.transcript.lines.filter((line) => line.doubt);
   }
 
   /** @param {1 | -1} step */
   go(step) {
     const places = this.#places;
-    const here = this.transcript.items[this.transcript.picked];
-    const side = step > 0 ? Node.DOCUMENT_POSITION_FOLLOWING : Node.DOCUMENT_POSITION_PRECEDING;
-    /** @param {HTMLElement} item */
-    const isBeyond = (item) => (here ? Boolean(here.compareDocumentPosition(item) & side) : step > 0);
-    const item = step > 0 ? (places.find(isBeyond) ?? places[0]) : (places.findLast(isBeyond) ?? places.at(-1));
-    if (!item) return;
-    this.transcript.pick(item);
-    this.count.textContent = text("check_place", { number: places.indexOf(item) + 1, total: places.length });
+    const here = this.transcript.picked;
+    const isBefore = (/** @type {Line} */ line) => line.place < here;
+    const isBehind = (/** @type {Line} */ line) => line.place > here;
+    const line = step > 0 ? (places.find(isBehind) ?? places[0]) : (places.findLast(isBefore) ?? places.at(-1));
+    if (!line) return;
+    this.transcript.pick(line);
+    this.count.textContent = text("check_place", { number: places.indexOf(line) + 1, total: places.length });
   }
 
   #tell() {
-    const left = this.#doubts.length;
+    const left = this.#places.length;
     const said = left ? (left === 1 ? "check_one" : "check_many") : "check_none";
     this.count.textContent = text(said, { number: left });
     this.next.disabled = left === 0;
@@ -55,10 +48,8 @@ export class Checks {
    * @param {boolean} on
    */
   #filter(on) {
-    const places = new Set(this.#places);
-    for (const item of this.transcript.items) item.toggleAttribute("data-check", places.has(item));
-    this.transcript.root.classList.toggle("transcript--checks", on);
+    for (const line of this.transcript.lines) line.kept = on && line.doubt !== "";
+    this.transcript.filter("checks", on ? (line) => !line.kept : null);
     this.only.setAttribute("aria-pressed", String(on));
-    this.transcript.restop();
   }
 }

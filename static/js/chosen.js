@@ -1,5 +1,5 @@
 // What somebody has chosen in a transcript: the words that are selected, or else the line that they are at.
-import { find } from "./query.js";
+import { closest, find } from "./query.js";
 
 /** @import { Transcript } from "./transcript.js" */
 /**
@@ -7,7 +7,6 @@ import { find } from "./query.js";
  * @typedef {{first: number, position: number, last: number, until: number | null, isStruck: boolean}
  *   | {start: number, end: number, isStruck: boolean}} Chosen
  */
-
 /**
  * @param {Transcript} transcript
  * @returns {Chosen | null}
@@ -17,20 +16,55 @@ export function chosenOf(transcript) {
 }
 
 /**
+ * Returns the lines of which something is selected, from which character of the first one, and before which of the last
+ * one (null for its end). They need not have elements.
+ * @param {Transcript} transcript
+ */
+export function selectionOf(transcript) {
+  const selection = getSelection();
+  if (!selection?.rangeCount || selection.isCollapsed) return null;
+  const range = selection.getRangeAt(0);
+  const lines = transcript.linesIn(range);
+  const [from, to] = [lines[0], lines.at(-1)];
+  if (!from || !to) return null;
+  const { startContainer, startOffset, endContainer, endOffset } = range;
+  const [first, last] = [from, to].map((line) => line.element?.querySelector(".segment__text"));
+  const position = first?.contains(startContainer) ? lengthUpTo(first, startContainer, startOffset) : 0;
+  const until = last?.contains(endContainer) ? lengthUpTo(last, endContainer, endOffset) : null;
+  return { range, lines, position, until };
+}
+
+/**
  * @param {Transcript} transcript
  * @returns {Chosen | null}
  */
 function selectedIn(transcript) {
-  const selection = getSelection();
-  if (!selection?.rangeCount || selection.isCollapsed) return null;
-  const range = selection.getRangeAt(0);
-  const texts = transcript.texts.filter((shown) => range.intersectsNode(shown));
-  const [from, to] = [texts[0], texts.at(-1)];
-  if (!from || !to) return null;
-  const position = from.contains(range.startContainer) ? lengthUpTo(from, range.startContainer, range.startOffset) : 0;
-  const until = to.contains(range.endContainer) ? lengthUpTo(to, range.endContainer, range.endOffset) : null;
-  const isStruck = texts.every((shown) => isStruckIn(shown, range));
-  return { first: indexOf(from), position, last: indexOf(to), until, isStruck };
+  const selected = selectionOf(transcript);
+  if (!selected) return null;
+  const { range, lines, position, until } = selected;
+  const isStruck = lines.every((line) => {
+    const shown = line.element?.querySelector(".segment__text");
+    return shown ? isStruckIn(shown, range) : line.struck === 2;
+  });
+  return { first: Number(lines[0]?.index), position, last: Number(lines.at(-1)?.index), until, isStruck };
+}
+
+/**
+ * What is selected goes to the clipboard with the lines that have no elements.
+ * @param {ClipboardEvent} event
+ * @param {Transcript} transcript
+ */
+export function copy(event, transcript) {
+  const selected = transcript.isPartial && !closest(event, "input, textarea") ? selectionOf(transcript) : null;
+  if (!selected?.lines.some((line) => !line.element)) return;
+  const { lines, position, until } = selected;
+  const [first, last] = [lines[0], lines.at(-1)];
+  const said = lines.map((line) => transcript.textOf([line]));
+  if (position && first && !first.struck) said[0] = [...first.text].slice(position).join("");
+  const rest = until === null || !last || last.struck ? 0 : [...last.text].slice(until).join("").length;
+  if (rest) said[said.length - 1] = (said.at(-1) ?? "").slice(0, -rest);
+  event.clipboardData?.setData("text/plain", said.join("\n"));
+  event.preventDefault();
 }
 
 /**
@@ -39,27 +73,21 @@ function selectedIn(transcript) {
  * @returns {Chosen | null}
  */
 function lineIn(transcript) {
-  const focused = document.activeElement?.closest("[data-start]");
-  const item = focused && transcript.root.contains(focused) ? focused : transcript.here;
-  if (!(item instanceof HTMLElement)) return null;
-  if (item.dataset.index === undefined)
-    return { start: Number(item.dataset.start), end: Number(item.dataset.end), isStruck: false };
-  const shown = find(item, ".segment__text", HTMLElement);
+  const line = transcript.lineOf(document.activeElement) ?? transcript.here;
+  if (!line) return null;
+  const { index, start, end } = line;
+  if (index === null) return { start, end, isStruck: false };
+  const item = transcript.element(line);
+  if (!item) return null;
   const range = new Range();
+  const shown = find(item, ".segment__text", HTMLElement);
   range.selectNodeContents(shown);
-  const index = indexOf(shown);
   return { first: index, position: 0, last: index, until: null, isStruck: isStruckIn(shown, range) };
-}
-
-/** @param {HTMLElement} shown */
-function indexOf(shown) {
-  const item = shown.closest("[data-index]");
-  return Number(item instanceof HTMLElement ? item.dataset.index : -1);
 }
 
 /**
  * Returns how many characters of a text stand before a place in it.
- * @param {HTMLElement} shown
+ * @param {Element} shown
  * @param {Node} node
  * @param {number} offset
  */
@@ -72,7 +100,7 @@ function lengthUpTo(shown, node, offset) {
 
 /**
  * Returns whether all words of a text that lie in a range are struck.
- * @param {HTMLElement} shown
+ * @param {Element} shown
  * @param {Range} range
  */
 function isStruckIn(shown, range) {

@@ -18,6 +18,7 @@ const SURE = 4000; // milliseconds in which a second click deletes
 const SETTLE = 300; // in which what others say is gathered
 
 /** @import { Player } from "./player.js" */
+/** @import { Line } from "./lines.js" */
 /** @import { Transcript } from "./transcript.js" */
 /** @import { Mark } from "./words.js" */
 /** @typedef {{id: string, start: number, end: number, colour: number, open: boolean}} Passage */
@@ -66,7 +67,8 @@ export class Comments {
     );
     this.form?.addEventListener("submit", (event) => this.#submit(event), { signal });
     this.area.addEventListener("keydown", (event) => this.#key(event), { signal });
-    for (const name of ["changed", "more"]) transcript.root.addEventListener(name, () => this.#mark(), { signal });
+    for (const name of ["changed", "more", "drawn"])
+      transcript.root.addEventListener(name, () => this.#mark(), { signal });
     this.load();
   }
 
@@ -103,7 +105,7 @@ export class Comments {
   begin() {
     const chosen = this.#chosen;
     if (!chosen) return void toast(text("comment_nothing"), { error: true });
-    const at = "start" in chosen ? chosen.start : Number(this.transcript.segments[chosen.first]?.dataset.start);
+    const at = "start" in chosen ? chosen.start : Number(this.transcript.segments[chosen.first]?.start);
     this.#open(this.address, chosen, text("comment_on", { time: clock(at) }), "");
   }
 
@@ -275,7 +277,7 @@ export class Comments {
     const thread = comment?.closest("li[data-comment]") ?? null;
     if (!thread) return;
     if (thread.classList.contains("comment--resolved")) this.#filter("resolved");
-    this.#go(thread.dataset.comment ?? "");
+    this.transcript.loaded.then(() => this.#go(thread.dataset.comment ?? ""));
     thread.classList.add("is-here");
   }
 
@@ -298,7 +300,8 @@ export class Comments {
   /** Goes to the passage of a comment. @param {string} id */
   #go(id) {
     const passage = this.#passages.find((one) => one.id === id);
-    const item = passage && this.#itemsOf(passage)[0];
+    const line = passage && this.#linesOf(passage)[0];
+    const item = line && this.transcript.element(line);
     if (!item) return;
     find(item, "button", HTMLButtonElement).focus({ preventScroll: true });
     item.scrollIntoView({ block: "center" });
@@ -306,14 +309,15 @@ export class Comments {
   }
 
   /** The lines that a passage lies in. @param {Passage} passage */
-  #itemsOf({ start, end }) {
-    const { items, starts, ends } = this.transcript;
+  #linesOf({ start, end }) {
+    const { lines, starts } = this.transcript;
     const last = starts.findLastIndex((one) => one < end);
+    /** @type {Line[]} */
     const found = [];
     for (let place = last; place >= 0 && found.length < COLOURS * 100; place -= 1) {
-      const item = items[place];
-      if ((ends[place] ?? 0) > start && item?.dataset.index !== undefined) found.unshift(item);
-      else if ((starts[place] ?? 0) < start) break;
+      const line = lines[place];
+      if (line && line.end > start && line.index !== null) found.unshift(line);
+      else if (line && line.start < start) break;
     }
     return found;
   }
@@ -324,15 +328,15 @@ export class Comments {
     /** @type {Range[][]} */
     const ranges = Array.from({ length: COLOURS }, () => []);
     /** @type {Map<HTMLElement, Passage[]>} */
-    const lines = new Map();
+    const firsts = new Map();
     for (const passage of this.#shown) {
-      const items = this.#itemsOf(passage);
-      for (const item of items) ranges[passage.colour]?.push(wordsOf(item, passage));
-      const first = items[0];
-      if (first) lines.set(first, [...(lines.get(first) ?? []), passage]);
+      const lines = this.#linesOf(passage);
+      for (const { element: item } of lines) if (item) ranges[passage.colour]?.push(wordsOf(item, passage));
+      const first = lines[0]?.element;
+      if (first) firsts.set(first, [...(firsts.get(first) ?? []), passage]);
     }
     for (const [colour, found] of ranges.entries()) CSS.highlights?.set(`note-${colour}`, new Highlight(...found));
-    for (const [item, passages] of lines) item.append(this.#button(passages));
+    for (const [item, passages] of firsts) item.append(this.#button(passages));
   }
 
   /** @param {Passage[]} passages that begin in a line */

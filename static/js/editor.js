@@ -17,12 +17,14 @@ const UNSPACED =
 /** @import { Change, Changes } from "./changes.js" */
 /** @import { Doing } from "./keys.js" */
 /** @import { Player } from "./player.js" */
+/** @import { Line } from "./lines.js" */
 /** @import { Transcript } from "./transcript.js" */
 /** @typedef {{text: string, etag: string, change: Change}} Saved */
 /** @typedef {{error: {message: string}, now: {text: string, etag: string}}} Conflict another one saved the line first */
 /**
  * @typedef {object} Editing the line that is open
- * @property {HTMLElement} item
+ * @property {Line} line
+ * @property {HTMLElement} item what shows it
  * @property {HTMLElement} shown its text on the page, hidden meanwhile
  * @property {HTMLFormElement} form
  * @property {HTMLTextAreaElement} area
@@ -53,7 +55,7 @@ export class Editor {
     this.stop = new AbortController();
     const { signal } = this.stop;
     changes.mayRenew = () => !this.#changed && !this.#busy;
-    changes.unsaved = () => (this.#changed ? Number(this.#editing?.item.dataset.index) : undefined);
+    changes.unsaved = () => (this.#changed ? (this.#editing?.line.index ?? undefined) : undefined);
     root.addEventListener("click", (event) => this.#click(event), { signal });
     root.addEventListener("keydown", (event) => this.#key(event), { signal });
     root.addEventListener("focusout", () => requestAnimationFrame(() => this.#left()), { signal });
@@ -96,23 +98,25 @@ export class Editor {
 
   /**
    * Opens a line, after the one that was open is saved.
-   * @param {HTMLElement} item
+   * @param {Line} line
    * @param {number} [at] place of the caret in the text, from the end if it is negative
    * @param {boolean} [anyway] whether somebody else types there or not
    */
-  async open(item, at, anyway = false) {
-    if (this.#editing?.item === item) return this.#editing.area.focus();
-    const index = item.dataset.index;
-    const name = anyway ? undefined : this.typedBy(Number(index));
+  async open(line, at, anyway = false) {
+    if (this.#editing?.line === line) return this.#editing.area.focus();
+    const index = Number(line.index);
+    const name = anyway ? undefined : this.typedBy(index);
     if (name) {
-      const run = () => void this.open(this.transcript.segments[Number(index)] ?? item, at, true);
+      const run = () => void this.open(this.transcript.segments[index] ?? line, at, true);
       return void toast(text("present_taken", { name }), { action: { label: text("present_anyway"), run } });
     }
     if (this.#editing && !(await this.#save())) return this.#editing?.area.focus();
-    const target = item.isConnected ? item : this.transcript.segments[Number(index)];
+    const target = this.transcript.lines[line.place] === line ? line : this.transcript.segments[index];
+    const item = target && (target.isWhole ? target.element : await this.transcript.whole(target));
     this.leave(false);
     if (!target) return;
-    const editing = this.#build(target);
+    if (!item) return void toast(text("edit_failed"), { error: true });
+    const editing = this.#build(target, item);
     this.#editing = editing;
     editing.shown.hidden = true;
     editing.shown.after(editing.form);
@@ -121,7 +125,7 @@ export class Editor {
     const { length } = editing.area.value;
     const caret = at === undefined ? length : Math.min(length, at < 0 ? length : at);
     editing.area.setSelectionRange(caret, caret);
-    target.scrollIntoView({ block: "nearest" });
+    item.scrollIntoView({ block: "nearest" });
   }
 
   get #changed() {
@@ -129,12 +133,13 @@ export class Editor {
   }
 
   /**
+   * @param {Line} line
    * @param {HTMLElement} item
    * @returns {Editing}
    */
-  #build(item) {
+  #build(line, item) {
     const shown = find(item, ".segment__text", HTMLElement);
-    const time = find(item, ".segment__time", HTMLElement).textContent;
+    const { time } = line;
     const area = element("textarea", { "aria-label": text("edit_label", { time }), maxlength: LONGEST, rows: 1 });
     area.value = shown.textContent.trim();
     const cancel = element("button", { type: "button", class: "button button--small" }, text("edit_cancel"));
@@ -152,18 +157,18 @@ export class Editor {
       event.preventDefault();
       this.saveAndLeave();
     });
-    return { item, shown, form, area, alert };
+    return { line, item, shown, form, area, alert };
   }
 
   /** @param {MouseEvent} event */
   #click(event) {
-    const item = closest(event, "[data-index]");
-    if (!item) return;
-    if (closest(event, "[data-edit]")) this.open(item);
+    const line = event.target instanceof Node ? this.transcript.lineOf(event.target) : undefined;
+    if (!line?.element || line.index === null) return;
+    if (closest(event, "[data-edit]")) this.open(line);
     else if (this.transcript.editing && closest(event, ".segment__text") && getSelection()?.isCollapsed !== false) {
-      const at = offsetUnder(find(item, ".segment__text", HTMLElement), event);
-      if (!this.transcript.playing) this.player?.seek(this.transcript.startUnder(item, event));
-      this.open(item, at);
+      const at = offsetUnder(find(line.element, ".segment__text", HTMLElement), event);
+      if (!this.transcript.playing) this.player?.seek(this.transcript.startUnder(line, event));
+      this.open(line, at);
     }
   }
 
@@ -217,11 +222,11 @@ export class Editor {
     }
     const { selectionStart: from, selectionEnd: to, value } = editing.area;
     const [isStart, isEnd] = [from === 0 && to === 0, from === value.length && to === value.length];
-    const segments = this.transcript.segments;
-    const here = segments.indexOf(editing.item);
+    const { segments } = this.transcript;
+    const here = Number(editing.line.index);
     const [before, after] = [segments[here - 1], segments[here + 1]];
-    if (event.key === "Backspace" && isStart) this.#join(editing, before, editing.item);
-    else if (event.key === "Delete" && isEnd) this.#join(editing, editing.item, after);
+    if (event.key === "Backspace" && isStart) this.#join(editing, before, editing.line);
+    else if (event.key === "Delete" && isEnd) this.#join(editing, editing.line, after);
     else if ((event.key === "ArrowUp" || event.key === "ArrowLeft") && isStart && before) this.open(before, -1);
     else if ((event.key === "ArrowDown" || event.key === "ArrowRight") && isEnd && after) this.open(after, 0);
     else return false;
@@ -239,12 +244,11 @@ export class Editor {
       editing.area.focus();
       return void document.execCommand(back ? "undo" : "redo"); // deprecated, and the only way to a field's own history
     }
-    const index = Number(editing?.item.dataset.index);
+    const index = Number(editing?.line.index);
     this.leave(false);
     Promise.resolve(back ? this.changes.undo() : this.changes.redo()).then(() => {
-      const focused = document.activeElement?.closest("[data-index]");
-      const item = focused instanceof HTMLElement ? focused : this.transcript.segments[index];
-      if (item && editing && !this.#editing) this.open(item);
+      const line = this.transcript.focused ?? this.transcript.segments[index];
+      if (line && editing && !this.#editing) this.open(line);
     });
   }
 
@@ -300,6 +304,8 @@ export class Editor {
     if (editing.item === item && item.isConnected) {
       item.dataset.etag = saved.etag; // the lines are drawn anew later
       editing.shown.textContent = saved.text;
+      editing.line.text = saved.text;
+      editing.line.html = "";
     }
     return this.#editing !== editing || spoken(editing.area.value) === spoken(typed);
   }
@@ -327,8 +333,8 @@ export class Editor {
     const [left, right] = [area.value.slice(0, area.selectionStart), area.value.slice(area.selectionStart)];
     if (!left.trim() || !right.trim()) return this.saveAndLeave();
     if (this.#busy || !(await this.#save()) || this.#editing !== editing) return;
-    const index = Number(data(editing.item, "index"));
-    const position = placeAfter(lineOf(editing.item), spoken(left).length);
+    const index = Number(editing.line.index);
+    const position = placeAfter(editing.line.text.trim(), spoken(left).length);
     area.value = area.value.slice(left.length).trimStart();
     area.setSelectionRange(0, 0);
     fit(area);
@@ -344,17 +350,19 @@ export class Editor {
   /**
    * Joins two neighbours, of which one is open. The field has both at once, with the caret between them.
    * @param {Editing} editing
-   * @param {HTMLElement | undefined} former
-   * @param {HTMLElement | undefined} latter
+   * @param {Line | undefined} former
+   * @param {Line | undefined} latter
    */
   async #join(editing, former, latter) {
     const { area } = editing;
     if (!area.value.trim()) return void this.#remove(editing);
     if (!former || !latter || this.#busy) return;
-    const isFirst = editing.item === former;
+    const isFirst = editing.line === former;
     if (!(await this.#save()) || this.#editing !== editing) return;
-    const index = Number(data(editing.item, "index")) - (isFirst ? 0 : 1);
-    const other = lineOf(isFirst ? latter : former);
+    const index = Number(editing.line.index) - (isFirst ? 0 : 1);
+    const neighbour = this.transcript.segments[isFirst ? index + 1 : index];
+    if (!neighbour || !(await this.transcript.whole(neighbour)) || this.#editing !== editing) return;
+    const other = neighbour.text.trim();
     const joint = UNSPACED.test((isFirst ? other : area.value).trimStart().charAt(0)) ? "" : " ";
     const [before, after] = isFirst ? ["", `${joint}${other}`] : [`${other}${joint}`, ""];
     const caret = isFirst ? area.value.length : before.length;
@@ -385,7 +393,7 @@ export class Editor {
 
   /** @param {number} index */
   #etagOf(index) {
-    return this.transcript.segments[index]?.dataset.etag ?? "";
+    return this.transcript.segments[index]?.element?.dataset.etag ?? "";
   }
 
   /**
@@ -414,24 +422,25 @@ export class Editor {
     if (!editing || (editing.item.isConnected && this.#target?.editing !== editing)) return;
     /** @type {Change | null} */
     const change = event instanceof CustomEvent ? event.detail : null;
-    const before = Number(editing.item.dataset.index);
+    const before = Number(editing.line.index);
     const wasClean = !this.#changed && !this.#target;
     if (!change || change.lines === null || change.whole) {
       this.leave(false);
       return this.transcript.focusOn(before);
     }
     const moved = before >= change.first + change.removed ? change.added - change.removed : 0;
-    const item = this.transcript.segments[this.#target?.editing === editing ? this.#target.index : before + moved];
+    const line = this.transcript.segments[this.#target?.editing === editing ? this.#target.index : before + moved];
+    const item = line && this.transcript.element(line);
     if (!item) return this.leave(false);
     const { selectionStart, selectionEnd } = editing.area;
     editing.shown.hidden = false;
+    editing.line = line;
     editing.item = item;
     editing.shown = find(item, ".segment__text", HTMLElement);
     editing.shown.hidden = true;
     editing.shown.after(editing.form);
     if (wasClean) editing.area.value = editing.shown.textContent.trim(); // nothing was typed: it may be another's by now
-    const time = find(item, ".segment__time", HTMLElement).textContent;
-    editing.area.setAttribute("aria-label", text("edit_label", { time }));
+    editing.area.setAttribute("aria-label", text("edit_label", { time: line.time }));
     fit(editing.area);
     if (!this.#hadFocus) return;
     editing.area.focus();
@@ -446,7 +455,7 @@ export class Editor {
    * @param {object} body
    * @param {number} [index]
    */
-  async #send(editing, what, body, index = Number(data(editing.item, "index"))) {
+  async #send(editing, what, body, index = Number(editing.line.index)) {
     if (this.#busy) return undefined;
     this.#busy = true;
     try {
@@ -499,11 +508,6 @@ export class Editor {
     if (focus) find(item, "button.segment__time", HTMLButtonElement).focus();
     this.changes.settle();
   }
-}
-
-/** @param {HTMLElement} item */
-function lineOf(item) {
-  return find(item, ".segment__text", HTMLElement).textContent.trim();
 }
 
 /**

@@ -1,14 +1,15 @@
-// Find in the transcript: hits that are near are marked (CSS highlights: no markup changes), Enter goes to the next.
-// A transcript of ten hours has hundreds of thousands of them: it is searched piece by piece, and only what is near the
-// window gets ranges.
+// Find in the transcript: hits in lines that are drawn are marked (CSS highlights: no markup changes), Enter goes to the
+// next. All lines are searched, piece by piece. The browser's own search sees those that are drawn only: in a long
+// transcript Ctrl+F comes here first, and where it is pressed once more goes to the browser.
 import { find } from "./query.js";
 import { text } from "./strings.js";
 import { rangeOf } from "./textrange.js";
 
 const PIECE = 12; // milliseconds of searching, after which the browser may do something else
 
+/** @import { Line } from "./lines.js" */
 /** @import { Transcript } from "./transcript.js" */
-/** @typedef {{item: HTMLElement, at: number}} Hit an item and the character of its text */
+/** @typedef {{line: Line, at: number}} Hit a line and the character of its text */
 
 export class Finder {
   /** @type {Hit[]} */
@@ -17,72 +18,114 @@ export class Finder {
   #wanted = "";
   /** Counts searches: one that was overtaken by another ends. */
   #search = 0;
-  /** Items that were searched. */
+  /** The place of the line from which on a hit is gone to first: the one that a person sees. */
+  #from = 0;
+  /** Lines that were searched. */
   #searched = 0;
-  #running = false;
-  /** @type {WeakMap<HTMLElement, string>} */
+  /** @type {WeakMap<Line, string>} */
   #texts = new WeakMap();
-  /** @type {Set<Element>} */
-  #near = new Set();
 
   /**
    * @param {HTMLElement} root
    * @param {Transcript} transcript
    */
   constructor(root, transcript) {
+    this.root = root;
     this.transcript = transcript;
     this.input = find(root, "input", HTMLInputElement);
     this.count = find(root, "[data-found]", HTMLElement);
+    this.stop = new AbortController();
+    const { signal } = this.stop;
     this.input.addEventListener("input", () => this.#find());
     this.input.addEventListener("keydown", (event) => {
       if (event.key === "Enter") this.#go(event.shiftKey ? -1 : 1);
-      else if (event.key === "Escape") this.clear();
+      else if (event.key === "Escape") this.#leave();
     });
     find(root, "[data-previous]", HTMLButtonElement).addEventListener("click", () => this.#go(-1));
     find(root, "[data-next]", HTMLButtonElement).addEventListener("click", () => this.#go(1));
     /** @type {NodeListOf<HTMLButtonElement>} */
     this.buttons = root.querySelectorAll("[data-previous], [data-next]");
-    this.observer = new IntersectionObserver((entries) => this.#pass(entries), { rootMargin: "100%" });
-    this.#watch();
-    transcript.root.addEventListener("changed", () => {
-      this.#watch();
-      if (this.#wanted) this.#find(false);
-    });
-    transcript.root.addEventListener("more", () => {
-      this.#watch();
-      if (this.#wanted && !this.#running) this.#run(this.#search, false);
-    });
+    transcript.root.addEventListener("changed", () => this.#wanted && this.#find(false), { signal });
+    transcript.root.addEventListener("more", () => this.#wanted && this.#find(this.#now < 0), { signal });
+    transcript.root.addEventListener("drawn", () => this.#wanted && this.#mark(), { signal });
+    if (transcript.isLong) {
+      this.#takeBrowsers(signal);
+      this.#beReachable(signal);
+    }
     this.#find(); // what was typed before this page's modules ran, or kept over a reload
   }
 
   close() {
     this.#search += 1;
-    this.observer.disconnect();
+    this.stop.abort();
   }
 
   clear() {
     this.input.value = "";
     this.#find();
+    this.root.classList.remove("finder--called");
   }
 
-  /** Watches which lists of the transcript are near. */
-  #watch() {
-    for (const part of this.#near) if (!part.isConnected) this.#near.delete(part);
-    for (const part of this.transcript.root.children) this.observer.observe(part);
+  /** Where it was called from, a person goes on at the hit. */
+  #leave() {
+    const line = this.#hits[this.#now]?.line;
+    const isCalled = this.root.classList.contains("finder--called");
+    this.clear();
+    if (!isCalled) return;
+    if (line && line.index !== null) this.transcript.focusOn(line.index);
+    else this.input.blur();
   }
 
-  /** @param {IntersectionObserverEntry[]} entries */
-  #pass(entries) {
-    for (const { target, isIntersecting } of entries) {
-      if (isIntersecting) this.#near.add(target);
-      else this.#near.delete(target);
-    }
-    this.#mark();
+  /** Comes where a person is, from wherever they are in the text. */
+  call() {
+    const box = this.root.getBoundingClientRect();
+    const isSeen = box.top >= 0 && box.bottom <= innerHeight && !this.root.classList.contains("finder--called");
+    if (this.transcript.isLong && !isSeen) this.root.classList.add("finder--called");
+    this.input.focus({ preventScroll: this.transcript.isLong });
+    this.input.select();
+  }
+
+  /** Far from it in the text a button calls it. @param {AbortSignal} signal */
+  #beReachable(signal) {
+    /** @type {HTMLElement | null} */
+    const button = document.querySelector("[data-call-finder]");
+    if (!button) return;
+    button.addEventListener("click", () => this.call(), { signal });
+    const watcher = new IntersectionObserver(([entry]) => (button.hidden = entry?.isIntersecting !== false));
+    watcher.observe(this.root);
+    signal.addEventListener("abort", () => watcher.disconnect());
+  }
+
+  /** @param {AbortSignal} signal */
+  #takeBrowsers(signal) {
+    this.input.setAttribute("aria-keyshortcuts", "Control+F");
+    this.input.placeholder = text("find_all_lines");
+    this.input.title = text("find_all_lines_hint");
+    document.addEventListener(
+      "keydown",
+      (event) => {
+        if (!(event.ctrlKey || event.metaKey) || event.altKey || event.shiftKey || event.key.toLowerCase() !== "f")
+          return;
+        if (document.activeElement === this.input || document.querySelector("dialog[open]")) return;
+        event.preventDefault();
+        this.call();
+      },
+      { signal },
+    );
+    this.root.addEventListener(
+      "focusout",
+      ({ relatedTarget }) => {
+        if (!(relatedTarget instanceof Node && this.root.contains(relatedTarget)) && document.hasFocus())
+          this.root.classList.remove("finder--called");
+      },
+      { signal },
+    );
   }
 
   /** @param {boolean} [show] goes to the first hit; else to the one that was shown, as far as it is there */
   #find(show = true) {
     const kept = show ? -1 : this.#now;
+    if (show) this.#from = this.transcript.inView?.place ?? 0;
     this.#wanted = this.input.value.trim().toLocaleLowerCase();
     this.#hits = [];
     this.#now = -1;
@@ -96,77 +139,80 @@ export class Finder {
   }
 
   /**
-   * Searches the items that were not searched yet.
+   * Searches the lines that were not searched yet.
    * @param {number} search
    * @param {boolean} show
    * @param {number} [kept] the hit that was shown before
    */
   async #run(search, show, kept = -1) {
-    this.#running = true;
+    const { lines } = this.transcript;
     let isShown = !show;
-    while (this.#searched < this.transcript.items.length) {
+    while (this.#searched < lines.length) {
       this.#searchPiece();
-      if (this.#now < 0 && this.#hits.length) this.#now = 0;
-      if (kept > 0) this.#now = Math.min(kept, this.#hits.length - 1);
-      if (!isShown && this.#hits.length) {
+      const isOver = this.#searched >= lines.length;
+      const first = kept >= 0 ? kept : this.#firstFrom(this.#from);
+      if (first < this.#hits.length || isOver)
+        this.#now = Math.min(first % (this.#hits.length || 1), this.#hits.length - 1);
+      if (!isShown && this.#now >= 0) {
         isShown = true;
         this.#show();
       } else this.#tell();
-      if (this.#searched < this.transcript.items.length) await new Promise((done) => setTimeout(done));
+      if (!isOver) await new Promise((done) => setTimeout(done));
       if (search !== this.#search) return;
     }
-    this.#running = false;
     this.#mark();
     this.#tell();
   }
 
   #searchPiece() {
-    const { items } = this.transcript;
+    const { lines } = this.transcript;
     const wanted = this.#wanted;
     const until = performance.now() + PIECE;
     do {
-      const item = items[this.#searched++];
-      if (!item || item.hasAttribute("data-filtered")) continue;
-      const haystack = this.#textOf(item);
+      const line = lines[this.#searched++];
+      if (!line || line.hidden) continue;
+      const haystack = this.#textOf(line);
       for (let at = haystack.indexOf(wanted); at >= 0; at = haystack.indexOf(wanted, at + wanted.length))
-        this.#hits.push({ item, at });
-    } while (this.#searched < items.length && performance.now() < until);
+        this.#hits.push({ line, at });
+    } while (this.#searched < lines.length && performance.now() < until);
   }
 
-  /** @param {HTMLElement} item */
-  #textOf(item) {
-    const known = this.#texts.get(item);
+  /** @param {Line} line */
+  #textOf(line) {
+    const known = this.#texts.get(line);
     if (known !== undefined) return known;
-    const said = item.querySelector(".segment__text")?.textContent.toLocaleLowerCase() ?? "";
-    this.#texts.set(item, said);
+    const said = line.text.toLocaleLowerCase();
+    this.#texts.set(line, said);
     return said;
   }
 
-  /** Marks the hits of the parts that are near. */
+  /** Marks the hits in lines that are drawn. */
   #mark() {
     const near = [];
-    const shown = this.#near;
-    const part = this.#hits.length ? [...shown].sort(inOrder) : [];
-    for (const one of part)
-      for (let at = this.#firstIn(one); this.#hits[at]?.item.parentElement === one; at++)
-        near.push(rangeOfHit(/** @type {Hit} */ (this.#hits[at]), this.#wanted));
+    const drawn = this.#hits.length ? this.transcript.drawn : [];
+    let at = this.#firstFrom(drawn[0]?.place ?? 0);
+    for (const line of drawn) {
+      while ((this.#hits[at]?.line.place ?? Infinity) < line.place) at += 1;
+      for (; this.#hits[at]?.line === line; at += 1) near.push(...this.#rangesOf(/** @type {Hit} */ (this.#hits[at])));
+    }
     const now = this.#hits[this.#now];
     CSS.highlights?.set("found", new Highlight(...near));
-    CSS.highlights?.set("found-now", new Highlight(...(now ? [rangeOfHit(now, this.#wanted)] : [])));
+    CSS.highlights?.set("found-now", new Highlight(...(now ? this.#rangesOf(now) : [])));
   }
 
-  /**
-   * The first hit in a part, or behind it.
-   * @param {Element} part
-   */
-  #firstIn(part) {
+  /** @param {Hit} hit */
+  #rangesOf({ line, at }) {
+    const shown = line.element?.querySelector(".segment__text");
+    return shown ? [rangeOf(shown, at, at + this.#wanted.length)] : [];
+  }
+
+  /** The first hit in a line, or behind it. @param {number} place */
+  #firstFrom(place) {
     let low = 0;
     let high = this.#hits.length;
     while (low < high) {
       const middle = (low + high) >> 1;
-      const other = this.#hits[middle]?.item.parentElement;
-      if (other && other !== part && other.compareDocumentPosition(part) & Node.DOCUMENT_POSITION_FOLLOWING)
-        low = middle + 1;
+      if ((this.#hits[middle]?.line.place ?? Infinity) < place) low = middle + 1;
       else high = middle;
     }
     return low;
@@ -180,8 +226,9 @@ export class Finder {
   }
 
   #show() {
+    const hit = this.#hits[this.#now];
+    if (hit) this.transcript.reveal(hit.line);
     this.#mark();
-    this.#hits[this.#now]?.item.scrollIntoView({ block: "center" });
     this.#tell();
   }
 
@@ -189,23 +236,8 @@ export class Finder {
     const total = this.#hits.length;
     for (const button of this.buttons) button.disabled = total === 0;
     if (!this.#wanted) this.count.textContent = "";
-    else if (total) this.count.textContent = text("found", { number: this.#now + 1, total });
-    else if (this.#searched >= this.transcript.items.length) this.count.textContent = text("found_none");
+    else if (total) this.count.textContent = text("found", { number: Math.max(0, this.#now) + 1, total });
+    else if (this.#searched >= this.transcript.lines.length && this.transcript.isComplete)
+      this.count.textContent = text("found_none");
   }
-}
-
-/**
- * @param {Hit} hit
- * @param {string} wanted
- */
-function rangeOfHit({ item, at }, wanted) {
-  return rangeOf(find(item, ".segment__text", HTMLElement), at, at + wanted.length);
-}
-
-/**
- * @param {Element} one
- * @param {Element} other
- */
-function inOrder(one, other) {
-  return one.compareDocumentPosition(other) & Node.DOCUMENT_POSITION_FOLLOWING ? -1 : 1;
 }

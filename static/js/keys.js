@@ -39,6 +39,7 @@ export const ACTIONS = [
   { id: "strike", places: ["page", "time"], keys: ["X"] },
   { id: "comment", places: ["page", "time"], keys: ["C"] },
   { id: "next_strike", places: ["page", "time"], keys: [] },
+  { id: "link", places: ["page", "time"], keys: ["L"] },
   { id: "edit_mode", places: ["page", "time"], keys: ["T"] },
   { id: "help", places: ["page", "time"], keys: ["?"] },
 ];

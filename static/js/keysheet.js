@@ -10,9 +10,26 @@ const GROUPS = [
   { name: "keys_sound", ids: ["play", "stop", "hold", "back", "forward", "slower", "faster"] },
   {
     name: "keys_text",
-    ids: ["edit", "edit_mode", "split", "merge_before", "merge_after", "walk", "save", "leave", "replace", "times"],
+    ids: [
+      "edit",
+      "edit_mode",
+      "split",
+      "merge_before",
+      "merge_after",
+      "walk",
+      "save",
+      "leave",
+      "replace",
+      "times",
+      "strike",
+      "comment",
+      "rehear",
+    ],
   },
-  { name: "keys_page", ids: ["undo", "redo", "whose", "next_check", "previous_check", "find", "help"] },
+  {
+    name: "keys_page",
+    ids: ["undo", "redo", "whose", "proofread", "next_check", "previous_check", "next_strike", "find", "link", "help"],
+  },
 ];
 
 export class KeySheet {

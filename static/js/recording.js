@@ -47,10 +47,14 @@ function mount() {
   const doings = player ? soundDoings(player) : {};
   if (player) open.push(player);
   if (list) {
-    transcript = new Transcript(list, (seconds) => {
-      player?.seek(seconds);
-      player?.play();
-    });
+    transcript = new Transcript(
+      list,
+      (seconds) => {
+        player?.seek(seconds);
+        player?.play();
+      },
+      (seconds) => player?.seek(seconds),
+    );
     open.push(transcript);
     Object.assign(doings, textDoings(root, transcript, player));
   }
@@ -161,7 +165,9 @@ function textDoings(root, transcript, player) {
     open.push(speakers);
     if (changes) doings.whose = { run: () => transcript.focused && speakers.openWhose(transcript.focused) };
   }
-  doings.find = { run: () => finder.input.select() };
+  open.push(finder);
+  doings.find = { run: () => finder.call() };
+  doings.link = { run: () => transcript.here && copyAndTell(transcript.addressOf(transcript.here)) };
   root.querySelector("[data-copy-text]")?.addEventListener("click", async () => {
     await transcript.loaded;
     copyAndTell(transcript.text);
@@ -174,7 +180,7 @@ function textDoings(root, transcript, player) {
  * @param {Transcript} transcript
  */
 function hearAgain(rehearing, transcript) {
-  const first = Math.max(0, Number(transcript.here?.dataset.index ?? 0));
+  const first = transcript.here?.index ?? 0;
   rehearing.open({ first, last: first });
 }
 

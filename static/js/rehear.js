@@ -92,7 +92,7 @@ export class Rehearing {
     const isGap = "start" in where;
     const line = isGap ? null : this.transcript.segments[where.first];
     if (!isGap && !line) return;
-    const time = clock(isGap ? where.start : Number(data(/** @type {HTMLElement} */ (line), "start")));
+    const time = clock(isGap ? where.start : (line?.start ?? 0));
     find(this.form, "[data-rehear-from]", HTMLElement).textContent = text(isGap ? "rehear_gap" : "rehear_line", {
       time,
     });
@@ -105,11 +105,8 @@ export class Rehearing {
   /** @param {number} first */
   #lines(first) {
     return this.transcript.segments.slice(first, first + RANGE).map((line, at) => {
-      const said = find(line, ".segment__text", HTMLElement).textContent.trim();
-      const start = said.length > PREVIEW ? `${said.slice(0, PREVIEW)}…` : said;
-      const time = find(line, ".segment__time", HTMLElement).textContent;
-      const label = at === 0 ? text("rehear_one") : text("rehear_to", { time, start });
-      return element("option", { value: data(line, "index") }, label);
+      const label = at ? text("rehear_to", { time: line.time, start: line.preview(PREVIEW) }) : text("rehear_one");
+      return element("option", { value: line.index }, label);
     });
   }
 
@@ -239,8 +236,8 @@ export class Rehearing {
   #play() {
     const { first = -1, start, end } = /** @type {{first?: number, start?: number, end?: number}} */ (this.#where);
     const lines = this.transcript.segments;
-    const begin = start ?? Number(lines[first]?.dataset.start ?? 0);
-    const until = end ?? Number((lines[Number(this.last.value)] ?? lines[first])?.dataset.end ?? begin);
+    const begin = start ?? lines[first]?.start ?? 0;
+    const until = end ?? (lines[Number(this.last.value)] ?? lines[first])?.end ?? begin;
     this.player?.playRange(Math.max(0, begin - AROUND), until + AROUND);
   }
 

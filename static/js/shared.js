@@ -19,9 +19,13 @@ watchMenus();
 watchThemeButton();
 const player = audio && new Player(audio, (seconds, playing) => transcript?.at(seconds, playing));
 if (list) {
-  transcript = new Transcript(list, (seconds) => {
-    player?.seek(seconds);
-    player?.play();
-  });
+  transcript = new Transcript(
+    list,
+    (seconds) => {
+      player?.seek(seconds);
+      player?.play();
+    },
+    (seconds) => player?.seek(seconds),
+  );
   new Finder(find(document, "[data-finder]", HTMLElement), transcript);
 }

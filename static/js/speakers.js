@@ -2,6 +2,7 @@
 // The server answers every change with all that is shown of speakers, so that a lost answer is put right by the next.
 import { messageOf } from "./changes.js";
 import { element } from "./element.js";
+import { showVoice } from "./lines.js";
 import { ask, signedOut } from "./page.js";
 import { closest, data, find } from "./query.js";
 import { text } from "./strings.js";
@@ -11,8 +12,8 @@ const PREVIEW = 40; // characters of a line in the list of lines
 const RANGE = 500; // lines in it
 
 /** @import { Change, Changes } from "./changes.js" */
+/** @import { Line, Voice } from "./lines.js" */
 /** @import { Transcript } from "./transcript.js" */
-/** @typedef {{label: string, colour: number}} Voice */
 /** @typedef {{etag: string, list: string, speakers: Record<string, Voice>, segments: (number | null)[]}} State */
 
 export class Speakers {
@@ -34,7 +35,6 @@ export class Speakers {
     const { signal } = this.stop;
     this.list.addEventListener("click", (event) => this.#click(event), { signal });
     transcript.root.addEventListener("changed", (event) => this.#changed(event), { signal });
-    transcript.root.addEventListener("more", () => this.#only.size && this.#showOnly(), { signal });
     if (changes) this.#watchEditing(signal);
   }
 
@@ -42,8 +42,8 @@ export class Speakers {
     this.stop.abort();
   }
 
-  get #items() {
-    return this.transcript.items.filter((item) => item.dataset.speaker !== undefined);
+  get #lines() {
+    return this.transcript.segments;
   }
 
   /** @param {AbortSignal} signal */
@@ -60,8 +60,9 @@ export class Speakers {
     this.transcript.root.addEventListener(
       "click",
       (event) => {
-        const item = closest(event, "[data-whose]") && closest(event, "[data-index]");
-        if (item) this.openWhose(item);
+        const button = closest(event, "[data-whose]");
+        const line = button && this.transcript.lineOf(button);
+        if (line) this.openWhose(line);
       },
       { signal },
     );
@@ -95,12 +96,10 @@ export class Speakers {
 
   /** @param {string} voice */
   #nextTurn(voice) {
-    const items = this.#items;
-    const turns = items.filter(
-      (item, at) => item.dataset.speaker === voice && items[at - 1]?.dataset.speaker !== voice,
-    );
+    const lines = this.#lines;
+    const turns = lines.filter((line, at) => line.speaker === voice && lines[at - 1]?.speaker !== voice);
     const here = this.transcript.picked;
-    const next = turns.find((item) => this.transcript.items.indexOf(item) > here) ?? turns[0];
+    const next = turns.find((line) => line.place > here) ?? turns[0];
     if (next) this.transcript.pick(next);
   }
 
@@ -114,12 +113,10 @@ export class Speakers {
 
   #showOnly() {
     const only = this.#only;
-    for (const item of this.transcript.items)
-      item.toggleAttribute("data-filtered", only.size > 0 && !only.has(item.dataset.speaker ?? ""));
     for (const chip of this.#chips)
       find(chip, "[data-only]", HTMLElement).setAttribute("aria-pressed", String(only.has(data(chip, "voice"))));
     this.transcript.root.classList.toggle("transcript--only", only.size > 0);
-    this.transcript.restop();
+    this.transcript.filter("speakers", only.size ? (line) => !only.has(line.speaker ?? "") : null);
   }
 
   get #chips() {
@@ -169,13 +166,13 @@ export class Speakers {
     if (await this.#change(wanted, form)) this.nameDialog?.close();
   }
 
-  /** @param {HTMLElement} item */
-  openWhose(item) {
+  /** @param {Line} line */
+  openWhose(line) {
     if (!this.whoseDialog) return;
     const form = find(this.whoseDialog, "form", HTMLFormElement);
-    form.dataset.index = data(item, "index");
-    const voice = item.dataset.speaker ?? "";
-    const time = find(item, ".segment__time", HTMLElement).textContent;
+    form.dataset.index = String(line.index);
+    const voice = line.speaker ?? "";
+    const { time } = line;
     find(form, "[data-whose-title]", HTMLElement).textContent = text("speakers_whose", { time });
     const into = find(form, "[name=into]", HTMLSelectElement);
     const more = [
@@ -184,7 +181,7 @@ export class Speakers {
     ];
     into.replaceChildren(...this.#options(), ...more);
     into.value = voice;
-    find(form, "[name=last]", HTMLSelectElement).replaceChildren(...this.#lines(item));
+    find(form, "[name=last]", HTMLSelectElement).replaceChildren(...this.#reach(line));
     find(form, "[data-whose-all]", HTMLElement).hidden = voice === "";
     find(form, "[data-whose-all-label]", HTMLElement).textContent = text("speakers_all_of", {
       name: this.#labelOf(voice),
@@ -195,16 +192,11 @@ export class Speakers {
     into.focus();
   }
 
-  /** The lines to which a range may go. @param {HTMLElement} item */
-  #lines(item) {
-    const items = this.#items;
-    const here = items.indexOf(item);
-    return items.slice(here, here + RANGE).map((line) => {
-      const said = find(line, ".segment__text", HTMLElement).textContent.trim();
-      const start = said.length > PREVIEW ? `${said.slice(0, PREVIEW)}…` : said;
-      const time = find(line, ".segment__time", HTMLElement).textContent;
-      return element("option", { value: data(line, "index") }, `${time} ${start}`);
-    });
+  /** The lines to which a range may go. @param {Line} line */
+  #reach({ index }) {
+    const here = Number(index);
+    const lines = this.#lines.slice(here, here + RANGE);
+    return lines.map((line) => element("option", { value: line.index }, `${line.time} ${line.preview(PREVIEW)}`));
   }
 
   /**
@@ -215,7 +207,7 @@ export class Speakers {
     event.preventDefault();
     const first = Number(form.dataset.index);
     const { into = "", reach, last } = values(form);
-    const speaker = this.#items.find((item) => Number(item.dataset.index) === first)?.dataset.speaker ?? "";
+    const speaker = this.#lines[first]?.speaker ?? "";
     const target = into === "" || into === "new" ? into : Number(into);
     const isMerger = reach === "all" && typeof target === "number" && speaker !== "";
     if (isMerger && speaker === into) return this.whoseDialog?.close();
@@ -229,10 +221,10 @@ export class Speakers {
 
   /** @param {number} first index of a segment */
   #endOfTurn(first) {
-    const items = this.#items;
-    let at = items.findIndex((item) => Number(item.dataset.index) === first);
-    while (items[at + 1] && items[at + 1]?.dataset.speaker === items[at]?.dataset.speaker) at++;
-    return Number(items[at]?.dataset.index ?? first);
+    const lines = this.#lines;
+    let at = first;
+    while (lines[at + 1] && lines[at + 1]?.speaker === lines[at]?.speaker) at++;
+    return at;
   }
 
   /**
@@ -266,33 +258,21 @@ export class Speakers {
 
   /** @param {State} state */
   #show(state) {
-    const items = this.#items;
+    const lines = this.#lines;
     if (state.segments.length !== this.transcript.total) return; // lines were divided or joined elsewhere: `renew` tells
     const page = new DOMParser().parseFromString(state.list, "text/html");
     this.list.replaceChildren(...page.body.childNodes);
-    items.forEach((item, at) => {
+    lines.forEach((line, at) => {
       const voice = state.segments[at] ?? null;
-      const before = at ? (state.segments[at - 1] ?? null) : undefined;
-      showVoice(item, voice, voice === null ? undefined : state.speakers[voice], voice === before);
+      const goesOn = at > 0 && voice === (state.segments[at - 1] ?? null);
+      line.speaker = voice === null ? "" : String(voice);
+      line.voice = voice === null ? undefined : state.speakers[voice];
+      line.html = ""; // has what was before
+      showVoice(line, goesOn);
     });
     for (const voice of this.#only) if (!state.speakers[voice]) this.#only.delete(voice);
     this.#showOnly();
   }
-}
-
-/**
- * @param {HTMLElement} item
- * @param {number | null} voice
- * @param {Voice | undefined} speaker
- * @param {boolean} goesOn
- */
-function showVoice(item, voice, speaker, goesOn) {
-  const kept = [...item.classList].filter((name) => !name.startsWith("voice--"));
-  item.className = [...kept, ...(speaker ? [`voice--${speaker.colour}`] : [])].join(" ");
-  item.classList.toggle("segment--goes-on", goesOn);
-  item.dataset.speaker = voice === null ? "" : String(voice);
-  find(item, ".segment__speaker", HTMLElement).textContent = speaker?.label ?? text("speakers_unknown");
-  find(item, "[data-mark]", HTMLElement).textContent = voice === null ? "?" : String(voice + 1);
 }
 
 /**

@@ -31,10 +31,10 @@ export class Strikes {
   /** Goes to the next line of which something is struck. */
   go() {
     const places = this.#places;
-    const item = places.find((one) => this.transcript.items.indexOf(one) > this.transcript.picked) ?? places[0];
-    if (!item) return;
-    this.transcript.pick(item);
-    this.count.textContent = text("strike_place", { number: places.indexOf(item) + 1, total: places.length });
+    const line = places.find((one) => one.place > this.transcript.picked) ?? places[0];
+    if (!line) return;
+    this.transcript.pick(line);
+    this.count.textContent = text("strike_place", { number: places.indexOf(line) + 1, total: places.length });
   }
 
   async strike() {
@@ -66,12 +66,12 @@ export class Strikes {
   #isUntimed(first, last) {
     return (
       getSelection()?.isCollapsed === false &&
-      this.transcript.segments.slice(first, last + 1).some((item) => !item.dataset.words)
+      this.transcript.segments.slice(first, last + 1).some((line) => line.isWhole && !line.element?.dataset.words)
     );
   }
 
   get #places() {
-    return this.transcript.items.filter((item) => item.hasAttribute("data-struck"));
+    return this.transcript.lines.filter((line) => line.struck);
   }
 
   #tell() {

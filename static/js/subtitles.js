@@ -17,6 +17,7 @@ const WIDEST = 5; // hundredths of the frame's width that a letter is high, at m
 const FULL = 140; // of the same: so many of its columns fill a line, as in a video (transcription/exports/burnt.py)
 
 /** @import { Player } from "./player.js" */
+/** @import { Line } from "./lines.js" */
 /** @import { Transcript } from "./transcript.js" */
 /**
  * @typedef {[start: number, end: number, lines: string[], beside: string[], widths: number[], besides: number[],
@@ -312,10 +313,10 @@ export class Subtitles {
   async #goToLine([start, , , , , , segment]) {
     await this.transcript.loaded;
     const lines = this.transcript.segments;
-    /** @param {HTMLElement | undefined} line */
-    const says = (line) => Number(line?.dataset.start) <= start + 0.001 && start < Number(line?.dataset.end);
+    /** @param {Line | undefined} line */
+    const says = (line) => line !== undefined && line.start <= start + 0.001 && start < line.end;
     const line = says(lines[segment]) ? lines[segment] : lines.find(says);
-    this.transcript.focusOn(Number(line?.dataset.index ?? segment));
+    this.transcript.focusOn(line?.index ?? segment);
   }
 
   /** @param {number} place */

@@ -21,18 +21,29 @@ export function rangeOf(root, from, to) {
 export function offsetUnder(root, event) {
   const caret = caretUnder(event);
   if (!caret || !root.contains(caret.node)) return undefined;
+  return offsetIn(root, caret.node, caret.offset);
+}
+
+/**
+ * Returns how many characters of an element's text stand before a place in it.
+ * @param {Element} root
+ * @param {Node} node
+ * @param {number} offset
+ */
+export function offsetIn(root, node, offset) {
   const range = new Range();
   range.setStart(root, 0);
-  range.setEnd(caret.node, caret.offset);
+  range.setEnd(node, offset);
   return range.toString().length;
 }
 
 /**
+ * Returns the node, and the place in it, of a character of an element's text.
  * @param {Element} root
  * @param {number} offset
  * @returns {[Node, number]}
  */
-function placeOf(root, offset) {
+export function placeOf(root, offset) {
   const walker = document.createTreeWalker(root, NodeFilter.SHOW_TEXT);
   let rest = offset;
   for (let node = walker.nextNode(); node instanceof Text; node = walker.nextNode()) {

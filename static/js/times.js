@@ -13,6 +13,7 @@ const RANGE = 500; // lines in it
 /** @import { Changes } from "./changes.js" */
 /** @import { Player } from "./player.js" */
 /** @import { Part, Span } from "./timeswave.js" */
+/** @import { Line } from "./lines.js" */
 /** @import { Transcript } from "./transcript.js" */
 
 export class Times {
@@ -57,7 +58,7 @@ export class Times {
     this.#hush();
   }
 
-  get #item() {
+  get #line() {
     return this.transcript.segments[this.#index];
   }
 
@@ -65,12 +66,12 @@ export class Times {
     return String(new FormData(this.form).get("reach"));
   }
 
-  /** @param {HTMLElement | undefined} item the line that it begins with */
-  open(item) {
-    this.#index = Math.max(0, Number(item?.dataset.index ?? 0));
-    if (!this.#item) return;
+  /** @param {Line | undefined} line that it begins with */
+  open(line) {
+    this.#index = Math.max(0, Number(line?.index ?? 0));
+    if (!this.#line) return;
     this.form.reset();
-    const time = find(this.#item, ".segment__time", HTMLElement).textContent;
+    const { time } = this.#line;
     find(this.form, "[data-times-line]", HTMLElement).textContent = text("times_line", { time });
     this.last.replaceChildren(...this.#lines());
     this.#fill();
@@ -82,12 +83,8 @@ export class Times {
   }
 
   #lines() {
-    return this.transcript.segments.slice(this.#index, this.#index + RANGE).map((line) => {
-      const said = find(line, ".segment__text", HTMLElement).textContent.trim();
-      const start = said.length > PREVIEW ? `${said.slice(0, PREVIEW)}…` : said;
-      const time = find(line, ".segment__time", HTMLElement).textContent;
-      return element("option", { value: data(line, "index") }, `${time} ${start}`);
-    });
+    const lines = this.transcript.segments.slice(this.#index, this.#index + RANGE);
+    return lines.map((line) => element("option", { value: line.index }, `${line.time} ${line.preview(PREVIEW)}`));
   }
 
   /** Whether one line gets the start and the end that stand there, and is not shifted. */
@@ -106,13 +103,10 @@ export class Times {
   /** Shows on the waveform what is shifted, and how far: up to the lines beside it, where these don't overlap anyway. */
   #openWave() {
     const { first, last } = this.#ends;
-    const lines = this.transcript.segments.map((line) => ({
-      start: Number(data(line, "start")),
-      end: Number(data(line, "end")),
-    }));
+    const lines = this.transcript.segments;
     const own = lines.slice(first, last + 1);
     const start = own[0]?.start ?? 0;
-    const end = Math.max(...own.map((line) => line.end));
+    const end = own.reduce((most, line) => Math.max(most, line.end), 0);
     const before = Math.max(0, ...lines.slice(Math.max(0, first - 1), first).map((line) => line.end));
     const after = Math.min(this.wave.duration, ...lines.slice(last + 1, last + 2).map((line) => line.start));
     const limits = { start: Math.min(start, before), end: Math.max(end, after) };
@@ -181,12 +175,12 @@ export class Times {
 
   /** Start and end, and the waveform unless it says so itself, follow the seconds. */
   #fill(isShown = true) {
-    if (!this.#item) return;
+    if (!this.#line) return;
     this.#isWritten = false;
     const by = Number(this.seconds.value);
     if (isShown) this.wave.show({ start: this.#base.start + by, end: this.#base.end + by });
-    this.start.value = clocked(Number(data(this.#item, "start")) + by);
-    this.end.value = clocked(Number(data(this.#item, "end")) + by);
+    this.start.value = clocked(this.#line.start + by);
+    this.end.value = clocked(this.#line.end + by);
   }
 
   /** @param {Event} event */
@@ -199,14 +193,16 @@ export class Times {
   /** @param {SubmitEvent} event */
   async #save(event) {
     event.preventDefault();
-    const item = this.#item;
-    if (!item) return;
+    const line = this.#line;
+    if (!line) return;
     const isExact = this.#isExact;
     const [start, end] = [secondsOf(this.start.value), secondsOf(this.end.value)];
     if (isExact && (Number.isNaN(start) || Number.isNaN(end))) return this.#refuse(text("times_unreadable"));
     const { first, last } = this.#ends;
     const seconds = Number(this.seconds.value);
-    const answer = await (isExact
+    const item = isExact ? await this.transcript.whole(line) : null;
+    if (isExact && !item) return this.#refuse(text("speakers_failed"));
+    const answer = await (item
       ? this.#send(data(this.form, "address").replace("shift/", `${this.#index}/times/`), {
           start,
           end,

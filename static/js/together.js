@@ -62,7 +62,7 @@ export class Together {
       },
       { signal },
     );
-    root.addEventListener("changed", () => this.#draw(), { signal });
+    for (const name of ["changed", "drawn"]) root.addEventListener(name, () => this.#draw(), { signal });
     this.timer = setInterval(() => this.#beat(), AGAIN / 4);
     this.beats = 0;
   }
@@ -151,8 +151,7 @@ export class Together {
   #tell() {
     this.#telling = 0;
     const item = document.activeElement?.closest("[data-index]");
-    const isHere = item instanceof HTMLElement && this.transcript.root.contains(item);
-    const segment = isHere ? Number(item.dataset.index) : null;
+    const segment = this.transcript.focused?.index ?? null;
     const isOpen = segment !== null && document.activeElement instanceof HTMLTextAreaElement;
     const typing = isOpen && item === this.#typedIn && performance.now() - this.#typed < TYPING;
     const said = JSON.stringify({ type: "here", segment, typing });
@@ -175,9 +174,9 @@ export class Together {
     }
     this.bar.hidden = shown.length === 0;
     for (const mark of this.transcript.root.querySelectorAll("[data-person]")) mark.remove();
-    const segments = pages.some((person) => person.segment !== null) ? this.transcript.segments : [];
+    const { segments } = this.transcript;
     for (const person of pages) {
-      const item = person.segment === null ? undefined : segments[person.segment];
+      const item = person.segment === null ? undefined : segments[person.segment]?.element;
       if (!item || (person.own && !person.typing)) continue;
       const label = text(person.typing ? "present_typing" : "present_here", { name: person.name });
       item.append(element("p", { class: "segment__person", "data-person": true }, chip(person), ` ${label}`));

@@ -1,49 +1,75 @@
-// The segments of a finished transcription: what is spoken now is marked and kept in view.
+// The lines of a finished transcription: what is spoken now is marked and kept in view. Whoever works on lines takes them
+// from here as data (lines.js): all are there, while elements of a long transcript are only near the window. `element`
+// and `whole` draw one; "drawn" tells of those that were drawn anew.
+import { copy } from "./chosen.js";
 import { element } from "./element.js";
+import { isIn, itemsOf, Line } from "./lines.js";
+import { LineWindow } from "./linewindow.js";
 import { ask } from "./page.js";
-import { closest, find } from "./query.js";
+import { closest, data, find } from "./query.js";
 import { Words } from "./words.js";
 
-const MASK = "█████"; // as transcription/strikes writes it
-const PART = 1000; // segments that are asked for at once
 const PART_LINES = 25; // of a list of their own
 const AGAIN = 3000; // milliseconds
 const FAR = 1.5; // windows away: jump instead of racing through the text
 const SCROLL_KEYS = new Set(["PageUp", "PageDown", "Home", "End"]);
+const MOMENT = /^#t=(?:(\d+):)?(?:(\d+):)?(\d+(?:\.\d+)?)$/; // as in media fragments: seconds, or with minutes and hours
+
+/** @import { Outline } from "./lines.js" */
+/** @typedef {{revision: number, lines?: string} & Partial<Outline>} Whole lines as elements, or as an outline */
 
 export class Transcript {
   #spoken = -1;
   #following = true;
   /** @type {Words | null} */
   #words = null;
+  /** @type {Map<string, (line: Line) => boolean>} */
+  #filters = new Map();
+  /** @type {Line[]} */
+  #segments = [];
+  /** @type {WeakMap<Element, Line>} */
+  #byElement = new WeakMap();
+  /** Of a long transcript. @type {LineWindow | null} */
+  #window = null;
+  #onLoaded = () => {};
 
   /**
    * @param {HTMLElement} root
-   * @param {(seconds: number) => void} onSeek runs when a person picks a segment
+   * @param {(seconds: number) => void} onSeek runs when a person picks a line
+   * @param {(seconds: number) => void} [onArrive] runs where the page's address names a moment
    */
-  constructor(root, onSeek) {
+  constructor(root, onSeek, onArrive = () => {}) {
     this.root = root;
     this.onSeek = onSeek;
-    /** @type {HTMLElement[]} */
-    this.items = [];
+    this.onArrive = onArrive;
+    /** @type {Line[]} */
+    this.lines = [];
     /** @type {number[]} */
     this.starts = [];
-    /** @type {number[]} */
-    this.ends = [];
     this.playing = false;
     this.seconds = 0; // that were marked last
     this.editing = false; // a click puts the caret into the text
     this.roving = 0;
     this.picked = -1; // the place that a person went to last
-    this.#collect();
+    this.isLong = root.dataset.total !== undefined;
+    this.stop = new AbortController();
+    const { signal } = this.stop;
+    /** @type {NodeListOf<HTMLElement>} */
+    const items = root.querySelectorAll("[data-start]");
+    this.#set([...items].map((item) => this.#read(item)));
+    this.#settle();
     /** @type {HTMLElement | null} */
     this.follower = document.querySelector("[data-follow]");
     this.follower?.addEventListener("click", () => this.follow());
     root.addEventListener("click", (event) => this.#click(event));
     root.addEventListener("keydown", (event) => this.#key(event));
-    this.stop = new AbortController();
-    const { signal } = this.stop;
-    this.loaded = this.#load();
+    /** When all lines are there. @type {Promise<void>} */
+    this.loaded = new Promise((done) => (this.#onLoaded = done));
+    if (this.isLong) this.#load();
+    else this.#onLoaded();
+    this.loaded.then(() => this.#arrive());
+    addEventListener("hashchange", () => this.#arrive(), { signal });
+    document.addEventListener("copy", (event) => copy(event, this), { signal });
     for (const name of ["wheel", "touchmove"])
       document.addEventListener(name, () => this.#letGo(), { passive: true, signal });
     document.addEventListener(
@@ -57,28 +83,91 @@ export class Transcript {
 
   close() {
     this.stop.abort();
+    this.#window?.close();
     this.#words?.leave();
   }
 
-  /** The texts of the segments that are shown; speech without text has none. */
-  get texts() {
-    /** @type {NodeListOf<HTMLElement>} */
-    const texts = this.root.querySelectorAll("[data-start]:not([data-filtered]) .segment__text");
-    return [...texts];
+  /** The lines of segments, by their indexes. */
+  get segments() {
+    return this.#segments;
+  }
+
+  /** The lines that are elements now, in order. */
+  get drawn() {
+    return this.#window ? this.#window.lines : this.lines;
+  }
+
+  /** The first line that a person sees. */
+  get inView() {
+    return this.drawn.find(({ element: item }) => item && item.getBoundingClientRect().top >= 0 && isShown(item));
+  }
+
+  /** Whether no lines are still to come. */
+  get isComplete() {
+    return !this.isLong || this.#window !== null;
+  }
+
+  /** Whether there are lines without elements. */
+  get isPartial() {
+    return this.#window?.isPartial ?? this.isLong;
   }
 
   /** All of them as they go out: without what is struck. */
   get text() {
-    return this.texts
-      .map((shown) => {
-        const speaker = shown.closest("[data-speaker]:not([data-speaker=''])")?.querySelector(".segment__speaker");
-        return `${speaker ? `${speaker.textContent?.trim()}: ` : ""}${readable(shown)}`;
-      })
-      .join("\n");
+    return this.textOf(this.segments.filter((line) => !line.hidden));
+  }
+
+  /** @param {Line[]} lines */
+  textOf(lines) {
+    return lines.map((line) => `${line.voice ? `${line.voice.label}: ` : ""}${line.readable}`).join("\n");
+  }
+
+  /** How many segments there are, with those that are still to come. */
+  get total() {
+    return Math.max(this.segments.length, Number(this.root.dataset.total ?? 0));
+  }
+
+  /** Whether the same one speaks as before. @param {Line} line */
+  goesOn({ index, speaker }) {
+    return Boolean(index) && speaker !== undefined && this.segments[Number(index) - 1]?.speaker === speaker;
+  }
+
+  /** The lines, that have a text and are not left out, of which a range has something. @param {Range} range */
+  linesIn(range) {
+    const lines = this.#window ? this.#window.linesIn(range) : this.lines.filter((line) => isIn(line, range));
+    return lines.filter((line) => line.index !== null && !line.hidden);
+  }
+
+  /** The line of what is in it. @param {Node | null | undefined} node */
+  lineOf(node) {
+    const item = (node instanceof Element ? node : node?.parentElement)?.closest("[data-start]");
+    return item ? this.#byElement.get(item) : undefined;
+  }
+
+  /** Returns what shows a line; null where a filter leaves it out. @param {Line} line */
+  element(line) {
+    return this.#window ? this.#window.element(line) : line.element;
   }
 
   /**
-   * Marks the segment spoken at `seconds`, and in it the word.
+   * Returns what shows a line with all that the server says of it; null where it doesn't answer.
+   * @param {Line} line
+   */
+  async whole(line) {
+    return this.#window ? this.#window.whole(line) : line.element;
+  }
+
+  /**
+   * Brings a line into view.
+   * @param {Line} line
+   * @param {ScrollLogicalPosition} [block]
+   */
+  reveal(line, block = "center") {
+    this.element(line)?.scrollIntoView({ block });
+  }
+
+  /**
+   * Marks the line spoken at `seconds`, and in it the word.
    * @param {number} seconds
    * @param {boolean} playing
    */
@@ -90,65 +179,72 @@ export class Transcript {
     this.#words?.at(seconds);
   }
 
-  /** How many segments there are, with those that are still to come. */
-  get total() {
-    return Math.max(this.segments.length, Number(this.root.dataset.total ?? 0));
+  /** Lines were drawn: they get what they have as elements. @param {Line[]} lines */
+  drew(lines) {
+    for (const line of lines) {
+      const item = line.element;
+      if (!item) continue;
+      this.#byElement.set(item, line);
+      if (line.index !== null) item.dataset.index = String(line.index);
+      if (line.moved && item.dataset.etag) item.dataset.etag = `${line.index}.${line.moved}`;
+      if (line.place === this.roving) item.querySelector("button")?.setAttribute("tabindex", "0");
+      if (line.place === this.#spoken) this.#mark(line);
+    }
+    this.root.dispatchEvent(new CustomEvent("drawn", { detail: lines }));
   }
 
-  /**
-   * Asks for the rest of a long transcript, part by part, and shows it below what is there.
-   * @returns {Promise<void>} when all of it is there
-   */
+  /** @param {HTMLElement} item */
+  #read(item) {
+    const line = Line.ofElement(item);
+    this.#byElement.set(item, line);
+    return line;
+  }
+
+  /** Asks for all lines as they are now. @returns {Promise<Whole>} */
+  async ask() {
+    const answer = await ask(`${data(this.root, "lines")}${this.isLong ? "?outline" : ""}`);
+    if (!answer.ok) throw new Error(`HTTP ${answer.status}`);
+    return answer.json();
+  }
+
+  /** Asks for the outline of a long transcript, of which the page has the first lines. */
   async #load() {
-    const { total } = this.root.dataset;
-    let [there, wait] = [this.segments.length, 0];
-    while (!this.stop.signal.aborted && total !== undefined && there < Number(this.root.dataset.total)) {
+    const { root, lines } = this;
+    const height = lines.reduce((sum, { element }) => sum + (element?.offsetHeight ?? 0), 0);
+    root.style.minBlockSize = `${Math.round((height * this.total) / Math.max(1, lines.length))}px`;
+    for (let wait = 0; !this.stop.signal.aborted && !this.#window; wait = AGAIN) {
       await new Promise((done) => setTimeout(done, wait));
-      wait = 0;
       try {
-        const answer = await ask(`${this.root.dataset.lines}?from=${there}&limit=${PART}`);
-        if (answer.status === 404) return;
-        if (!answer.ok) throw new Error(`HTTP ${answer.status}`);
-        /** @type {{revision: number, total: number, lines: string}} */
-        const part = await answer.json();
-        if (String(part.revision) !== this.root.dataset.revision) {
-          this.root.dispatchEvent(new Event("outdated"));
-          return;
+        const whole = await this.ask();
+        if (this.stop.signal.aborted || this.#window) return;
+        if (String(whole.revision) !== root.dataset.revision) {
+          const isTaken = !root.dispatchEvent(new Event("outdated", { cancelable: true }));
+          return isTaken ? undefined : this.renew(whole);
         }
-        if (there !== this.segments.length) continue; // lines came or went meanwhile
-        this.root.dataset.total = String(part.total);
-        await this.#append(part.lines, String(part.revision));
+        const first = this.segments;
+        const fresh = linesOf(whole);
+        for (const line of fresh) {
+          const known = line.index === null ? undefined : first[line.index];
+          if (known?.element) [line.element, line.isWhole, line.html] = [known.element, true, known.element.outerHTML];
+        }
+        this.#show(fresh);
       } catch {
-        wait = AGAIN;
+        /* asked again soon */
       }
-      there = this.segments.length;
     }
   }
 
-  /**
-   * Shows more lines, a few at a time, so that the page answers meanwhile; ends where the transcript changes.
-   * @param {string} lines
-   * @param {string} revision
-   */
-  async #append(lines, revision) {
-    const each = lines.replaceAll(/>\n {2,}</g, "><").split(/(?=<li class="segment )/); // a third of the nodes is space
-    for (let at = 0; at < each.length; at += PART_LINES) {
-      if (this.stop.signal.aborted || revision !== this.root.dataset.revision) break;
-      const fresh = itemsOf(each.slice(at, at + PART_LINES).join(""));
-      /** @type {NodeListOf<HTMLElement>} */
-      const items = fresh.querySelectorAll("[data-start]");
-      this.items.push(...items);
-      this.starts.push(...[...items].map((item) => Number(item.dataset.start)));
-      this.ends.push(...[...items].map((item) => Number(item.dataset.end)));
-      this.root.append(...partsOf(fresh));
-      await new Promise((done) => setTimeout(done));
-    }
+  /** @param {Line[]} lines of a long transcript */
+  #show(lines) {
+    const { length } = lines.filter((line) => line.index !== null);
+    this.root.dataset.total = String(length);
+    this.#window ??= new LineWindow(this);
+    for (const line of lines) line.hidden = this.#isHidden(line);
+    this.#set(lines);
+    this.#lay();
+    this.#settle();
+    this.#onLoaded();
     this.root.dispatchEvent(new Event("more"));
-  }
-
-  /** The items of segments, which have an index. */
-  get segments() {
-    return this.items.filter((item) => item.dataset.index !== undefined);
   }
 
   /**
@@ -157,109 +253,201 @@ export class Transcript {
    * @param {{revision: number, first: number, removed: number, added: number, lines: string | null}} change
    */
   replace({ revision, first, removed, added, lines }) {
-    const segments = this.segments;
+    const { segments } = this;
     const next = segments[first + removed]; // drawn anew, too: it may begin a turn now
     const last = next ?? segments[first + removed - 1];
-    const fresh = itemsOf(lines ?? "");
-    const end = last ? this.items.indexOf(last) + 1 : this.items.length;
     const begin = segments[first];
-    const gone = begin ? this.items.slice(this.items.indexOf(begin), end) : [];
+    const from = begin ? begin.place : this.lines.length;
+    const gone = begin && last ? this.lines.slice(from, last.place + 1) : [];
+    const fresh = itemsOf(lines ?? "").map((item) => this.#read(item));
     this.root.dispatchEvent(new Event("changing"));
-    const isInSight = gone.some((item) => item !== next && item.hasAttribute("data-check"));
-    if (isInSight) for (const item of [...fresh.children].slice(0, added)) item.setAttribute("data-check", "");
-    if (gone[0]) gone[0].before(fresh);
-    else find(this.root, ".transcript__part:last-child", HTMLElement).append(fresh);
-    for (const item of gone) item.remove();
+    const isKept = gone.some((line) => line !== next && line.kept);
+    for (const line of fresh.slice(0, added)) line.kept = isKept;
+    for (const line of fresh) {
+      line.html = this.#window && line.element ? line.element.outerHTML : "";
+      line.hidden = this.#isHidden(line);
+    }
+    const before = this.lines[from - 1];
     if (this.root.dataset.total) this.root.dataset.total = String(Number(this.root.dataset.total) + added - removed);
     if (added !== removed)
-      segments.slice(first + removed + (next ? 1 : 0)).forEach((item, at) => {
-        const index = first + added + (next ? 1 : 0) + at;
-        item.dataset.index = String(index);
-        item.dataset.etag = `${index}.${revision}`;
+      segments.slice(first + removed + (next ? 1 : 0)).forEach((line, at) => {
+        line.index = first + added + (next ? 1 : 0) + at;
+        line.moved = revision;
+        if (!line.element) return;
+        line.element.dataset.index = String(line.index);
+        line.element.dataset.etag = `${line.index}.${revision}`;
       });
-    this.#collect();
+    this.#set(this.lines.toSpliced(from, gone.length, ...fresh));
+    this.#exchange(gone, fresh, before);
+    this.#settle();
   }
 
-  /** @param {string} lines all of them */
-  renew(lines) {
+  /**
+   * @param {Line[]} gone
+   * @param {Line[]} fresh
+   * @param {Line | undefined} before
+   */
+  #exchange(gone, fresh, before) {
+    if (this.#window)
+      return this.#window.replace(
+        gone,
+        fresh.filter((line) => !line.hidden),
+        before,
+      );
+    const items = fresh.flatMap((line) => line.element ?? []);
+    for (const line of fresh) line.element?.toggleAttribute("data-filtered", line.hidden);
+    if (gone[0]?.element) gone[0].element.before(...items);
+    else find(this.root, ".transcript__part:last-child", HTMLElement).append(...items);
+    for (const line of gone) line.element?.remove();
+  }
+
+  /** Shows all lines anew. @param {Whole} whole */
+  renew(whole) {
     this.root.dispatchEvent(new Event("changing"));
-    this.root.replaceChildren(...partsOf(itemsOf(lines)));
-    this.#collect();
-    if (this.root.dataset.total) this.root.dataset.total = String(this.segments.length);
+    this.root.dataset.revision = String(whole.revision);
+    if (whole.rows) return this.#show(linesOf(whole));
+    const items = itemsOf(whole.lines ?? "");
+    this.root.replaceChildren(...partsOf(items));
+    this.#set(items.map((item) => this.#read(item)));
+    this.#settle();
+    this.refilter();
   }
 
-  /** The segment that has the focus, that a person went to last, or that is spoken. */
+  /** The line that has the focus, that a person went to last, or that is spoken; undefined for one without text. */
   get here() {
-    const item = this.focused ?? this.items[this.picked] ?? this.items[this.#spoken];
-    return item?.dataset.index === undefined ? undefined : item;
+    const line = this.focused ?? this.lines[this.picked] ?? this.lines[this.#spoken];
+    return line?.index === null ? undefined : line;
   }
 
-  /** The segment whose time, or another button, has the focus. */
+  /** The line whose time, or another button, has the focus. */
   get focused() {
-    const item = document.activeElement?.closest("[data-index]");
-    return item instanceof HTMLElement && this.root.contains(item) ? item : null;
+    const line = this.lineOf(document.activeElement);
+    return line && line.index !== null ? line : null;
   }
 
-  /** Puts the focus on the time of a segment. @param {number} index */
+  /** Puts the focus on the time of a line. @param {number} index of its segment */
   focusOn(index) {
-    const item = this.segments[Math.min(index, this.segments.length - 1)];
-    if (!item) return;
-    this.#rove(this.items.indexOf(item));
-    find(item, "button", HTMLButtonElement).focus({ preventScroll: true });
-    this.#show(item);
+    const line = this.segments[Math.min(index, this.segments.length - 1)];
+    if (line) this.#goTo(line);
   }
 
-  #collect() {
-    /** @type {NodeListOf<HTMLElement>} */
-    const items = this.root.querySelectorAll("[data-start]");
-    this.items = [...items];
-    this.starts = this.items.map((item) => Number(item.dataset.start));
-    this.ends = this.items.map((item) => Number(item.dataset.end));
+  /**
+   * Leaves lines out, or with null none of them.
+   * @param {string} name
+   * @param {((line: Line) => boolean) | null} hides
+   */
+  filter(name, hides) {
+    if (hides) this.#filters.set(name, hides);
+    else if (!this.#filters.delete(name)) return;
+    this.refilter();
+  }
+
+  refilter() {
+    for (const line of this.lines) line.hidden = this.#isHidden(line);
+    if (this.#window) this.#lay();
+    else for (const { element: item, hidden } of this.lines) item?.toggleAttribute("data-filtered", hidden);
+    const stop = this.lines[this.roving];
+    const shown = this.lines.find((line) => !line.hidden);
+    if (shown && (!stop || stop.hidden)) this.#stop(shown.place);
+  }
+
+  /** @param {Line} line */
+  #isHidden(line) {
+    return [...this.#filters.values()].some((hides) => hides(line));
+  }
+
+  #lay() {
+    this.#window?.lay(this.lines.filter((line) => !line.hidden));
+    this.#stop(this.roving);
+  }
+
+  /** @param {Line[]} lines */
+  #set(lines) {
+    this.lines = lines;
+    this.starts = lines.map((line) => line.start);
+    this.#segments = lines.filter((line) => line.index !== null);
+    for (const [place, line] of lines.entries()) line.place = place;
+  }
+
+  /** What is marked is marked anew, after lines came or went. */
+  #settle() {
+    const { lines } = this;
+    this.#window?.count();
     this.#words?.leave();
     this.#words = null;
     this.#spoken = -1;
-    this.#stop(Math.max(0, Math.min(this.roving, this.items.length - 1)));
+    this.#stop(Math.max(0, Math.min(this.roving, lines.length - 1)));
     this.at(this.seconds, this.playing);
   }
 
   /** @param {number} place */
   #move(place) {
-    const before = this.items[this.#spoken];
+    const before = this.lines[this.#spoken]?.element;
     before?.classList.remove("is-spoken");
     before?.removeAttribute("aria-current");
     this.#spoken = place;
     this.#words?.leave();
-    const item = this.items[place];
-    this.#words = item?.dataset.words ? new Words(item) : null;
+    this.#words = null;
+    const line = this.lines[place];
+    if (!line) return;
+    this.#mark(line);
+    if (this.#following && this.playing) this.#bring(line);
+  }
+
+  /** Marks a line as spoken. @param {Line} line */
+  #mark({ element: item }) {
     if (!item) return;
     item.classList.add("is-spoken");
     item.setAttribute("aria-current", "true");
-    if (this.#following && this.playing) this.#show(item);
+    this.#words = item.dataset.words ? new Words(item) : null;
   }
 
   follow() {
     this.#keep();
-    const item = this.items[this.#spoken];
-    if (item) this.#show(item);
+    const line = this.lines[this.#spoken];
+    if (line) this.#bring(line);
   }
 
   /**
-   * Goes to an item, as somebody who clicks on it does, and puts the focus on its time.
-   * @param {HTMLElement} item
+   * Goes to a line, as somebody who clicks on it does, and puts the focus on its time.
+   * @param {Line} line
    */
-  pick(item) {
-    this.#rove(this.items.indexOf(item));
+  pick(line) {
     this.#keep();
-    find(item, "button", HTMLButtonElement).focus({ preventScroll: true });
-    this.#show(item);
-    this.onSeek(Number(item.dataset.start));
+    this.#goTo(line);
+    this.onSeek(line.start);
   }
 
-  /** Moves the list's tab stop to an item that is shown, after some were hidden. */
-  restop() {
-    const shown = this.items.find((item) => isShown(item));
-    const stop = this.items[this.roving];
-    if (shown && !(stop && isShown(stop))) this.#stop(this.items.indexOf(shown));
+  /** @param {Line} line */
+  #goTo(line) {
+    this.#rove(line.place);
+    const item = this.element(line);
+    if (!item) return;
+    find(item, "button", HTMLButtonElement).focus({ preventScroll: true });
+    this.#bring(line);
+  }
+
+  /** Returns the address of the page at a line. @param {Line} line */
+  addressOf({ start }) {
+    return `${location.href.split("#")[0]}#t=${start}`;
+  }
+
+  /** Goes to the moment that the page's address names. */
+  #arrive() {
+    const named = MOMENT.exec(location.hash);
+    if (!named) return;
+    const [hours, minutes] = named[2] === undefined ? [0, Number(named[1] ?? 0)] : [Number(named[1]), Number(named[2])];
+    const seconds = 3600 * hours + 60 * minutes + Number(named[3]);
+    const line =
+      this.lines[
+        Math.max(
+          0,
+          this.starts.findLastIndex((start) => start <= seconds + 0.01),
+        )
+      ];
+    if (!line) return;
+    this.#goTo(line);
+    this.onArrive(seconds);
   }
 
   #keep() {
@@ -273,15 +461,17 @@ export class Transcript {
     if (this.follower) this.follower.hidden = false;
   }
 
-  /** @param {HTMLElement} item */
-  #show(item) {
+  /** @param {Line} line */
+  #bring(line) {
+    const item = this.element(line);
+    if (!item) return;
     const far = Math.abs(item.getBoundingClientRect().top - innerHeight / 2) > FAR * innerHeight;
     const smooth = !far && !matchMedia("(prefers-reduced-motion: reduce)").matches;
     item.scrollIntoView({ block: far ? "center" : "nearest", behavior: smooth ? "smooth" : "auto" });
   }
 
   /**
-   * The last segment that has begun, unless it ended more than a second ago.
+   * The last line that has begun, unless it ended more than a second ago.
    * @param {number} seconds
    */
   #placeOf(seconds) {
@@ -293,29 +483,28 @@ export class Transcript {
       else high = middle;
     }
     const place = low - 1;
-    return seconds <= (this.ends[place] ?? -Infinity) + 1 ? place : -1;
+    return seconds <= (this.lines[place]?.end ?? -Infinity) + 1 ? place : -1;
   }
 
   /** @param {MouseEvent} event */
   #click(event) {
-    const item = closest(event, "[data-start]");
-    if (!item || getSelection()?.isCollapsed === false || closest(event, "[data-edit], [data-whose], .segment__editor"))
+    const line = event.target instanceof Node ? this.lineOf(event.target) : undefined;
+    if (!line || getSelection()?.isCollapsed === false || closest(event, "[data-edit], [data-whose], .segment__editor"))
       return;
-    const place = this.items.indexOf(item);
-    this.#rove(place);
+    this.#rove(line.place);
     this.#keep();
     if (this.editing && closest(event, ".segment__text")) return;
-    this.onSeek(this.startUnder(item, event));
+    this.onSeek(this.startUnder(line, event));
   }
 
   /**
    * Seconds at which the word under the pointer begins; beside words, the line.
-   * @param {HTMLElement} item
+   * @param {Line} line
    * @param {MouseEvent} event
    */
-  startUnder(item, event) {
-    const word = item.dataset.words ? new Words(item).startUnder(event) : undefined;
-    return word ?? Number(item.dataset.start);
+  startUnder({ element: item, start }, event) {
+    const word = item?.dataset.words ? new Words(item).startUnder(event) : undefined;
+    return word ?? start;
   }
 
   /**
@@ -323,16 +512,21 @@ export class Transcript {
    * @param {KeyboardEvent} event
    */
   #key(event) {
-    const button = closest(event, "button.segment__time");
-    if (!button) return;
-    const items = this.items.filter(isShown);
-    const here = items.findIndex((item) => item.contains(button));
-    /** @type {Record<string, number>} */
-    const places = { ArrowDown: here + 1, ArrowUp: here - 1, Home: 0, End: items.length - 1 };
-    const item = items[places[event.key] ?? -1];
+    const line = closest(event, "button.segment__time") && this.lineOf(/** @type {Node} */ (event.target));
+    if (!line) return;
+    const { lines } = this;
+    /** @type {Record<string, () => Line | undefined>} */
+    const ways = {
+      ArrowDown: () => lines.find((one, place) => place > line.place && !one.hidden),
+      ArrowUp: () => lines.findLast((one, place) => place < line.place && !one.hidden),
+      Home: () => lines.find((one) => !one.hidden),
+      End: () => lines.findLast((one) => !one.hidden),
+    };
+    const to = ways[event.key]?.();
+    const item = to && this.element(to);
     if (!item) return;
     event.preventDefault();
-    this.#rove(this.items.indexOf(item));
+    this.#rove(to.place);
     find(item, "button", HTMLButtonElement).focus();
   }
 
@@ -344,43 +538,33 @@ export class Transcript {
 
   /** @param {number} place */
   #stop(place) {
-    this.items[this.roving]?.querySelector("button")?.setAttribute("tabindex", "-1");
-    this.items[place]?.querySelector("button")?.setAttribute("tabindex", "0");
+    this.lines[this.roving]?.element?.querySelector("button")?.setAttribute("tabindex", "-1");
     this.roving = place;
+    const line = this.lines[place];
+    if (line) this.element(line)?.querySelector("button")?.setAttribute("tabindex", "0");
   }
-}
-
-/**
- * Returns a line's text without what is struck.
- * @param {HTMLElement} shown
- */
-function readable(shown) {
-  const copy = /** @type {HTMLElement} */ (shown.cloneNode(true));
-  for (const struck of copy.querySelectorAll(".struck")) struck.textContent = MASK;
-  return copy.textContent.trim().replaceAll(new RegExp(`${MASK}(\\s*${MASK})+`, "g"), MASK);
-}
-
-/** @param {string} lines */
-function itemsOf(lines) {
-  const page = new DOMParser().parseFromString(lines, "text/html");
-  const fragment = document.createDocumentFragment();
-  fragment.append(...page.body.children);
-  return fragment;
-}
-
-/**
- * Returns lists of items, of which the browser draws those that are near.
- * @param {DocumentFragment} items
- */
-function partsOf(items) {
-  const lines = [...items.children];
-  const parts = [];
-  for (let at = 0; at === 0 || at < lines.length; at += PART_LINES)
-    parts.push(element("ol", { class: "transcript__part" }, ...lines.slice(at, at + PART_LINES)));
-  return parts;
 }
 
 /** @param {HTMLElement} item */
 function isShown(item) {
   return item.getClientRects().length > 0;
+}
+
+/** @param {Whole} whole */
+function linesOf(whole) {
+  const { rows = [], voiced = false, speakers = {}, revision, total = 0 } = whole;
+  const outline = { rows, voiced, speakers, revision, total };
+  let index = 0;
+  return rows.map((row) => Line.ofRow(row, row[2] === null ? -1 : index++, outline));
+}
+
+/**
+ * Returns lists of items, of which the browser draws those that are near.
+ * @param {HTMLElement[]} items
+ */
+function partsOf(items) {
+  const parts = [];
+  for (let at = 0; at === 0 || at < items.length; at += PART_LINES)
+    parts.push(element("ol", { class: "transcript__part" }, ...items.slice(at, at + PART_LINES)));
+  return parts;
 }

@@ -57,6 +57,8 @@ export class Walk {
   #checkedMeanwhile = null;
   /** @type {Set<string>} */
   #skipped = new Set();
+  /** @type {Passage | null} */
+  #marked = null;
 
   /**
    * @param {HTMLElement} root
@@ -100,6 +102,7 @@ export class Walk {
       { signal },
     );
     this.lines.addEventListener("changed", () => this.#changedElsewhere(), { signal });
+    this.lines.addEventListener("drawn", () => this.#marked && this.#paint(this.#marked), { signal });
   }
 
   close() {
@@ -486,25 +489,35 @@ export class Walk {
     showChecked(sentence);
   }
 
-  /** @param {number | null} index */
-  #itemOf(index) {
-    /** @type {HTMLElement | null} */
-    const item = this.lines.querySelector(`[data-index="${index}"]`);
-    return item;
+  /** @param {Passage} passage */
+  #lineOf({ index, start }) {
+    const { lines, segments } = this.changes.transcript;
+    return index === null ? lines.find((line) => line.index === null && near(line.start, start)) : segments[index];
   }
 
   /** Marks a passage in the list, and brings it into view. @param {Passage | null} passage */
   #mark(passage) {
+    this.#marked = passage;
     CSS.highlights?.delete("walk-passage");
-    if (!passage) return;
-    const gap = `.segment--gap[data-start="${passage.start}"]`;
-    /** @type {HTMLElement | null} */
-    const item = passage.index === null ? this.lines.querySelector(gap) : this.#itemOf(passage.index);
-    if (!item) return;
-    const shown = item.querySelector(".segment__text");
-    if (shown) CSS.highlights?.set("walk-passage", new Highlight(rangeOf(shown, passage.from, passage.to)));
-    item.scrollIntoView({ block: "center" });
+    const line = passage && this.#lineOf(passage);
+    if (!line) return;
+    this.changes.transcript.reveal(line);
+    this.#paint(passage);
   }
+
+  /** @param {Passage} passage */
+  #paint(passage) {
+    const shown = this.#lineOf(passage)?.element?.querySelector(".segment__text");
+    if (shown) CSS.highlights?.set("walk-passage", new Highlight(rangeOf(shown, passage.from, passage.to)));
+  }
+}
+
+/**
+ * @param {number} one
+ * @param {number} other
+ */
+function near(one, other) {
+  return Math.abs(one - other) < 0.001;
 }
 
 /**

@@ -78,7 +78,7 @@ def doubts_of(segment: Segment) -> list[Doubt]:
     figures: dict[Kind, float] = {}
     if segment.avg_logprob < MIN_AVG_LOGPROB:
         figures["unlikely"] = segment.avg_logprob
-    if (times := longest_loop(segment.text)) >= REPETITIONS:
+    if (times := longest_loop(segment.text, REPETITIONS)) >= REPETITIONS:
         figures["repetition"] = times
     if segment.no_speech_prob > MAX_NO_SPEECH_PROB:
         figures["no_speech"] = segment.no_speech_prob
@@ -110,16 +110,21 @@ def missed_speech(row: Transcription, texts: Iterable[Span]) -> list[Span]:
     return joined
 
 
-def longest_loop(text: str) -> int:
-    """Returns how often the same one to LONGEST_LOOP_WORDS words, or ideographs, follow one another; 1 without any."""
+def longest_loop(text: str, least: int = 2) -> int:
+    """Returns how often the same one to LONGEST_LOOP_WORDS words, or ideographs, follow one another; 1 without any.
+
+    least: 1 is returned, too, where it is not so often.
+    """
     words = re.findall(r"[\u3040-\u30ff\u3400-\u9fff]|[^\W_]+(?:['’][^\W_]+)*", text.lower())
+    if all(words.count(word) < least for word in set(words)):
+        return 1
     most = 1
     for length in range(1, LONGEST_LOOP_WORDS + 1):
         run = 0
         for before, after in zip(words, words[length:], strict=False):
             run = run + 1 if before == after else 0
             most = max(most, run // length + 1)
-    return most
+    return most if most >= least else 1
 
 
 def stock_share(text: str) -> float:

@@ -6,12 +6,12 @@ Each change is a revision, as a correction of the text is, and can be undone lik
 from __future__ import annotations
 
 import unicodedata
-from collections import defaultdict
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from uuid import UUID
 
-from django.db.models import Max
+from django.db.models import Count, F, FloatField, Max, Sum
+from django.db.models.functions import Greatest
 from django.http import Http404
 from django.utils.translation import gettext as _
 
@@ -40,18 +40,21 @@ class Share:
 def speakers(actor: Actor, transcription_id: UUID) -> tuple[Transcription, list[Share]]:
     """Returns a transcription and its speakers. Raises Http404, NotCompleted and TextDeleted."""
     row = transcript(actor, transcription_id)
-    return row, shares(row, row.segments.only("transcription", "start", "end", "speaker"))
+    return row, shares(row)
 
 
-def shares(row: Transcription, segments: Iterable[Segment]) -> list[Share]:
-    """Returns the speakers of a transcript, of which `segments` are all, that have any."""
+def shares(row: Transcription) -> list[Share]:
+    """Returns the speakers of a transcript that have any segments; the database adds up."""
     if row.speakers == OFF:
         return []
-    spans: dict[int | None, list[float]] = defaultdict(list)
-    for segment in segments:
-        spans[segment.speaker].append(max(0.0, segment.end - segment.start))
-    every = row.speaker_set.all()
-    return [Share(one, round(sum(spans[one.index]), 3), len(spans[one.index])) for one in every if one.index in spans]
+    seconds = Sum(Greatest(F("end") - F("start"), 0.0, output_field=FloatField()))
+    groups = row.segments.order_by().values("speaker").annotate(seconds=seconds, count=Count("pk"))
+    found = {group["speaker"]: group for group in groups}
+    return [
+        Share(one, round(found[one.index]["seconds"], 3), found[one.index]["count"])
+        for one in row.speaker_set.all()
+        if one.index in found
+    ]
 
 
 def checked_name(value: object) -> str:

@@ -80,7 +80,7 @@ class AssignSpeakerView(TenantView):
 
 
 def _changed(row: Transcription) -> Response:
-    return _speakers(row, speakers.shares(row, row.segments.only("transcription", "start", "end", "speaker")))
+    return _speakers(row, speakers.shares(row))
 
 
 def _speakers(row: Transcription, shares: list[Share]) -> Response:

@@ -76,6 +76,8 @@ def test_a_struck_word_is_in_no_answer_but_to_who_may_correct_and_asks(
     pages = [
         f"/recordings/{row.recording_id}/",
         f"/transcriptions/{row.id}/lines/",
+        f"/transcriptions/{row.id}/lines/?outline",
+        f"/transcriptions/{row.id}/lines/?at=0",
         f"/transcriptions/{row.id}/segments/0/",
         f"/transcriptions/{row.id}/history/",
         f"/transcriptions/{row.id}/download.srt",
@@ -84,6 +86,9 @@ def test_a_struck_word_is_in_no_answer_but_to_who_may_correct_and_asks(
     for page in pages:
         assert not SPOKEN.search(his.get(page).content.decode()), page
     assert his.get(f"{pages[-1]}?redacted=false").status_code == 403
+    outline = hers.get(f"/transcriptions/{row.id}/lines/?outline").json()
+    assert outline["rows"][0][4]["struck"] == 1
+    assert not SPOKEN.search(outline["rows"][0][4]["readable"])
     shown = hers.get(pages[0]).content.decode()
     assert '<s class="struck">morning.</s>' in shown
     assert not SPOKEN.search(hers.get(pages[-1]).content.decode())

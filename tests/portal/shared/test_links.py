@@ -74,8 +74,10 @@ def test_it_takes_the_same_few_queries_however_long_the_text_is(
     with django_assert_num_queries(10):
         page = guest.get(path).content.decode()
     assert page.count("data-index=") == 200
-    more = guest.get(f"{path}lines?from=200&limit=1000").json()
-    assert (more["total"], more["lines"].count("data-index=")) == (1503, 1000)
+    more = guest.get(f"{path}lines?at=200,1502,1503").json()
+    assert (more["total"], more["lines"].count("data-index=")) == (1503, 2)
+    outline = guest.get(f"{path}lines?outline").json()
+    assert (outline["total"], len(outline["rows"]), outline["rows"][-1][2]) == (1503, 1503, "More.")
 
 
 def end_by_revoking(alice: Character, row: rows.Share) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from itertools import chain
 from typing import Any
 
 import pytest
@@ -182,7 +181,7 @@ def test_strangers_find_nothing(as_bob: Client, mallory: Character, row: Transcr
         assert replace(as_bob, row, what, find="o", replacement="0", etag="0").status_code == 403
 
 
-def test_a_long_transcript_comes_part_by_part_with_all_that_is_missing_in_it(
+def test_a_long_transcript_comes_as_an_outline_and_line_by_line(
     as_alice: Client, row: Transcription, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with scope.bound(row.tenant_id):
@@ -193,13 +192,14 @@ def test_a_long_transcript_comes_part_by_part_with_all_that_is_missing_in_it(
         Transcription.objects.filter(id=row.id).update(missed_speech=[[23.0, 25.0], [33.0, 35.0], [70.0, 75.0]])
     address = f"/transcriptions/{row.id}/lines/"
     whole = as_alice.get(address).json()
-    parts = [as_alice.get(f"{address}?from={at}&limit=3").json() for at in (0, 3, 6)]
-    assert [part["lines"].count("<li") for part in parts] == [4, 4, 2]
-    starts = [re.findall(r'data-start="([\d.]+)"', part["lines"]) for part in (whole, *parts)]
-    assert starts[0] == [*chain(*starts[1:])]
-    assert {part["total"] for part in parts} == {7}
-    assert as_alice.get(f"{address}?from=99&limit=3").json()["lines"].count("<li") == 0
-    assert as_alice.get(f"{address}?from=-1&limit=x").status_code == 200
+    outline = as_alice.get(f"{address}?outline").json()
+    starts = [float(start) for start in re.findall(r'data-start="([\d.]+)"', whole["lines"])]
+    assert [line[0] for line in outline["rows"]] == starts
+    assert [line[0] for line in outline["rows"] if line[2] is None] == [23.0, 33.0, 70.0]
+    assert (outline["total"], outline["revision"]) == (7, whole["revision"])
+    part = as_alice.get(f"{address}?at=5,2,99,x,-1").json()
+    assert re.findall(r'data-index="(\d+)"', part["lines"]) == ["2", "5"]
+    assert "segment--goes-on" not in as_alice.get(f"{address}?at=0").json()["lines"]
 
     monkeypatch.setattr(recordings, "MOST_AT_ONCE", 5)
     monkeypatch.setattr(recordings, "AT_FIRST", 3)

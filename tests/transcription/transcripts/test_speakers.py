@@ -46,7 +46,7 @@ def voices(row: Transcription) -> list[int | None]:
 
 
 def labels(row: Transcription) -> list[str]:
-    return [share.speaker.label for share in speakers.shares(row, row.segments.all())]
+    return [share.speaker.label for share in speakers.shares(row)]
 
 
 def test_who_spoke_how_long(alice: Character, row: Transcription) -> None:
