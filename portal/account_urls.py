@@ -30,14 +30,14 @@ PASSWORD_CHANGES = Limit("new passwords on the page", 5, 60)
 def own_account(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
     """Keeps whom an organisation's provider signed in from what is the person's alone: it could plant ways in.
 
-    Nothing is changed in maintenance. Operators don't change theirs while they act for a member, so that nobody takes
-    one account for the other.
+    Nothing is changed in maintenance, but devices are signed out. Operators don't change theirs while they act for a
+    member, so that nobody takes one account for the other.
     """
 
     @wraps(view)
     def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         session = cast(Any, request.session)
-        if request.method == "POST":
+        if request.method == "POST" and view is not device_pages.sign_out:
             announcements.require_changes_of_account(request.user)
         if support.going_on(request.user, session) is not None:
             raise PermissionDenied(_("Not while you act for a member. End that first."))
@@ -77,7 +77,9 @@ def password_reset(request: HttpRequest) -> HttpResponseBase:
 
 @never_cache
 def password_reset_from_key(request: HttpRequest, uidb36: str, key: str) -> HttpResponseBase:
-    """Keeps the key out of the referrer."""
+    """Keeps the key out of the referrer. No password is set in maintenance."""
+    if request.method == "POST":
+        announcements.require_changes_of_account(request.user)
     secret = key_of(request)
     answer: HttpResponseBase = views.password_reset_from_key(request, uidb36=uidb36, key=secret or key)
     if secret:

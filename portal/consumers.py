@@ -256,7 +256,7 @@ class TranscriptConsumer(TenantConsumer):
         self.transcription_id = self.scope["url_route"]["kwargs"]["transcription_id"]
         self.page_id = uuid4().hex[:12]  # names the page to others; the channel's own name is not shown
         self.user_id = actor.user.pk if actor.user else None
-        self.name, self.may_edit = str(actor.user or ""), await self.may_edit_it(actor)
+        self.name, self.may_edit = "" if actor.is_support else str(actor.user or ""), await self.may_edit_it(actor)
         self.last_places = deque(maxlen=MAX_PLACES)
         if await self.current_revision() is None:
             raise Http404

@@ -83,7 +83,7 @@ def invitation(request: HttpRequest, invitation_id: UUID, key: str = "") -> Http
     if provider is not None and provider.is_required and provider.tenant_id == row.tenant_id and account is None:
         return redirect("account_provider_begin", row.tenant_id)
     if request.method == "POST":
-        announcements.require_changes_of_account(request.user)
+        announcements.require_changes_in(row.tenant)
     if account is None and not request.user.is_authenticated:
         return _with_a_new_account(request, row)
     if request.user.is_authenticated and access.signed_by_of(cast(Any, request.session)) is not None:

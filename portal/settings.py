@@ -309,7 +309,9 @@ IMPORT_EXPORT_IMPORT_PERMISSION_CODE, IMPORT_EXPORT_EXPORT_PERMISSION_CODE = "ch
 OPERATOR_SECOND_FACTOR = env.flag(
     "OPERATOR_SECOND_FACTOR", False, "whether operators need a second factor for the administration"
 )
-SUPPORT_MINUTES = env.integer("SUPPORT_MINUTES", 30, "how long an operator acts for a member to help them")
+SUPPORT_MINUTES = env.integer("SUPPORT_MINUTES", 30, "how long an operator acts for a member to help them: 1 to 240")
+if not 1 <= SUPPORT_MINUTES <= 240:
+    raise ImproperlyConfigured(f"SUPPORT_MINUTES must be from 1 to 240, not {SUPPORT_MINUTES}.")
 SINGLE_SIGN_ON = env.flag(
     "SINGLE_SIGN_ON",
     True,

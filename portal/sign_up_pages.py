@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
-from tenants import addresses, sign_ups
+from tenants import addresses, announcements, sign_ups
 from tenants.throttle import Limit
 
 OF_ADDRESS = Limit("sign-ups from an address", 10, 3600)
@@ -25,6 +25,8 @@ class SignUpForm(forms.Form):
 @require_http_methods(["GET", "HEAD", "POST"])
 def sign_up(request: HttpRequest) -> HttpResponse:
     """Answers the same for every address, whether or not it is allowed or has an account."""
+    if request.method == "POST":
+        announcements.require_changes_of_account(request.user)
     if not sign_ups.is_open():
         return render(request, "account/signup_closed.html")
     form = SignUpForm(request.POST if request.method == "POST" else None)

@@ -22,7 +22,10 @@ from tenants.models import AllowedDomain, ApiKey, DirectoryToken, KeyScope, Memb
 VIEW = frozenset({"recordings.view", "usage.view"})
 COMMENT = frozenset({"comments.write"})
 EDIT = (
-    VIEW | COMMENT | {"recordings.create", "recordings.delete", "transcripts.edit", "shares.create", "folders.create"}
+    VIEW
+    | COMMENT
+    | {"recordings.create", "recordings.delete", "recordings.erase"}
+    | {"transcripts.edit", "shares.create", "folders.create"}
 )
 MANAGE = EDIT | {
     *(
@@ -50,10 +53,14 @@ PERMISSIONS: dict[str, frozenset[str]] = {
 WITHHELD = frozenset(
     (
         *("comments.write", "holds.manage", "keys.manage", "owners.manage", "people.manage"),
-        *("rules.manage", "shares.create", "shares.manage", "webhooks.manage"),
+        *("recordings.erase", "rules.manage", "shares.create", "shares.manage", "webhooks.manage"),
     )
 )
-"""What an operator who acts for a member may not do: ways in, secrets, who is who, and words in the member's name."""
+"""What an operator who acts for a member may not do: ways in, secrets, who is who, words in the member's name, what
+nobody can undo, and what goes on without them."""
+
+MAY_ACT = "tenants.add_supportvisit"
+"""The operators' permission to act for members."""
 
 SCOPES: dict[str, frozenset[str]] = {KeyScope.READ: VIEW, KeyScope.WRITE: EDIT, KeyScope.ADMIN: MANAGE}
 SESSION_TENANT = "tenant"
@@ -147,7 +154,7 @@ class Actor:
     `address` is the client's, in the form of tenants.addresses; empty if unknown. `secret_prefix` identifies which of
     the key's secrets authenticated the program. A stranger is unauthenticated and has no permissions. `folder` is the
     name of the one for which a member's permissions were narrowed. With a member and an operator it is the operator who
-    acts, for the member.
+    acts, for the member, during a `visit`.
     """
 
     tenant: Tenant
@@ -160,14 +167,23 @@ class Actor:
     is_stranger: bool = False
     directory: DirectoryToken | None = None
     folder: str = ""
+    visit: SupportVisit | None = None
 
     @property
     def user(self) -> User | None:
         return self.member.user if self.member else None
 
     @property
+    def person(self) -> User | None:
+        """Whose deed it is: the operator's where one acts for a member."""
+        return self.operator or self.user
+
+    @property
     def name(self) -> str:
-        """The member's e-mail address or the key's name; empty for others."""
+        """The member's e-mail address or the key's name; empty for others. It says where support acts for a member."""
+        if self.is_support:
+            assert self.member is not None
+            return _("%(member)s (support)") % {"member": self.member.user.email}
         return self.member.user.email if self.member else self.key.name if self.key else ""
 
     @property
@@ -211,10 +227,12 @@ def member_actor(member: Member, address: str = "") -> Actor:
 
 
 def support_actor(visit: SupportVisit, address: str = "") -> Actor:
-    """Returns the actor of an operator who acts for a member; without either once an account is gone."""
+    """Returns the actor of an operator who acts for a member; the portal itself once either's account is gone."""
     member, operator = visit.member, visit.operator
-    permissions = PERMISSIONS[member.role] - WITHHELD if member and operator else frozenset()
-    return Actor(tenant=visit.tenant, permissions=permissions, member=member, operator=operator, address=address)
+    if member is None or operator is None:
+        return system_actor(visit.tenant)
+    permissions = PERMISSIONS[member.role] - WITHHELD
+    return Actor(visit.tenant, permissions, member, address=address, operator=operator, visit=visit)
 
 
 def directory_actor(token: DirectoryToken, address: str = "") -> Actor:
@@ -250,8 +268,15 @@ def reachable(user_id: int, session: Mapping[str, Any]) -> list[Member]:
     again. Whoever signed in without it reaches no tenant that requires its provider of their address; its owners do.
     An operator who acts for a member reaches that member's tenant alone.
     """
-    if (visit := visit_of(user_id, session)) is not None and visit.member is not None:
-        return [visit.member]
+    visit = visit_of(user_id, session)
+    return _reachable(user_id, session) if visit is None else _visited(visit)
+
+
+def _visited(visit: SupportVisit) -> list[Member]:
+    return [visit.member] if visit.member is not None else []
+
+
+def _reachable(user_id: int, session: Mapping[str, Any]) -> list[Member]:
     signed_by, rows = signed_by_of(session), _memberships(user_id)
     if signed_by is not None:
         return list(_signed_in(rows, signed_by)) if settings.SINGLE_SIGN_ON else []
@@ -267,11 +292,23 @@ def visit_of(user_id: int, session: Mapping[str, Any]) -> SupportVisit | None:
     if visit_id is None or signed_by_of(session) is not None:
         return None
     with scope.across_tenants("operators visit any tenant"):
-        rows = SupportVisit.objects.filter(id=visit_id, operator=user_id, ended_at=None, until__gt=timezone.now())
-        rows = rows.filter(operator__is_active=True, operator__is_staff=True)
-        rows = rows.filter(tenant__is_active=True, tenant__bars_support=False, member__user__is_active=True)
-        rows = rows.filter(member__user__is_staff=False, member__user__is_superuser=False)
-        return rows.select_related("tenant", "member__tenant__quota", "member__user", "operator").first()
+        visit = with_its_people(SupportVisit.objects.filter(id=visit_id, operator=user_id, ended_at=None)).first()
+    return visit if visit is not None and may_go_on(visit) else None
+
+
+def with_its_people(rows: QuerySet[SupportVisit]) -> QuerySet[SupportVisit]:
+    return rows.select_related("tenant", "member__tenant__quota", "member__user", "operator")
+
+
+def may_go_on(visit: SupportVisit) -> bool:
+    """Returns whether everything that let a visit begin is still so, and its time is not over."""
+    member, operator = visit.member, visit.operator
+    if member is None or operator is None or visit.until <= timezone.now():
+        return False
+    is_operator = operator.is_active and operator.is_staff and operator.has_perm(MAY_ACT)
+    is_wanted = visit.tenant.is_active and not visit.tenant.bars_support and member.user.is_active
+    is_of_members = not member.user.is_staff and not member.user.is_superuser
+    return is_operator and is_wanted and is_of_members and second_factors.has_one(operator.pk)
 
 
 def signed_by_of(session: Mapping[str, Any]) -> SignedBy | None:
@@ -296,14 +333,14 @@ def session_actor(
     With `tenant_id` it is the one in that tenant; None without a membership. Raises TenantMismatch if `page` was
     rendered for another tenant, or writes without naming one of several, and SecondFactorMissing.
     """
-    members = reachable(user_id, session)
+    visit = visit_of(user_id, session)
+    members = _reachable(user_id, session) if visit is None else _visited(visit)
     wanted = tenant_id or session.get(SESSION_TENANT)
     chosen = [member for member in members if str(member.tenant_id) == wanted]
     candidates = chosen or ([] if tenant_id else members)
     if candidates and page is not None:
         _check_page(page, candidates[0].tenant, members)
-    visit = visit_of(user_id, session) if candidates else None
-    if visit is not None:
+    if candidates and visit is not None:
         return support_actor(visit, address)
     signed_by = signed_by_of(session)
     if candidates and not (signed_by and signed_by["factor"]) and second_factors.is_missing(candidates[0]):

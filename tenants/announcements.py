@@ -30,9 +30,9 @@ def shown_to(actor: Actor) -> list[Announcement]:
         return []
     now = timezone.now()
     rows = Announcement.objects.filter(Q(ends_at=None) | Q(ends_at__gt=now), starts_at__lte=now)
-    chosen = Announcement.tenants.through.objects.filter(announcement=OuterRef("pk"))
-    read = Dismissal.objects.filter(announcement=OuterRef("pk"), user=actor.operator or actor.user)
-    return list(rows.filter(~Exists(chosen) | Exists(chosen.filter(tenant=actor.tenant)), ~Exists(read)))
+    chosen = Announcement.tenants.through.objects.filter(announcement=OuterRef("pk"), tenant=actor.tenant)
+    read = Dismissal.objects.filter(announcement=OuterRef("pk"), user=actor.person)
+    return list(rows.filter(Q(for_all=True) | Exists(chosen), ~Exists(read)))
 
 
 def dismiss(actor: Actor, announcement_id: int) -> None:
@@ -40,7 +40,7 @@ def dismiss(actor: Actor, announcement_id: int) -> None:
     if announcement_id not in {row.pk for row in shown_to(actor)}:
         raise Http404
     Dismissal.objects.bulk_create(
-        [Dismissal(announcement_id=announcement_id, user=actor.operator or actor.user)], ignore_conflicts=True
+        [Dismissal(announcement_id=announcement_id, user=actor.person)], ignore_conflicts=True
     )
 
 
@@ -49,14 +49,21 @@ def maintenance() -> Maintenance | None:
     return Maintenance.objects.filter(ended_at=None).first()
 
 
-def require_changes(actor: Actor) -> None:
-    """Raises ReadingOnly where this actor changes nothing now. Operators always may."""
-    if actor.operator is not None or (actor.user is not None and actor.user.is_staff):
+def require_changes(actor: Actor, removes: bool = False) -> None:
+    """Raises ReadingOnly where this actor changes nothing now. Operators always may, unless they act for a member.
+
+    Before a suspension what is there may still be removed.
+    """
+    if not actor.is_support and (actor.operator is not None or (actor.user is not None and actor.user.is_staff)):
         return
+    require_changes_in(actor.tenant, removes)
+
+
+def require_changes_in(tenant: Tenant, removes: bool = False) -> None:
+    """Raises ReadingOnly where nobody changes anything of a tenant now."""
     if (going_on := maintenance()) is not None:
         raise of_maintenance(going_on)
-    tenant = actor.tenant
-    if tenant.suspended_from is not None and not tenant.changes_until_suspended:
+    if not removes and tenant.suspended_from is not None and not tenant.changes_until_suspended:
         raise ReadingOnly("suspension_announced", suspension_text(tenant))
 
 

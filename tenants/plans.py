@@ -43,7 +43,8 @@ def fit(quota: Quota, changed: set[str]) -> None:
     """Makes a quota that a form has changed agree with its plan.
 
     What the form changed, or was the tenant's own before, is its own where it is not the plan's; the rest is the
-    plan's.
+    plan's. Taken off its plan, a tenant keeps the limits that the form has, and nothing is marked as its own: without a
+    plan all are.
     """
     plan = quota.plan
     if plan is None:

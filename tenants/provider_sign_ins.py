@@ -18,8 +18,9 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from tenants import audit, identity_providers, invitations, members, newcomers, scope
+from tenants import announcements, audit, identity_providers, invitations, members, newcomers, scope
 from tenants.access import member_actor, stranger_actor, system_actor
+from tenants.announcements import ReadingOnly
 from tenants.models import AuditEntry, Identity, IdentityProvider, Invitation, Member, Role, Tenant, User
 from tenants.newcomers import NewcomerRefused
 from tenants.throttle import Limit
@@ -158,6 +159,10 @@ def _joined(provider: IdentityProvider, person: Person, email: str, address: str
     if invitation is not None and invitation.role == Role.OWNER:
         message = _("You are invited as an owner: open the link of that mail first, and choose a password.")
         raise NewcomerRefused("owner_invitation", message)
+    try:
+        announcements.require_changes_in(provider.tenant)
+    except ReadingOnly as only:
+        raise NewcomerRefused(only.code, str(only)) from only
     if not NEWCOMERS.take(str(provider.tenant_id)):
         raise NewcomerRefused("too_many", _("Too many people joined today. Try again tomorrow."))
     user, ended = newcomers.account_of(provider.tenant, email, person.first_name, person.last_name)

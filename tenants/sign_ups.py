@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from django.conf import settings
 from django.core.exceptions import PermissionDenied
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from tenants import invitations, scope
@@ -46,6 +46,7 @@ def sign_up(email: str) -> None:
 def _allowed() -> QuerySet[AllowedDomain]:
     """Returns the domains by which people join, not those whose people have to come by their provider."""
     rows = AllowedDomain.objects.filter(by_mail=True, tenant__is_active=True)
+    rows = rows.filter(Q(tenant__suspended_from=None) | Q(tenant__changes_until_suspended=True))
     return rows.exclude(tenant__identity_provider__is_required=True) if settings.SINGLE_SIGN_ON else rows
 
 

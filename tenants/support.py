@@ -13,15 +13,23 @@ from typing import Any
 from django.conf import settings
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from tenants import audit, scope, second_factors
-from tenants.access import SUPPORT, support_actor, visit_of
-from tenants.models import Member, SupportVisit, User
-
-MAY_ACT = "tenants.add_supportvisit"
+from tenants import account_mails, audit, scope, second_factors
+from tenants.access import (
+    MAY_ACT,
+    SUPPORT,
+    Actor,
+    may_go_on,
+    operator_actor,
+    support_actor,
+    system_actor,
+    visit_of,
+    with_its_people,
+)
+from tenants.models import Member, Role, SupportVisit, User
 
 
 class NoSecondFactor(PermissionDenied):
@@ -29,7 +37,10 @@ class NoSecondFactor(PermissionDenied):
 
 
 def begin(operator: User, session: Any, member: Member, reason: str, address: str) -> SupportVisit:
-    """Lets a session of an operator act for a member. Raises PermissionDenied, and NoSecondFactor."""
+    """Lets a session of an operator act for a member, and mails the owners. Raises PermissionDenied, NoSecondFactor.
+
+    The session gets a new key, so that a stolen one of before doesn't visit anybody.
+    """
     _check(operator, member)
     end(operator, session, address)
     with transaction.atomic(), scope.bound(member.tenant_id):
@@ -44,6 +55,8 @@ def begin(operator: User, session: Any, member: Member, reason: str, address: st
         )
         actor = support_actor(visit, address)
         audit.record(actor, "support.began", member, reason=reason, until=visit.until.isoformat(timespec="seconds"))
+        _tell_owners(visit)
+    session.cycle_key()
     session[SUPPORT] = str(visit.pk)
     return visit
 
@@ -51,23 +64,31 @@ def begin(operator: User, session: Any, member: Member, reason: str, address: st
 def end(operator: User, session: Any, address: str) -> bool:
     """Ends the visit of a session; returns False where there is none."""
     visit = visit_of(operator.pk, session)
-    session.pop(SUPPORT, None)
-    return visit is not None and _end(visit, address)
+    if session.pop(SUPPORT, None) is not None:
+        session.cycle_key()
+    return visit is not None and _end(visit, support_actor(visit, address))
 
 
 def end_due() -> int:
-    """Ends visits whose time is over, or whose tenant does not want them any more; returns how many."""
-    over = Q(until__lte=timezone.now()) | Q(tenant__bars_support=True) | Q(tenant__is_active=False) | Q(operator=None)
+    """Ends visits that may not go on, as their time is over or somebody's right to it; returns how many."""
     with scope.across_tenants("operators visit any tenant"):
-        rows = SupportVisit.objects.filter(over, ended_at=None)
-        due = list(rows.select_related("tenant", "member__tenant", "member__user", "operator"))
-    return sum(_end(visit, "") for visit in due)
+        due = [visit for visit in with_its_people(SupportVisit.objects.filter(ended_at=None)) if not may_go_on(visit)]
+    return sum(_end(visit, system_actor(visit.tenant)) for visit in due)
 
 
-def end_all(visits: QuerySet[SupportVisit], address: str) -> int:
-    """Ends visits from outside, as another operator does."""
-    due = visits.filter(ended_at=None).select_related("tenant", "member__tenant", "member__user", "operator")
-    return sum(_end(visit, address) for visit in due)
+def end_all(visits: QuerySet[SupportVisit], operator: User, address: str) -> list[SupportVisit]:
+    """Ends visits from outside, as another operator does; returns those that went on."""
+    due = with_its_people(visits.filter(ended_at=None))
+    return [visit for visit in due if _end(visit, operator_actor(operator, visit.tenant, address))]
+
+
+def forget_old() -> int:
+    """Deletes visits that ended before AUDIT_RETENTION_DAYS, and returns their number. 0 days keep everything."""
+    if settings.AUDIT_RETENTION_DAYS <= 0:
+        return 0
+    before = timezone.now() - timedelta(days=settings.AUDIT_RETENTION_DAYS)
+    with scope.across_tenants("retention is the installation's"):
+        return SupportVisit.objects.filter(ended_at__lt=before).delete()[0]
 
 
 def going_on(user: object, session: Mapping[str, Any]) -> SupportVisit | None:
@@ -75,13 +96,19 @@ def going_on(user: object, session: Mapping[str, Any]) -> SupportVisit | None:
     return visit_of(user.pk, session) if isinstance(user, User) else None
 
 
-def _end(visit: SupportVisit, address: str) -> bool:
+def _end(visit: SupportVisit, actor: Actor) -> bool:
+    """Ends a visit by whoever ended it, the operator, another one, or the portal itself."""
     with transaction.atomic(), scope.bound(visit.tenant_id):
         if not SupportVisit.objects.filter(pk=visit.pk, ended_at=None).update(ended_at=timezone.now()):
             return False
-        actor = support_actor(visit, address)
-        audit.record(actor, "support.ended", visit.member, reason=visit.reason, by_itself=not address)
+        whose = {"operator": visit.operator_email, "member": visit.member_email}
+        audit.record(actor, "support.ended", visit.member, reason=visit.reason, **whose)
     return True
+
+
+def _tell_owners(visit: SupportVisit) -> None:
+    for user in User.objects.filter(memberships__tenant=visit.tenant_id, memberships__role=Role.OWNER).order_by("pk"):
+        account_mails.tell(user, "support", "web:preferences", visit=visit, tenant=visit.tenant)
 
 
 def _check(operator: User, member: Member) -> None:
@@ -96,3 +123,6 @@ def _check(operator: User, member: Member) -> None:
         raise PermissionDenied(_("%(tenant)s does not let support in.") % {"tenant": member.tenant})
     if not member.user.is_active or not member.tenant.is_active:
         raise PermissionDenied(_("The member or the organisation is switched off."))
+    if Member.objects.filter(tenant=member.tenant_id, user=operator).exists():
+        message = _("You are a member of %(tenant)s yourself. Somebody else has to help there.")
+        raise PermissionDenied(message % {"tenant": member.tenant})

@@ -21,7 +21,7 @@ from django.utils.translation import gettext as _
 from rest_framework.authentication import CSRFCheck
 
 from portal.http.asgi import Scope, header, scope_of
-from portal.http.routes import READING, Credentials, route_of
+from portal.http.routes import ALWAYS, REMOVING, Credentials, route_of
 from portal.http.sessions import actor_of_session, session_key_of
 from portal.tickets import service as tickets
 from tenants import access, addresses, announcements, api_keys, directory
@@ -161,12 +161,13 @@ def _authenticate(scope: Scope) -> Caller:
 
 def _admitted(scope: Scope, actor: Actor | None) -> Actor | None:
     """Raises ReadingOnly."""
+    method, path = scope.get("method", ""), scope["path"]
     if scope["type"] == "websocket":
-        changes = scope["path"].rstrip("/") == REALTIME
+        changes = path.rstrip("/") == REALTIME
     else:
-        changes = scope["method"] not in access.SAFE_METHODS and READING.fullmatch(scope["path"]) is None
+        changes = method not in access.SAFE_METHODS and ALWAYS.fullmatch(f"{method} {path}") is None
     if actor is not None and changes:
-        announcements.require_changes(actor)
+        announcements.require_changes(actor, removes=REMOVING.fullmatch(f"{method} {path}") is not None)
     return actor
 
 
@@ -207,6 +208,8 @@ def _caller_by_django_session(request: HttpRequest) -> Caller:
     try:
         address, page = addresses.of_request(request), Page.of_request(request)
         actor = access.session_actor(request.user.pk, session, address, page)
+        if actor is None or actor.visit is None:
+            session.pop(access.SUPPORT, None)  # the visit is over
         return Caller(_admitted(scope_of(request), actor))
     except (TenantMismatch, SecondFactorMissing, ReadingOnly) as refusal:
         return Caller(refusal=refusal)

@@ -92,11 +92,25 @@ ROUTES = (
 UUID = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 PATTERNS = {route.path: re.compile(route.path.replace("{id}", UUID), re.DOTALL) for route in ROUTES}
 WITH_SLASH = re.compile(rf"/(v1|api/v1)/.*[^/]/|({'|'.join(PROBES)})/", re.DOTALL)
-READING = re.compile(
-    r"/recordings/many/(count/|transcripts\.zip)|/recordings/substitutions/hits/|/transcriptions/[^/]+/hits/"
-    r"|/(notices|announcements)/[^/]+/dismiss/|/api/v1/socket-tickets"
+ALWAYS = re.compile(
+    r"POST (/recordings/many/(count/|transcripts\.zip)|/recordings/substitutions/hits/|/transcriptions/[^/]+/hits/"
+    r"|/rules/preview/|/(notices|announcements)/[^/]+/dismiss/|/api/v1/(socket-tickets|rules/preview)"
+    r"|/shares/revoke/|/(shares|keys|invitations|people/directory)/[^/]+/revoke/|/keys/[^/]+/end-old-secret/"
+    r"|/people/[^/]+/remove/|/folders/[^/]+/members/[^/]+/remove/|/webhooks/[^/]+/pause/"
+    r"|/preferences/access/|/api/v1/shares/revoke)"
+    r"|DELETE /api/v1/(keys/.+|recordings/[^/]+/shares/[^/]+)"
 )
-"""Where a POST changes nothing of the tenant's."""
+"""What is refused neither in maintenance nor before a suspension: requests that change nothing of the tenant's, and by
+which somebody is let in no longer."""
+
+REMOVING = re.compile(
+    r"POST (/recordings/many/|/recordings/[^/]+/(delete|restore)/|/bin/([^/]+/erase/)?|/videos/[^/]+/delete/"
+    r"|/voice/revoke/|/webhooks/[^/]+/delete/)"
+    r"|DELETE /api/v1/(bin|recordings/[^/]+(/bin)?|(videos|webhooks|uploads)/[^/]+)|PUT /api/v1/recordings/[^/]+/bin"
+    r"|[A-Z]+ /scim/v2/.*"
+)
+"""What a suspension that is to come does not refuse, but maintenance does: what is there is removed, and brought
+back, and the directory's people come and go. What a request of /recordings/many/ does, its body says."""
 
 OVERRIDABLE = re.compile(rf"/api/v1/uploads(/{UUID})?")
 OVERRIDING = ("HEAD", "PATCH", "DELETE")

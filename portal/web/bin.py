@@ -33,7 +33,7 @@ def index(request: TenantRequest) -> HttpResponse:
     return render(request, "web/bin.html", {"page": page, "section": "recordings"})
 
 
-@member_required("recordings.delete")
+@member_required(library.ERASE)
 def empty(request: TenantRequest) -> HttpResponse:
     """Erases all that the actor sees in the bin."""
     count = library.empty_bin(request.actor)
@@ -43,7 +43,7 @@ def empty(request: TenantRequest) -> HttpResponse:
 
 
 @require_POST
-@member_required("recordings.delete")
+@member_required(library.ERASE)
 def erase(request: TenantRequest, recording_id: UUID) -> HttpResponse:
     library.erase(request.actor, recording_id, deleted=True)
     messages.success(request, _("The recording is erased."))

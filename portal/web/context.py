@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from contextlib import suppress
 from datetime import datetime
-from typing import Any, cast
+from typing import Any
 
 from django.http import HttpRequest
 from django.utils.functional import SimpleLazyObject
 
 from portal.web.tenant import memberships
-from tenants import access, announcements, identity_providers, notices, quota, second_factors, support
+from tenants import access, announcements, identity_providers, notices, quota, second_factors
 from tenants.notices import CurrentNotice
 from tenants.quota import QuotaSnapshot
 
@@ -23,11 +23,11 @@ def portal(request: HttpRequest) -> dict[str, Any]:
         "actor": actor,
         "announcements": SimpleLazyObject(lambda: announcements.shown_to(actor) if actor else []),
         "maintenance": SimpleLazyObject(announcements.maintenance),
-        "memberships": SimpleLazyObject(lambda: memberships(request)),
+        "memberships": SimpleLazyObject(lambda: [] if actor and actor.is_support else memberships(request)),
         "notices": SimpleLazyObject(lambda: _notices(actor, snapshot)),
         "providers_offered": SimpleLazyObject(identity_providers.are_offered),
         "quota_snapshot": snapshot,
-        "support_visit": SimpleLazyObject(lambda: support.going_on(request.user, cast(Any, request.session))),
+        "support_visit": SimpleLazyObject(lambda: actor.visit if actor else None),
         "suspension": SimpleLazyObject(lambda: _suspension(actor)),
         "second_factor_due": SimpleLazyObject(lambda: _second_factor_due(request, actor)),
     }

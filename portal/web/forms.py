@@ -246,8 +246,6 @@ class PreferencesForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's ta
             "speakers",
             "hotwords",
             "hears_terms",
-            "allows_sharing",
-            "bars_support",
             "bin_days",
         )
         field_classes = {"hotwords": LinesField}
@@ -262,6 +260,14 @@ class PreferencesForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's ta
     def keep(self) -> None:
         """Saves of the tenant's row only what was decided here."""
         self.instance.save(update_fields=self._meta.fields)
+
+
+class AccessForm(forms.ModelForm):  # type: ignore[type-arg]
+    """Who is let in from outside an organisation."""
+
+    class Meta:
+        model = Tenant
+        fields = ("allows_sharing", "bars_support")
 
 
 class FilterForm(forms.Form):

@@ -24,7 +24,7 @@ from portal.web.access import TenantRequest, member_required
 from portal.web.changes import problem
 from portal.web.forms import FilterForm
 from portal.web.segments import body_of
-from tenants import quota
+from tenants import announcements, quota
 from tenants.access import Actor
 from transcription.connections import stream
 from transcription.errors import InvalidOption, Refused
@@ -96,8 +96,10 @@ def export(request: TenantRequest) -> StreamingHttpResponse | JsonResponse:
 
 
 def _acted(actor: Actor, body: dict[str, Any], after: Cursor | None) -> Part:
-    """Raises InvalidOption and Refused where it can be done to none at all."""
+    """Raises InvalidOption and Refused where it can be done to none at all, and ReadingOnly."""
     action = body.get("action")
+    if action not in ("restore", "delete"):
+        announcements.require_changes(actor)
     if action == "restore":
         return _restored(actor, _ids(body))
     rows = _selected(actor, body)

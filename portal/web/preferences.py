@@ -6,15 +6,15 @@ import logging
 
 from django.contrib import messages
 from django.db import transaction
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_http_methods
+from django.views.decorators.http import require_http_methods, require_POST
 
 from portal.web.access import TenantRequest, member_required
-from portal.web.forms import PreferencesForm
+from portal.web.forms import AccessForm, PreferencesForm
 from tenants import audit
 from transcription.transcripts import terms
 
@@ -29,24 +29,50 @@ def preferences(request: HttpRequest) -> HttpResponseBase:
 @never_cache
 @member_required("preferences.manage")
 def index(request: TenantRequest) -> HttpResponse:
-    return _page(request, PreferencesForm(instance=request.actor.tenant))
+    return _page(request, _form(request))
 
 
 @never_cache
 @member_required("preferences.manage")
 def change(request: TenantRequest) -> HttpResponse:
-    form = PreferencesForm(request.POST, instance=request.actor.tenant)
+    form = _form(request, request.POST)
     if not form.is_valid():
         return _page(request, form)
     with transaction.atomic():
         form.keep()
         terms.note_hotwords(request.actor.tenant.id)
-        if form.changed_data:
-            audit.record(request.actor, "preferences.changed", request.actor.tenant, fields=form.changed_data)
+        _record(request, form)
     log.info("The preferences of tenant %s were changed by %s", request.actor.tenant.id, request.user)
     messages.success(request, _("Saved. What is accepted from now on is transcribed this way."))
     return redirect("web:preferences")
 
 
+@require_POST
+@member_required("preferences.manage")
+def access(request: TenantRequest) -> HttpResponse:
+    """Says who is let in from outside: no operator decides it for a member."""
+    request.actor.require_in_person()
+    form = AccessForm(request.POST, instance=request.actor.tenant)
+    if form.is_valid():
+        with transaction.atomic():
+            form.instance.save(update_fields=form.changed_data)
+            _record(request, form)
+        messages.success(request, _("Saved."))
+    return redirect("web:preferences")
+
+
+def _form(request: TenantRequest, sent: QueryDict | None = None) -> PreferencesForm:
+    """Returns the form, in which an operator who acts for a member doesn't decide when what is deleted is erased."""
+    form = PreferencesForm(sent, instance=request.actor.tenant)
+    form.fields["bin_days"].disabled = request.actor.is_support
+    return form
+
+
+def _record(request: TenantRequest, form: PreferencesForm | AccessForm) -> None:
+    if form.changed_data:
+        audit.record(request.actor, "preferences.changed", request.actor.tenant, fields=form.changed_data)
+
+
 def _page(request: TenantRequest, form: PreferencesForm) -> HttpResponse:
-    return render(request, "web/preferences.html", {"form": form, "section": "preferences"})
+    context = {"form": form, "access": AccessForm(instance=request.actor.tenant), "section": "preferences"}
+    return render(request, "web/preferences.html", context)

@@ -179,6 +179,7 @@ urlpatterns = [
     path("audit/", audit.audit, name="audit"),
     path("audit/audit.csv", audit.download, name="audit_csv"),
     path("preferences/", preferences.preferences, name="preferences"),
+    path("preferences/access/", preferences.access, name="preferences_access"),
     path("voice/", voices.voice, name="voice"),
     path("voice/check/", voices.check, name="check_voice"),
     path("voice/revoke/", voices.revoke, name="revoke_voice"),

@@ -23,9 +23,17 @@ class TextForm(forms.ModelForm):
         widgets = LONG
 
 
+class AnnouncementForm(TextForm):
+    def clean(self) -> dict[str, Any]:
+        values = super().clean() or {}
+        if bool(values.get("for_all")) == bool(values.get("tenants")):
+            self.add_error("for_all", gettext("Choose either all tenants or some."))
+        return values
+
+
 @admin.register(Announcement)
 class AnnouncementAdmin(admin.ModelAdmin):
-    form = TextForm
+    form = AnnouncementForm
     list_display = ("text", "level", "starts_at", "ends_at", "for_whom", "dismissed")
     list_filter = ("level", "starts_at", ("ends_at", admin.EmptyFieldListFilter))
     search_fields = ("text_en", "text_zh", "tenants__name")
@@ -40,7 +48,7 @@ class AnnouncementAdmin(admin.ModelAdmin):
     @admin.display(description=_("for"))
     def for_whom(self, row: Announcement) -> str:
         count = int(getattr(row, "tenant_count", 0))
-        return ngettext("%(n)d tenant", "%(n)d tenants", count) % {"n": count} if count else gettext("all")
+        return gettext("all") if row.for_all else ngettext("%(n)d tenant", "%(n)d tenants", count) % {"n": count}
 
     @admin.display(description=_("dismissed by"))
     def dismissed(self, row: Announcement) -> int:

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from django import forms
+from django.core import signing
 from django.http import HttpRequest
+from django.utils.functional import cached_property
+from django.utils.translation import gettext
 
 from tenants import addresses, people
 from tenants.access import Actor, operator_actor
@@ -25,6 +29,30 @@ class ReadOnly:
 
     def has_delete_permission(self, _request: HttpRequest, _row: Any = None) -> bool:
         return False
+
+
+class AsSeen(forms.ModelForm):
+    """A form of a row that is refused where the row has changed since the page was drawn.
+
+    Django would write all that the page shows, and take back in silence what somebody else has changed meanwhile.
+    """
+
+    seen = forms.CharField(required=False, widget=forms.HiddenInput)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        shown = [(name, str(self.initial[name])) for name in sorted(self.fields) if name in self.initial]
+        self.before = self.initial["seen"] = signing.Signer(salt="tenants.admin.seen").signature(repr(shown))
+
+    def clean(self) -> dict[str, Any]:
+        values = super().clean() or {}
+        if self.instance.pk and values.get("seen") not in ("", self.before):
+            raise forms.ValidationError(gettext("Somebody has changed this meanwhile. Load the page again."))
+        return values
+
+    @cached_property
+    def changed_data(self) -> list[str]:
+        return [name for name in super().changed_data if name != "seen"]
 
 
 def operator_of(request: HttpRequest, tenant: Tenant) -> Actor:

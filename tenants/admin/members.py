@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from allauth.account.internal.flows.reauthentication import did_recently_reauthenticate
 from django import forms
 from django.conf import settings
 from django.contrib import admin, messages
+from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -18,8 +20,8 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from tenants import addresses, support
-from tenants.access import SESSION_TENANT
+from tenants import addresses, second_factors, support
+from tenants.access import MAY_ACT, SESSION_TENANT
 from tenants.admin.base import ReadOnly
 from tenants.admin.transfers import MemberResource, Transfers
 from tenants.models import Member, SupportVisit, User
@@ -52,7 +54,7 @@ class MemberAdmin(Transfers, ReadOnly, admin.ModelAdmin):
 
     def get_list_display(self, request: HttpRequest) -> Any:
         shown = super().get_list_display(request)
-        return shown if request.user.has_perm(support.MAY_ACT) else tuple(name for name in shown if name != "act")
+        return shown if request.user.has_perm(MAY_ACT) else tuple(name for name in shown if name != "act")
 
     @admin.display(description=_("e-mail address"), ordering="user__email")
     def email(self, member: Member) -> str:
@@ -72,11 +74,13 @@ class MemberAdmin(Transfers, ReadOnly, admin.ModelAdmin):
         return format_html('<a href="{}">{}</a>', url, gettext("Act for them…"))
 
     def act_for(self, request: HttpRequest, member_id: int) -> HttpResponse:
-        """Asks for a reason, then leads on to the member's pages."""
+        """Asks for the second factor anew and for a reason, then leads on to the member's pages."""
         assert isinstance(request.user, User)
         member = get_object_or_404(Member.objects.select_related("tenant", "user"), pk=member_id)
-        if not request.user.has_perm(support.MAY_ACT):
+        if not request.user.has_perm(MAY_ACT):
             raise PermissionDenied(gettext("You may not act for members."))
+        if second_factors.has_one(request.user.pk) and not did_recently_reauthenticate(request):
+            return redirect_to_login(request.path, reverse("account_reauthenticate"))
         form = ReasonForm(request.POST or None)
         if form.is_valid():
             session: Any = request.session
@@ -111,7 +115,9 @@ class SupportVisitAdmin(ReadOnly, admin.ModelAdmin):
 
     @admin.action(description=_("End the selected visits"), permissions=["end"])
     def end(self, request: HttpRequest, visits: QuerySet[SupportVisit]) -> None:
-        support.end_all(visits, addresses.of_request(request))
+        assert isinstance(request.user, User)
+        for visit in support.end_all(visits, request.user, addresses.of_request(request)):
+            self.log_change(request, visit, gettext("Ended."))
 
     def has_end_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("tenants.change_supportvisit")

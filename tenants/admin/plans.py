@@ -14,7 +14,7 @@ from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from tenants import plans, units
-from tenants.admin.base import operator_of
+from tenants.admin.base import AsSeen, operator_of
 from tenants.admin.limits import LimitsInUnits, label_of, shown
 from tenants.admin.transfers import PlanResource, Transfers
 from tenants.models import Plan, Quota
@@ -25,6 +25,7 @@ CONFIRMED = "_confirmed"
 
 @admin.register(Plan)
 class PlanAdmin(Transfers, LimitsInUnits, admin.ModelAdmin):
+    form = AsSeen
     resource_classes = (PlanResource,)
     of_tenant = ""
     list_display = ("name", "tenants", "minutes", "stored", "concurrent", "includes_sharing", "includes_voices")

@@ -7,6 +7,8 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
+from django.core import signing
+from django.core.exceptions import PermissionDenied
 from django.db import models, transaction
 from django.db.models import Count, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
@@ -20,7 +22,7 @@ from django.utils.translation import gettext_lazy as _
 from tenants import api_keys, audit, enrolled_voices, former_members, identity_providers, plans, suspensions, units
 from tenants.access import Actor
 from tenants.admin.api_keys import ApiKeyInline
-from tenants.admin.base import operator_of
+from tenants.admin.base import AsSeen, operator_of
 from tenants.admin.limits import LimitsInUnits, label_of, shown
 from tenants.admin.transfers import TenantResource, Transfers
 from tenants.former_members import KeyDecisionField
@@ -39,7 +41,7 @@ from tenants.models.quota import LIMITS
 from tenants.quota import this_month
 
 
-class QuotaForm(forms.ModelForm):
+class QuotaForm(AsSeen):
     """Keeps apart what a tenant has of its own and what it has of its plan."""
 
     def save(self, commit: bool = True) -> Any:
@@ -52,7 +54,7 @@ class QuotaInline(LimitsInUnits, admin.StackedInline):
     form = QuotaForm
     can_delete = False
     min_num = max_num = 1
-    fields = ("plan", "own", *LIMITS, "stored")
+    fields = ("plan", "own", *LIMITS, "stored", "seen")
     readonly_fields = ("own", "stored")
 
     @admin.display(description=_("its own, whatever its plan says"))
@@ -102,12 +104,13 @@ class IdentityProviderInline(admin.StackedInline):
         return False
 
 
-class TenantForm(forms.ModelForm):
+class TenantForm(AsSeen):
     keys_of_leavers = KeyDecisionField()
 
     def clean_suspended_from(self) -> datetime | None:
         moment: datetime | None = self.cleaned_data["suspended_from"]
-        if moment is not None and moment <= timezone.now():
+        is_new = "suspended_from" in self.changed_data
+        if is_new and moment is not None and moment <= timezone.now():
             raise forms.ValidationError(gettext("This is over. To suspend it at once, switch it off."))
         return moment
 
@@ -191,6 +194,8 @@ class TenantAdmin(Transfers, admin.ModelAdmin):
             return HttpResponseNotAllowed(["POST"])
         tenant = get_object_or_404(Tenant, pk=tenant_id)
         assert isinstance(request.user, User)
+        if not request.user.has_perm("tenants.add_apikey"):
+            raise PermissionDenied(gettext("You may not make API keys."))
         with transaction.atomic():
             name = request.POST.get("name", "").strip() or gettext("API key")
             key, secret = api_keys.issue(tenant, name, request.user)
@@ -202,12 +207,17 @@ class TenantAdmin(Transfers, admin.ModelAdmin):
         self.message_user(request, text, messages.SUCCESS)
         return HttpResponseRedirect(reverse("admin:tenants_tenant_change", args=[tenant.pk]))
 
-    @admin.action(description=_("Put the selected tenants on a plan…"), permissions=["change"])
+    def has_quotas_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("tenants.change_quota")
+
+    @admin.action(description=_("Put the selected tenants on a plan…"), permissions=["quotas"])
     def assign_plan(self, request: HttpRequest, tenants: QuerySet[Tenant]) -> HttpResponse | None:
-        """Asks which plan, shows what it changes, then changes it."""
+        """Asks which plan, shows what it changes, then changes it, unless it is not as shown any more."""
         form = PlanChoice(request.POST if "apply" in request.POST else None)
         plan = form.cleaned_data["plan"] if form.is_valid() else None
-        if plan is not None and request.POST.get("previewed") == str(plan.pk):
+        preview = [] if plan is None else [_preview(tenant, plan) for tenant in tenants.order_by("name", "pk")]
+        shown = signing.Signer(salt="tenants.admin.preview").signature(repr((plan, preview)))
+        if plan is not None and request.POST.get("previewed") == shown:
             count = plans.assign(plan, tenants, lambda tenant: operator_of(request, tenant))
             text = ngettext("%(n)d tenant was put on %(plan)s.", "%(n)d tenants were put on %(plan)s.", count)
             self.message_user(request, text % {"n": count, "plan": plan}, messages.SUCCESS)
@@ -217,7 +227,8 @@ class TenantAdmin(Transfers, admin.ModelAdmin):
             "opts": Tenant._meta,
             "tenants": tenants,
             "form": form,
-            "preview": None if plan is None else [_preview(tenant, plan) for tenant in tenants],
+            "preview": preview,
+            "shown": shown,
         }
         return TemplateResponse(request, "admin/tenants/plan/assign.html", context)
 

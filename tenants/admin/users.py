@@ -17,7 +17,7 @@ from django.utils.translation import ngettext
 from tenants import factor_changes, former_members, people, second_factors
 from tenants.admin.base import operator_in_each_tenant, operator_of
 from tenants.former_members import KeyDecision, KeyDecisionField
-from tenants.models import User
+from tenants.models import Member, User
 
 
 class UserForm(UserChangeForm):
@@ -80,6 +80,11 @@ class UserAdmin(DjangoUserAdmin):
             return super().user_change_password(request, id, form_url)
         with people.recording_changes(user.pk, operator_in_each_tenant(request), how="operator"):
             return super().user_change_password(request, id, form_url)
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        """Lets memberships go with the account, though they are not deleted on a page of their own."""
+        shown, counts, needed, protected = super().get_deleted_objects(objs, request)
+        return shown, counts, set(needed) - {Member._meta.verbose_name}, protected
 
     def delete_model(self, request: HttpRequest, user: User) -> None:
         """Revokes the user's keys, since the confirmation page doesn't ask."""

@@ -36,8 +36,9 @@ class Announcement(InBothLanguages):
     level = models.CharField(_("level"), max_length=4, choices=Level.choices, default=Level.INFO)
     starts_at = models.DateTimeField(_("from"), default=timezone.now)
     ends_at = models.DateTimeField(_("until"), null=True, blank=True, help_text=_("Empty: until it is deleted."))
+    for_all = models.BooleanField(_("for all tenants"), default=False, db_default=False)
     tenants = models.ManyToManyField(
-        Tenant, blank=True, related_name="+", verbose_name=_("tenants"), help_text=_("None chosen: all of them.")
+        Tenant, blank=True, related_name="+", verbose_name=_("tenants"), help_text=_("Where it is not for all.")
     )
 
     class Meta:
@@ -80,6 +81,13 @@ class Maintenance(InBothLanguages):
         verbose_name_plural = _("maintenance")
         ordering = ("-started_at",)
         indexes = (models.Index(fields=["started_at"], name="maintenance_on", condition=models.Q(ended_at=None)),)
+        constraints = (
+            models.UniqueConstraint(
+                models.ExpressionWrapper(models.Q(ended_at=None), models.BooleanField()),
+                name="one_maintenance_at_once",
+                condition=models.Q(ended_at=None),
+            ),
+        )
 
     def __str__(self) -> str:
         return self.text

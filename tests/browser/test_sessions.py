@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
-from playwright.sync_api import Browser, Page, StorageState, expect
+from playwright.sync_api import Browser, BrowserContext, Page, StorageState, expect
 
-from tests.browser.conftest import SignIn, run, session_of_staff
+from tests.browser.conftest import Picture, SignIn, run, session_of_staff
 from tests.browser.test_portal import choose, open_transcript, row
 from tests.conftest import MakeMedia
 from tests.stack import Stack
@@ -19,6 +20,31 @@ from tenants.models import Member, Quota, Tenant, User
 tenant = Tenant.objects.create(name="Second")
 Quota.with_defaults(tenant).save()
 Member.objects.create(tenant=tenant, user=User.objects.get(email={email!r}), role="owner")
+"""
+VISIT = """
+from datetime import timedelta
+from allauth.mfa.models import Authenticator
+from django.contrib.sessions.backends.db import SessionStore
+from django.utils import timezone
+from tenants import scope
+from tenants.models import Member, Quota, SupportVisit, Tenant, User
+tenant = Tenant.objects.create(name="Visited")
+Quota.with_defaults(tenant).save()
+member = Member.objects.create(tenant=tenant, user=User.objects.create_user("visited@acme.example"), role="owner")
+olivia = User.objects.create_superuser("olivia@portal.example", "a horse that two may ride")
+Authenticator.objects.create(user=olivia, type="totp", data={{"secret": "x"}})
+with scope.bound(tenant.id):
+    visit = SupportVisit.objects.create(
+        tenant=tenant, member=member, member_email=member.user.email, operator=olivia, operator_email=olivia.email,
+        reason="Request 4711", until=timezone.now() + timedelta(minutes=30),
+    )
+session = SessionStore()
+session["_auth_user_id"] = str(olivia.pk)
+session["_auth_user_backend"] = "portal.accounts.AddressBackend"
+session["_auth_user_hash"] = olivia.get_session_auth_hash()
+session["support"] = str(visit.pk)
+session._session_key = {key!r}
+session.save(must_create=True)
 """
 LEAVE = """
 from tenants.models import Member
@@ -137,3 +163,21 @@ def switch(page: Page, name: str) -> None:
     other.wait_for_load_state()
     other.close()
     page.bring_to_front()
+
+
+def test_the_banner_of_support_stays_in_sight_and_its_button_works(
+    open_context: Callable[..., BrowserContext], stack: Stack, picture: Picture
+) -> None:
+    key = uuid4().hex
+    run(stack, VISIT.format(key=key))
+    context = open_context(viewport={"width": 390, "height": 500})
+    context.add_cookies([{"name": "sessionid", "value": key, "url": stack.url}])
+    page = context.new_page()
+    page.goto("/preferences/")
+    page.get_by_role("button", name="Save").last.scroll_into_view_if_needed()
+    page.mouse.wheel(0, 5000)
+    expect(page.locator(".site-header")).to_be_in_viewport()
+    expect(page.locator(".support")).to_contain_text("You act for visited@acme.example of Visited")
+    picture(page, "support")
+    page.get_by_role("button", name="End it").click()
+    page.wait_for_url("**/admin/")

@@ -9,13 +9,14 @@ from typing import Any
 import pytest
 from asgiref.sync import sync_to_async
 from channels.layers import get_channel_layer
-from django.test import AsyncClient
+from django.test import AsyncClient, Client
 
 from portal import consumers
 from tenants import scope
+from tenants.models import Tenant
 from tests.conftest import Character
 from tests.portal.test_consumers import Socket, socket_of
-from tests.portal.web.conftest import make_transcription
+from tests.portal.web.conftest import act_for, make_transcription
 from transcription.comments import threads
 from transcription.folders import folders
 from transcription.library import moving
@@ -52,6 +53,25 @@ async def heard(socket: Socket, kind: str) -> dict[str, Any]:
 
 async def say(socket: Socket, **place: Any) -> None:
     await socket.send_input({"type": "websocket.receive", "text": json.dumps({"type": "here", **place})})
+
+
+async def test_support_is_not_shown_as_the_member_and_leaves_with_the_visit(
+    alice: Character, bob: Character, row: Transcription
+) -> None:
+    client = Client()
+    await sync_to_async(act_for)(client, alice.member)
+    key = await sync_to_async(lambda: client.session.session_key)()
+    hers, bobs = Socket(path_of(row), f"sessionid={key}"), await socket_of(bob, path_of(row))
+    assert await hers.connect()
+    await say(hers, segment=0, typing=True)
+    await correct(alice, row, "Good evening.")
+    told = [await bobs.hear()]
+    while told[-1] != {"type": "revision", "revision": 1}:
+        told.append(await bobs.hear())
+    assert "here" not in {message["type"] for message in told}
+    await Tenant.objects.filter(pk=alice.tenant.pk).aupdate(bars_support=True)
+    assert await hers.closing_code() == consumers.NOT_SIGNED_IN
+    await bobs.hang_up()
 
 
 @sync_to_async

@@ -183,7 +183,8 @@ def change(actor: Actor, folder_id: UUID, name: str | None = None, restricted: b
             row.name = _checked_name(name)
             row.folded = folded_name(row.name)
             _require_new_name(row)
-        if restricted is not None:
+        if restricted is not None and restricted != row.restricted:
+            actor.require_in_person()
             row.restricted = restricted
         if (row.name, row.restricted) != before:
             row.save(update_fields=["name", "folded", "restricted"])
@@ -227,6 +228,7 @@ def members(actor: Actor, folder_id: UUID) -> QuerySet[FolderMember]:
 def set_member(actor: Actor, folder_id: UUID, email: str, role: str) -> FolderMember:
     """Gives a member of the tenant a role in a folder. Raises Http404, InvalidOption, Refused and PermissionDenied."""
     actor.require("people.view")
+    actor.require_in_person()
     with transaction.atomic():
         tenant_lock.lock_for_adding(actor.tenant.id)
         row = _managed(actor, folder_id)
@@ -258,6 +260,7 @@ def remove_member(actor: Actor, folder_id: UUID, member_id: int) -> FolderMember
     Raises Http404, InvalidOption and PermissionDenied.
     """
     actor.require("people.view")
+    actor.require_in_person()
     with transaction.atomic():
         tenant_lock.lock(actor.tenant.id)
         leaves = actor.member is not None and actor.member.id == member_id

@@ -56,6 +56,7 @@ def decide(actor: Actor, place: Place, audio_days: int | None, text_days: int | 
     Raises PermissionDenied, InvalidOption, and Http404 for one that is gone.
     """
     actor.require(MANAGE)
+    actor.require_in_person()
     _require_days(audio_days, text_days)
     with transaction.atomic():
         tenant_lock.lock(actor.tenant.id)

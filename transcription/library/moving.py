@@ -39,6 +39,8 @@ def move(actor: Actor, recording_id: UUID, folder: Folder | None) -> Folder | No
         if before == folder:
             return before
         _require_own_place(actor, row, folder)
+        if before is not None and before.restricted:
+            actor.require_in_person()  # more people might see it
         Recording.objects.filter(id=row.id).update(folder=folder)
         _leave_terms_behind(row)
         ids = {"from": str(before.id) if before else None, "to": str(folder.id) if folder else None}

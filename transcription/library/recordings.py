@@ -32,6 +32,9 @@ from transcription.strikes import copies
 
 log = logging.getLogger(__name__)
 UNDO_WINDOW = timedelta(minutes=10)
+ERASE = "recordings.erase"
+"""The permission to delete for good."""
+
 ERASED = "recording.erased"
 MOST_NAMED = 80  # objects of an erased recording, in its audit entry
 
@@ -214,7 +217,11 @@ def binned(actor: Actor) -> QuerySet[Recording]:
 
 
 def empty_bin(actor: Actor) -> int:
-    """Has the sweeper erase what the actor sees in the bin, and returns how many recordings these are."""
+    """Has the sweeper erase what the actor sees in the bin, and returns how many recordings these are.
+
+    Raises PermissionDenied.
+    """
+    actor.require(ERASE)
     with transaction.atomic():
         tenant_lock.lock(actor.tenant.id)
         count = binned(actor).order_by().update(erase_at=timezone.now())
@@ -225,7 +232,7 @@ def empty_bin(actor: Actor) -> int:
 
 def erase(actor: Actor, recording_id: UUID, deleted: bool = False) -> None:
     """Deletes a recording permanently, by default one outside the bin. Raises Http404, and Refused while on hold."""
-    actor.require("recordings.delete")
+    actor.require(ERASE)
     row = recording(actor, recording_id, deleted, permission="recordings.delete")
     holds.require_none(row)
     still = Q(seen(actor, permission="recordings.delete"), id=row.id, deleted_at__isnull=not deleted)

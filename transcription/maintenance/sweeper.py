@@ -106,6 +106,7 @@ EVERY_MINUTE: dict[str, Task] = {
     "accounts of a new month opened": quota.open_month,
     "tenants suspended": suspensions.suspend_due,
     "support visits ended": support.end_due,
+    "support visits forgotten": support.forget_old,
     "notices raised": notices.raise_due,
     "notices e-mailed": notices.send_due,
     "notices told to webhooks": events.tell_notices,

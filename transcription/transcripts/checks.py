@@ -99,7 +99,7 @@ class Checked:
 
 
 def check_of(actor: Actor, first: int, last: int) -> Check:
-    who = f"key:{actor.key.pk}" if actor.key else f"user:{actor.user.pk}" if actor.user else ""
+    who = f"key:{actor.key.pk}" if actor.key else f"user:{actor.person.pk}" if actor.person else ""
     return [first, last, who, timezone.now().isoformat(timespec="seconds")]
 
 

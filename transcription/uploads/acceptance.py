@@ -12,7 +12,7 @@ import hashlib
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -23,7 +23,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from tenants.access import PERMISSIONS, Actor
+from tenants.access import PERMISSIONS, Actor, support_actor
 from tenants.models import Member
 from transcription import errors, leases, request_id
 from transcription.connections import lend_connection
@@ -204,6 +204,9 @@ def _lost(row: Upload) -> None:
 
 def _actor(row: Upload) -> Actor:
     """Returns the actor that opened the upload; its permission was checked as the bytes came."""
+    if row.visit is not None:
+        actor = support_actor(row.visit)
+        return replace(actor, permissions=actor.permissions | {"recordings.create"})
     member = Member.objects.filter(tenant=row.tenant_id, user=row.user_id).select_related("user").first()
     allowed = PERMISSIONS[member.role] if member and row.user_id else frozenset()
     return Actor(row.tenant, allowed | {"recordings.create"}, member if row.user_id else None, row.api_key)

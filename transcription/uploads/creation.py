@@ -105,6 +105,7 @@ def _within_limits(actor: Actor, plan: Plan, way: Upload.Way, folder: Folder | N
         tenant=actor.tenant,
         user=actor.user,
         api_key=actor.key,
+        visit=actor.visit,
         way=way,
         name=clean_name(plan.name),
         length=plan.length,

@@ -11,7 +11,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from tenants.models import ApiKey, Tenant, User
+from tenants.models import ApiKey, SupportVisit, Tenant, User
 from tenants.scope import TenantManager
 from transcription.media.storage import incoming_key
 from transcription.models import Folder, Recording
@@ -45,6 +45,9 @@ class Upload(models.Model):
     user = models.ForeignKey(User, models.SET_NULL, null=True, blank=True, related_name="+", verbose_name=_("member"))
     api_key = models.ForeignKey(
         ApiKey, models.SET_NULL, null=True, blank=True, related_name="+", verbose_name=_("API key")
+    )
+    visit = models.ForeignKey(
+        SupportVisit, models.SET_NULL, null=True, blank=True, editable=False, related_name="+", db_index=False
     )
     way = models.CharField(_("way"), max_length=3, choices=Way.choices, default=Way.TUS)
     name = models.CharField(_("name"), max_length=255)

@@ -376,6 +376,7 @@ PAGES = """
     audit/
     audit/audit.csv
     preferences/
+    preferences/access/
     usage/
     usage/ledger.csv
     voice/

@@ -6,16 +6,18 @@ from io import StringIO
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import Permission
 from django.core.exceptions import PermissionDenied
 from django.core.management import CommandError, call_command
 from django.test import Client
 from django.urls import reverse
 
 from tenants import enrolled_voices, scope
-from tenants.models import AuditEntry, Plan, Quota, Tenant
+from tenants.models import AuditEntry, Plan, Quota, Tenant, User
 from tests.conftest import Character
 from tests.portal.ops.test_audit import form_of, save
 from tests.portal.web.conftest import make_transcription
+from tests.portal.web.test_shares import shared_by
 
 pytestmark = pytest.mark.django_db
 
@@ -38,10 +40,10 @@ def put_on(operator: Client, plan: Plan, *tenants: Tenant) -> str:
     form: dict[str, Any] = {"action": "assign_plan", "_selected_action": [tenant.pk for tenant in tenants]}
     url = reverse("admin:tenants_tenant_changelist")
     assert "Show what changes" in operator.post(url, form).content.decode()
-    preview = operator.post(url, form | {"apply": "yes", "plan": plan.pk}).content.decode()
-    answer = operator.post(url, form | {"apply": "yes", "plan": plan.pk, "previewed": plan.pk})
-    assert answer.status_code == 302
-    return preview
+    form |= {"apply": "yes", "plan": plan.pk}
+    preview = operator.post(url, form)
+    assert operator.post(url, form | {"previewed": preview.context["shown"]}).status_code == 302
+    return preview.content.decode()
 
 
 def told(tenant: Tenant) -> list[dict[str, Any]]:
@@ -93,6 +95,53 @@ def test_members_see_their_plan_and_what_it_leaves_out(
         enrolled_voices.allow(alice.actor, True)
     answer = client.post(f"/recordings/{row.recording_id}/shares/", {"page_tenant": str(alice.tenant.id)})
     assert "Share links are no part of your organisation’s plan." in answer.content.decode()
+
+
+def test_links_stop_with_a_plan_without_them(operator: Client, small: Plan, alice: Character) -> None:
+    link = shared_by(alice, make_transcription(alice.tenant))
+    assert Client().get(link).status_code == 200
+    Plan.objects.update(includes_sharing=False)
+    put_on(operator, Plan.objects.get(), alice.tenant)
+    assert Client().get(link).status_code == 404
+
+
+def test_a_page_of_before_takes_nothing_back(operator: Client, small: Plan, alice: Character) -> None:
+    """Olivia has the tenant's page open while Oscar changes the plan."""
+    put_on(operator, small, alice.tenant)
+    url = reverse("admin:tenants_tenant_change", args=[alice.tenant.pk])
+    [quota, *_rest] = operator.get(url).context["inline_admin_formsets"]
+    stale = form_of(alice.tenant, (alice.member, "owner"), hotwords="Falcon")
+    stale["quota-0-seen"] = quota.formset.forms[0]["seen"].value()
+    change = reverse("admin:tenants_plan_change", args=[small.pk])
+    assert operator.post(change, plan_form(concurrent="3", _confirmed="yes")).status_code == 302
+    answer = operator.post(url, stale)
+    assert "Somebody has changed this meanwhile." in answer.content.decode()
+    now = Quota.objects.get(tenant=alice.tenant)
+    assert (now.concurrent, now.overrides) == (3, [])
+
+
+def test_who_may_not_change_limits_puts_nobody_on_a_plan(small: Plan, alice: Character) -> None:
+    """Nor makes keys, who may not."""
+    oscar = User.objects.create_user("oscar@portal.example", "correct horse", is_staff=True)
+    rights = Permission.objects.filter(codename__in=["view_tenant", "change_tenant", "view_quota"])
+    oscar.user_permissions.set(rights)
+    client = Client()
+    client.force_login(oscar)
+    form = {"action": "assign_plan", "_selected_action": [alice.tenant.pk], "apply": "yes", "plan": small.pk}
+    answer = client.post(reverse("admin:tenants_tenant_changelist"), form)
+    assert "preview" not in (answer.context or {})
+    assert Quota.objects.get(tenant=alice.tenant).plan is None
+    assert client.post(reverse("admin:tenants_tenant_key", args=[alice.tenant.pk])).status_code == 403
+
+
+def test_nothing_but_what_was_shown_is_done(operator: Client, small: Plan, alice: Character) -> None:
+    url = reverse("admin:tenants_tenant_changelist")
+    form = {"action": "assign_plan", "_selected_action": [alice.tenant.pk], "apply": "yes", "plan": small.pk}
+    shown = operator.post(url, form).context["shown"]
+    Plan.objects.update(concurrent=9)
+    for previewed in ("", str(small.pk), shown):
+        assert operator.post(url, form | {"previewed": previewed}).status_code == 200
+    assert Quota.objects.get(tenant=alice.tenant).plan is None
 
 
 def test_a_tenant_is_made_on_a_plan(small: Plan) -> None:

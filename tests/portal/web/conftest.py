@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from types import SimpleNamespace
 from typing import Any
 from uuid import uuid4
 
 import pytest
+from allauth.account.internal.flows.login import record_authentication
 from allauth.mfa.models import Authenticator
 from django.core import mail
 from django.core.cache import cache
@@ -147,11 +149,19 @@ def mailed(django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks) -
         yield said
 
 
+def has_confirmed(client: Client) -> None:
+    """Whoever is signed in has just shown their second factor again."""
+    request: Any = SimpleNamespace(session=client.session)
+    record_authentication(request, User.objects.get(pk=request.session["_auth_user_id"]), "mfa", reauthenticated=True)
+    request.session.save()
+
+
 def act_for(client: Client, member: Member, reason: str = "Request 4711") -> User:
     """An operator with a second factor, Olivia, acts for a member."""
     olivia = User.objects.create_superuser("olivia@portal.example", "correct horse")
     Authenticator.objects.create(user=olivia, type="totp", data={"secret": "x"})
     client.force_login(olivia)
+    has_confirmed(client)
     answer = client.post(reverse("admin:tenants_member_act", args=[member.pk]), {"reason": reason})
     assert answer.status_code == 302, answer.content.decode()
     return olivia

@@ -58,7 +58,6 @@ class TestWhatPagesWrite:
             "short_clip_model": "",
             "hotwords": "",
             "speakers": "off",
-            "allows_sharing": "on",
             "bin_days": "30",
         }
         as_alice.post("/preferences/", kept)

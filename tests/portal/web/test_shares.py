@@ -156,14 +156,12 @@ def test_owners_switch_sharing_off_and_all_links_stop_at_once(
     as_alice: Client, alice: Character, row: Transcription
 ) -> None:
     path = shared_by(alice, row)
-    as_alice.post("/preferences/", {"default_mode": "auto", "speakers": "off", "bin_days": "30"})
+    as_alice.post("/preferences/access/")
     assert not Tenant.objects.get(id=alice.tenant.id).allows_sharing
     assert Client().get(path).status_code == 404
     part = as_alice.post(f"/recordings/{row.recording_id}/shares/", {}, headers=SCRIPT).content.decode()
     assert "Your organisation shares nothing by links." in part
-    as_alice.post(
-        "/preferences/", {"default_mode": "auto", "speakers": "off", "allows_sharing": "on", "bin_days": "30"}
-    )
+    as_alice.post("/preferences/access/", {"allows_sharing": "on"})
     assert Client().get(path).status_code == 200
 
 

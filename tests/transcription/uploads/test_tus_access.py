@@ -9,9 +9,12 @@ import pytest
 from asgiref.sync import sync_to_async
 from django.conf import settings as django_settings
 from django.contrib.sessions.backends.db import SessionStore
+from django.test import Client
 
-from tenants.models import Quota, RequestBudget
+from tenants import scope
+from tenants.models import AuditEntry, Quota, RequestBudget
 from tests.conftest import Character
+from tests.portal.web.conftest import act_for
 from tests.transcription.uploads.conftest import BYTES, UNKNOWN, Tus, id_of, named, recordings
 from transcription.uploads import creation, files
 from transcription.uploads.models import Upload
@@ -73,6 +76,22 @@ async def test_a_member_uploads_with_the_session_and_its_token(tus: Tus, sound: 
     assert (answer.status_code, answer.headers["upload-state"]) == (204, "accepted")
     [recording] = await recordings()
     assert (recording.source, recording.created_by, recording.api_key) == ("microphone", alice.user, None)
+
+
+async def test_what_support_uploads_is_told_of_the_operator(tus: Tus, sound: bytes, alice: Character) -> None:
+    client = await sync_to_async(Client)()
+    await sync_to_async(act_for)(client, alice.member)
+    key = await sync_to_async(lambda: client.session.session_key)()
+    support = Tus(tus.http, {"Cookie": f"sessionid={key}; csrftoken={TOKEN}", "X-CSRFToken": TOKEN})
+    url = await support.create(len(sound), filename="a.wav")
+    assert (await support.patch(url, 0, sound)).headers["upload-state"] == "accepted"
+    assert await told_of("recording.created") == ["operator olivia@portal.example for member alice@acme.example"]
+
+
+@sync_to_async
+def told_of(action: str) -> list[str]:
+    with scope.across_tenants("a test looks"):
+        return list(AuditEntry.objects.filter(action=action).values_list("actor_name", flat=True))
 
 
 async def test_another_site_can_not_send_with_a_member_s_session(tus: Tus, alice: Character) -> None:
