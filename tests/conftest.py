@@ -94,6 +94,7 @@ THOROUGH = {
     "tests/transcription/engine/test_windows.py",
     "tests/transcription/exchange/test_deliveries.py",
     "tests/transcription/fetches/test_attempts.py",
+    "tests/transcription/inbox/test_hostile_buckets.py",
     "tests/transcription/inbox/test_inbox.py",
     "tests/transcription/intake/test_accept.py",
     "tests/transcription/intake/test_idempotency.py",

@@ -9,7 +9,7 @@ from django.http import QueryDict
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from portal.web.forms import NOT_OFFERED, OptionsForm
+from portal.web.forms import NOT_OFFERED, OptionsForm, offered
 from portal.web.languages import language_choices
 from tenants.access import Actor
 from tenants.models import ApiKey, Member
@@ -137,10 +137,12 @@ class RuleForm(forms.Form):
     def __init__(self, named: Named, data: QueryDict | None = None, rule: Rule | None = None) -> None:
         super().__init__(data, initial=_initial(named, rule) if rule else None)
         self.options_form = OptionsForm(data, initial=_initial_options(rule) if rule else None)
+        models = [("", _("As your organisation set it")), *offered()]
+        self.options_form.fields["model"].choices = models  # type: ignore[attr-defined]
         self._kept = {name: rule.effects["options"][name] for name in _unoffered(rule)} if rule else {}
         any_one = ("", _("Any"))
-        offered = {"key": named.keys, "member": named.members, "folder": named.folders}
-        for name, choices in offered.items():
+        known = {"key": named.keys, "member": named.members, "folder": named.folders}
+        for name, choices in known.items():
             self._offer(name, [any_one, *choices], rule.conditions.get(name) if rule else None)
         self._offer("way", [any_one, *((way.value, str(way.label)) for way in Way)])
         self._offer("put_in", [("", _("Where it was sent to")), *named.folders])

@@ -23,6 +23,7 @@ from transcription.leases import Claim
 from transcription.models import MAIN, Recording, Status, Transcription
 
 LEASE = timedelta(minutes=3)
+"""Longer than the writing of one file takes (`s3.SECONDS`)."""
 BACKOFF = leases.Backoff((10, 60, 300, 1800, 7200, 21_600, 43_200, 86_400))
 """Nine attempts within 45 hours."""
 LOOKED_AT = 50
@@ -67,12 +68,19 @@ def load(claim: Claim) -> tuple[Delivery, Transcription]:
     return row, leases.read(texts.order_by("-created_at", "-id"))
 
 
-def delivered(claim: Claim, text: Transcription) -> None:
+def renew(claim: Claim) -> None:
     """Raises LostClaim."""
+    leases.write(_mine(claim).filter(_SHARED), next_attempt_at=Now() + LEASE)
+
+
+def delivered(claim: Claim, text: Transcription) -> None:
+    """Ends a delivery, or makes it due again where words were struck as it was written. Raises LostClaim."""
     with transaction.atomic():
         row = leases.read(_mine(claim).select_related("place"))
-        changes = {"state": Delivery.State.DELIVERED, "attempts_made": F("attempts_made") + 1}
-        leases.write(_mine(claim), **changes, finished_at=Now(), last_error="")
+        changes: dict[str, Any] = {"state": Delivery.State.DELIVERED, "finished_at": Now()}
+        if Recording.objects.values_list("struck", flat=True).get(id=text.recording_id) != text.recording.struck:
+            changes = {"next_attempt_at": Now()}
+        leases.write(_mine(claim), **changes, attempts_made=F("attempts_made") + 1, last_error="")
         places.works(row.place)
         formats, place = ",".join(row.formats), row.place.name
         audit.record(system_actor(text.tenant), "transcript.exported", text, format=formats, place=place)
@@ -91,6 +99,15 @@ def failed(claim: Claim, reason: str, *, for_good: bool = False) -> None:
         leases.write(_mine(claim), **changes)
         if not for_good:
             places.failed(row.place, reason)
+
+
+def write_anew(claim: Claim) -> None:
+    """Has the exports written again whose claim was lost as they were written: what is older may lie in the place now.
+
+    It is due after a lease, so that by then nobody writes any more whose claim this ends.
+    """
+    again: dict[str, Any] = {"next_attempt_at": Now() + LEASE, "finished_at": None, "attempts_made": 0}
+    Delivery.objects.filter(id=claim.id).update(state=Delivery.State.PENDING, fence=F("fence") + 1, **again)
 
 
 def of_place(actor: Actor, place_id: UUID) -> QuerySet[Delivery]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import shutil
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from uuid import UUID, uuid4
 
@@ -22,6 +23,7 @@ LONGEST_STEP = 100
 UNFINISHED = (".part", ".tmp", ".filepart", ".crdownload", ".partial")
 """How programs call what they are still writing."""
 LISTED = 500
+MOST_ENTRIES = 10_000
 
 
 @dataclass(frozen=True)
@@ -126,16 +128,20 @@ def write(folder: int, name: str, body: bytes) -> None:
         raise
 
 
-def files(folder: int) -> list[Found]:
-    """Returns up to LISTED regular files that are not hidden and not called unfinished. Raises OSError."""
+def files(folder: int, is_wanted: Callable[[Found], bool]) -> list[Found]:
+    """Returns up to LISTED wanted regular files, not hidden and not called unfinished, among the first MOST_ENTRIES.
+
+    Raises OSError.
+    """
     found: list[Found] = []
     with os.scandir(folder) as entries:
-        for entry in entries:
+        for entry in islice(entries, MOST_ENTRIES):
             if entry.name.startswith(".") or entry.name.lower().endswith(UNFINISHED) or not _is_text(entry.name):
                 continue
             with suppress(FileNotFoundError):
                 if entry.is_file(follow_symlinks=False):
-                    found.append(Found.of(entry.name, os.stat(entry.name, dir_fd=folder, follow_symlinks=False)))
+                    one = Found.of(entry.name, os.stat(entry.name, dir_fd=folder, follow_symlinks=False))
+                    found += [one] if is_wanted(one) else []
             if len(found) >= LISTED:
                 break
     return found

@@ -1,6 +1,7 @@
 """Writes due exports to their places. Runs beside the sweeper; any number may run.
 
-What is written twice has the same name, so that the second is in the place of the first.
+What is written twice has the same name, so that the second is in the place of the first. Before each file the lease
+is renewed, which lasts longer than the writing of one; who lost it has what was written after that written again.
 """
 
 from __future__ import annotations
@@ -76,30 +77,36 @@ def _send_in_thread(busy: set[UUID], claim: Claim, place_id: UUID) -> None:
 def _send(claim: Claim) -> None:
     """Raises LostClaim."""
     row, text = deliveries.load(claim)
+    has_begun = False
     try:
-        files = {one.file_name: one for one in (exports.render(text, name) for name in row.formats)}
-        named = {_name(row.recording, name): export for name, export in files.items()}
-        lend_connection()
-        write(row.place, named)
-    except TextDeleted as deleted:
-        deliveries.failed(claim, str(deleted), for_good=True)
-    except OutboundError as error:
-        log.info("Exports %s could not be written: %s", claim.id, error)
-        deliveries.failed(claim, str(error))
-    else:
-        deliveries.delivered(claim, text)
+        try:
+            for name in row.formats:
+                export = exports.render(text, name)
+                deliveries.renew(claim)
+                lend_connection()
+                has_begun = True
+                _write(row.place, _name(row.recording, export.file_name), export)
+        except TextDeleted as deleted:
+            deliveries.failed(claim, str(deleted), for_good=True)
+        except OutboundError as error:
+            log.info("Exports %s could not be written: %s", claim.id, error)
+            deliveries.failed(claim, str(error))
+        else:
+            deliveries.delivered(claim, text)
+    except LostClaim:
+        if has_begun:
+            deliveries.write_anew(claim)
+        raise
 
 
-def write(place: Place, named: dict[str, Export]) -> None:
+def _write(place: Place, name: str, export: Export) -> None:
     """Raises OutboundError."""
     if place.kind == Place.Kind.BUCKET:
-        bucket = places.bucket_of(place)
-        for name, export in named.items():
-            s3.put(bucket, places.key_of(place, disk.OUT, name), _bytes(export), export.content_type)
+        key = places.key_of(place, disk.OUT, name)
+        s3.put(places.bucket_of(place), key, _bytes(export), export.content_type)
         return
     with disk.opened(place.tenant_id, place.path, disk.OUT) as folder:
-        for name, export in named.items():
-            disk.write(folder, name, _bytes(export))
+        disk.write(folder, name, _bytes(export))
 
 
 def _name(recording: Recording, name: str) -> str:

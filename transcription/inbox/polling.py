@@ -1,67 +1,135 @@
-"""Looks into watched folders and buckets, and writes a row for each file that it finds."""
+"""Looks into watched folders and buckets, and writes a row for each file that it finds. Runs beside the sweeper."""
 
 from __future__ import annotations
 
 import logging
+import random
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from uuid import UUID
 
+from django.db import close_old_connections, connections
 from django.db.models import QuerySet
 from django.db.models.functions import Now
+from django.utils.translation import gettext as _
 
 from tenants import outbound_hold, scope
+from transcription.connections import lend_connection
 from transcription.exchange import disk, places
 from transcription.exchange.disk import Found
 from transcription.exchange.models import Arrival, Place
 from transcription.outbound import s3
 from transcription.outbound.errors import OutboundError
+from transcription.outbound.s3 import StoredObject
 
 log = logging.getLogger(__name__)
+THREADS = 4
+LOOK_EVERY_SECONDS = 5.0
+TURN_SECONDS = 10.0
+"""After them a tenant's other places wait for its next turn, so that slow ones hold up nobody else for long."""
 REST = timedelta(seconds=10)
 """How long a file's size and time must stay as they are before it counts as whole."""
 
 
+def run(stop: threading.Event) -> None:
+    """Looks until `stop` is set. Tenants take turns, and one occupies one thread."""
+    busy: set[UUID] = set()
+    with ThreadPoolExecutor(THREADS, thread_name_prefix="watched") as pool:
+        while not stop.is_set():
+            close_old_connections()
+            try:
+                for tenant_id in _tenants() - busy:
+                    busy.add(tenant_id)
+                    pool.submit(_look_in_thread, busy, tenant_id)
+            except Exception:
+                log.exception("Watched folders could not be read; trying again.")
+            connections.close_all()
+            stop.wait(LOOK_EVERY_SECONDS)
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
 def look_into_all() -> int:
-    """Looks into each watched place of active tenants; returns how many files are new."""
+    """Looks into each watched place of active tenants, one after the other; returns how many files are new."""
+    return sum(look_into(tenant_id) for tenant_id in _tenants())
+
+
+def look_into(tenant_id: UUID) -> int:
+    """Looks into a tenant's watched places in any order, until its turn ends; returns how many files are new."""
+    with scope.bound(tenant_id):
+        rows = list(_watched().filter(tenant_id=tenant_id))
+        random.shuffle(rows)
+        count, end = 0, time.monotonic() + TURN_SECONDS
+        for row in rows:
+            count += _look(row)
+            if time.monotonic() >= end:
+                break
+        return count
+
+
+def _look_in_thread(busy: set[UUID], tenant_id: UUID) -> None:
+    try:
+        look_into(tenant_id)
+    except Exception:
+        log.exception("Watched folders of the tenant %s could not be looked into; trying again.", tenant_id)
+    finally:
+        connections.close_all()
+        busy.discard(tenant_id)
+
+
+def _tenants() -> set[UUID]:
     if outbound_hold.is_on():
-        return 0
+        return set()
     with scope.across_tenants("watched places of every tenant are looked into"):
-        rows = Place.objects.filter(is_watched=True, tenant__is_active=True, not_before__lte=Now())
-        return sum(_look(row) for row in list(rows))
+        return set(_watched().order_by().values_list("tenant_id", flat=True))
+
+
+def _watched() -> QuerySet[Place]:
+    return Place.objects.filter(is_watched=True, tenant__is_active=True, not_before__lte=Now())
 
 
 def _look(place: Place) -> int:
-    with scope.bound(place.tenant_id):
-        try:
-            found = _in_bucket(place) if place.kind == Place.Kind.BUCKET else _in_folder(place)
-        except OutboundError as error:
-            log.info("The watched place %s could not be looked into: %s", place.id, error)
-            places.failed(place, str(error))
-            return 0
-        places.works(place)
-        return _note(place, found)
+    """Returns how many files of a place are new. Whatever fails is the matter of this place alone."""
+    try:
+        known = set(open_arrivals().filter(place=place).values_list("path", "version"))
+        lend_connection()
+        found = _in_bucket(place, known) if place.kind == Place.Kind.BUCKET else _in_folder(place, known)
+        _note(place, found)
+    except OutboundError as error:
+        log.info("The watched place %s could not be looked into: %s", place.id, error)
+        places.failed(place, str(error))
+        return 0
+    except Exception:
+        log.exception("The watched place %s could not be looked into.", place.id)
+        places.failed(place, _("It could not be looked into. Whoever runs the portal finds the cause in its log."))
+        return 0
+    places.works(place)
+    return len(found)
 
 
-def _in_folder(place: Place) -> list[Found]:
+def _in_folder(place: Place, known: set[tuple[str, str]]) -> list[Found]:
     """Raises OutboundError."""
     with disk.opened(place.tenant_id, place.path, disk.IN) as folder:
-        return disk.files(folder)
+        return disk.files(folder, lambda one: (one.name, one.version) not in known)
 
 
-def _in_bucket(place: Place) -> list[Found]:
+def _in_bucket(place: Place, known: set[tuple[str, str]]) -> list[Found]:
     """Raises OutboundError. What lies deeper, and what stands for a folder, is left alone."""
     prefix = places.key_of(place, disk.IN)
-    listed = s3.objects(places.bucket_of(place), prefix)
-    names = {one.key.removeprefix(prefix): one for one in listed if one.key.startswith(prefix)}
-    return [
-        Found(name, one.size, f"{one.etag}-{one.size}"[:200])
-        for name, one in names.items()
-        if name and "/" not in name and "\x00" not in name
-    ]
+
+    def found(one: StoredObject) -> Found:
+        return Found(one.key.removeprefix(prefix), one.size, f"{one.etag}-{one.size}")
+
+    def is_new(one: StoredObject) -> bool:
+        name = one.key.removeprefix(prefix)
+        is_file = one.key.startswith(prefix) and name and "/" not in name and "\x00" not in name
+        return bool(is_file) and (name, found(one).version) not in known
+
+    return [found(one) for one in s3.objects(places.bucket_of(place), prefix, is_new)]
 
 
-def _note(place: Place, found: list[Found]) -> int:
-    known = set(open_arrivals().filter(place=place).values_list("path", "version"))
-    new = [one for one in found if (one.name, one.version) not in known]
+def _note(place: Place, new: list[Found]) -> None:
     wait = timedelta() if place.kind == Place.Kind.BUCKET else REST
     rows = [
         Arrival(
@@ -75,7 +143,6 @@ def _note(place: Place, found: list[Found]) -> int:
         for one in new
     ]
     Arrival.objects.bulk_create(rows, ignore_conflicts=True)
-    return len(new)
 
 
 def open_arrivals() -> QuerySet[Arrival]:

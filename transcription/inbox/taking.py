@@ -68,18 +68,17 @@ class Gone(Exception):
 
 
 def run(stop: threading.Event) -> None:
-    """Looks and takes in until `stop` is set. A tenant occupies one thread."""
+    """Takes in what `polling` found until `stop` is set. A tenant occupies one thread."""
     busy: set[UUID] = set()
     with ThreadPoolExecutor(THREADS, thread_name_prefix="inbox") as pool:
         while not stop.is_set():
             close_old_connections()
             try:
-                polling.look_into_all()
                 while len(busy) < THREADS and (claim := arrivals.claim(list(busy))):
                     busy.add(claim.tenant_id)
                     pool.submit(_take_in_thread, busy, claim)
             except Exception:
-                log.exception("Watched folders could not be looked into; trying again.")
+                log.exception("Due files of watched folders could not be read; trying again.")
             connections.close_all()
             stop.wait(LOOK_EVERY_SECONDS)
 

@@ -6,7 +6,9 @@ botocore is imported where a bucket is used: it is slow to load, and most instal
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+import re
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -23,7 +25,13 @@ IDLE_SECONDS = 15.0
 MOST_BYTES = 4 * 1024 * 1024
 """Of an answer: lists of objects, and errors. The objects themselves come by `download`."""
 SIGNED_SECONDS = 900
+LISTING_SECONDS = 10.0
 LISTED = 500
+PAGE, MOST_PAGES = 1000, 10
+LONGEST_KEY = 1024
+LARGEST = 5 * 1024**4
+"""Of an object in S3, in bytes, as the length of its key."""
+ETAG = re.compile(r"[\x21\x23-\x7e]{1,128}")
 
 
 @dataclass(frozen=True)
@@ -52,11 +60,18 @@ def put(bucket: Bucket, key: str, body: bytes, content_type: str) -> None:
         client.put_object(Bucket=bucket.name, Key=key, Body=body, ContentType=content_type)
 
 
-def objects(bucket: Bucket, prefix: str) -> list[StoredObject]:
-    """Returns the first LISTED objects below a prefix. Raises OutboundError."""
-    with _client(bucket) as client:
-        found = client.list_objects_v2(Bucket=bucket.name, Prefix=prefix, MaxKeys=LISTED)
-        return [StoredObject(one["Key"], one["Size"], one["ETag"].strip('"')) for one in found.get("Contents", [])]
+def objects(bucket: Bucket, prefix: str, is_wanted: Callable[[StoredObject], bool]) -> list[StoredObject]:
+    """Returns up to LISTED wanted objects right below a prefix, within the first MOST_PAGES. Raises OutboundError."""
+    found: list[StoredObject] = []
+    asked: dict[str, Any] = {"Bucket": bucket.name, "Prefix": prefix, "Delimiter": "/", "MaxKeys": PAGE}
+    with _client(bucket, LISTING_SECONDS) as client:
+        for _page in range(MOST_PAGES):
+            answer = client.list_objects_v2(**asked)
+            found += filter(is_wanted, map(_stored, answer.get("Contents", [])))
+            if len(found) >= LISTED or not answer.get("NextContinuationToken"):
+                break
+            asked["ContinuationToken"] = answer["NextContinuationToken"]
+    return found[:LISTED]
 
 
 def move(bucket: Bucket, key: str, target: str, etag: str) -> None:
@@ -74,9 +89,17 @@ def signed_url(bucket: Bucket, key: str) -> str:
         return str(client.generate_presigned_url("get_object", Params=parameters, ExpiresIn=SIGNED_SECONDS))
 
 
+def _stored(listed: dict[str, Any]) -> StoredObject:
+    """Raises ValueError for what no object of S3 is: whoever runs the bucket may list anything."""
+    one = StoredObject(listed.get("Key", ""), listed.get("Size", -1), listed.get("ETag", "").strip('"'))
+    if len(one.key.encode()) > LONGEST_KEY or not 0 <= one.size <= LARGEST or not ETAG.fullmatch(one.etag):
+        raise ValueError(one)
+    return one
+
+
 @contextmanager
-def _client(bucket: Bucket) -> Iterator[Any]:
-    """Yields botocore's client for a bucket; its errors become OutboundError."""
+def _client(bucket: Bucket, seconds: float = SECONDS) -> Iterator[Any]:
+    """Yields botocore's client for a bucket, for so many seconds; its errors become OutboundError."""
     import botocore.session
     from botocore.config import Config
     from botocore.exceptions import BotoCoreError, ClientError
@@ -97,11 +120,13 @@ def _client(bucket: Bucket) -> Iterator[Any]:
             aws_secret_access_key=bucket.secret,
             config=signing,
         )
-        client.meta.events.register("before-send.s3", _send)
+        end = time.monotonic() + seconds
+        client.meta.events.register("before-send.s3", lambda request, **_more: _send(request, end - time.monotonic()))
         yield client
     except ClientError as error:
         answered = error.response.get("Error", {})
-        code, status = str(answered.get("Code", "")), error.response.get("ResponseMetadata", {}).get("HTTPStatusCode")
+        code = str(answered.get("Code", ""))[:100]
+        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode")
         message = _("The bucket answered “%(code)s”: %(reason)s") % {"code": code, "reason": _reason(answered)}
         raise OutboundError("bucket", message, may_succeed_later=True, status=status) from error
     except (BotoCoreError, ValueError) as error:
@@ -112,7 +137,7 @@ def _reason(answered: dict[str, Any]) -> str:
     return str(answered.get("Message", "")).replace("\x00", "")[:300]
 
 
-def _send(request: Any, **_more: Any) -> Any:
+def _send(request: Any, seconds: float) -> Any:
     """Sends a request that botocore has signed, in botocore's place. Raises OutboundError."""
     from botocore.awsrequest import AWSResponse
 
@@ -120,7 +145,7 @@ def _send(request: Any, **_more: Any) -> Any:
     headers = {name: _text(value) for name, value in request.headers.items() if name.lower() != "expect"}
     body = request.body.read() if hasattr(request.body, "read") else request.body
     with (
-        Deadline(SECONDS) as deadline,
+        Deadline(max(seconds, 0.0)) as deadline,
         exchange(request.method, target, deadline, IDLE_SECONDS, headers, body or None) as answer,
     ):
         content = b""

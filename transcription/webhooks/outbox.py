@@ -26,6 +26,8 @@ def record(tenant_id: UUID, kind: str, subject: str, data: dict[str, Any], recor
 
 
 def _named_by_rules(recording_id: UUID | None) -> Collection[str]:
+    if recording_id is None:
+        return ()
     ruled = Recording.objects.filter(id=recording_id).values_list("ruled", flat=True).first() or {}
     named: list[str] = ruled.get("webhooks", [])
     return named

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from django.test import Client
 
@@ -46,6 +48,8 @@ def test_a_rule_is_tried_made_and_changed(as_alice: Client, alice: Character, ma
 
 
 def test_a_rule_that_gives_nothing_is_refused_with_the_reason(as_alice: Client) -> None:
+    form = as_alice.get("/rules/new/").content.decode()
+    assert re.search(r'<select name="model"[^>]*>\s*<option value=""', form), "it names no model unless somebody does"
     page = as_alice.post("/rules/", FORM).content.decode()
     assert "A rule gives something" in page
     assert not Rule.objects.exists()

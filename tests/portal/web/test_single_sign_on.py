@@ -29,7 +29,17 @@ from oidc_provider_mock import run_server_in_thread
 from portal.http.sessions import actor_of_session
 from tenants import identity_providers, invitations, members, people, scope
 from tenants.identity_providers import Wanted
-from tenants.models import AllowedDomain, AuditEntry, Identity, IdentityProvider, Member, Role, Tenant, User
+from tenants.models import (
+    AllowedDomain,
+    AuditEntry,
+    Identity,
+    IdentityProvider,
+    Maintenance,
+    Member,
+    Role,
+    Tenant,
+    User,
+)
 from tests.conftest import Character, create_member, create_tenant
 from tests.portal.web.conftest import Mailed, signed_in
 from tests.provider import CLIENT, SECRET, Provider
@@ -154,6 +164,16 @@ class TestWhoComesIn:
         _answer, browser = arrive(alice.tenant, provider)
         assert tenants_of(browser) == ["Acme"]
         assert User.objects.filter(email__startswith="carol").count() == 1
+
+    def test_nobody_joins_in_maintenance_and_members_sign_in(
+        self, alice: Character, bob: Character, domain: AllowedDomain, provider: Provider
+    ) -> None:
+        keep(alice, provider)
+        Maintenance.objects.create(text_en="The disks are changed.", text_zh="正在更换磁盘。")
+        assert "The disks are changed." in why(arrive(alice.tenant, provider)[0])
+        assert not User.objects.filter(email__startswith="carol").exists()
+        provider.claims |= {"email": "bob@acme.example"}
+        assert tenants_of(arrive(alice.tenant, provider)[1]) == ["Acme"]
 
     def test_a_member_keeps_role_and_account(
         self, alice: Character, bob: Character, domain: AllowedDomain, provider: Provider

@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import time_machine
 from django.conf import LazySettings
 from django.core.exceptions import PermissionDenied
 from django.http import Http404
+from django.utils import timezone
 
 from tenants import scope
 from tenants.models import AuditEntry, Role
@@ -89,6 +91,39 @@ def test_of_somebodys_private_folder_nothing_goes_out(alice: Character, folder: 
     assert names_in(folder, root) == []
     moving.move(erin.actor, later.recording_id, None)
     assert sender.send_due() == 1
+
+
+@pytest.mark.parametrize("is_asked_again", [True, False])
+def test_words_that_are_struck_while_exports_are_written_do_not_stay_in_the_place(
+    alice: Character,
+    folder: Place,
+    root: Path,
+    fox: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    is_asked_again: bool,
+) -> None:
+    """A slow writer ends when others have written what is struck by then."""
+    deliver_to(alice, folder, "txt", "srt")
+    serve()
+    row = finish(submit(alice.actor, fox))
+    write = disk.write
+
+    def slowly(*arguments: Any) -> None:
+        monkeypatch.setattr(disk, "write", write)
+        striking.strike(alice.actor, row.id, (0.0, 2.9), {ANY})
+        if is_asked_again:
+            deliveries.again(alice.actor, folder.id, Delivery.objects.get().id)
+            assert sender.send_due() == 1
+        write(*arguments)
+
+    monkeypatch.setattr(disk, "write", slowly)
+    assert sender.send_due() >= 1
+    with time_machine.travel(timezone.now() + deliveries.LEASE):
+        sender.send_due()
+    assert Delivery.objects.get().state == "delivered"
+    for name in names_in(folder, root):
+        text = (root / str(alice.tenant.id) / "radio" / "out" / name).read_text()
+        assert "The fox" not in text
 
 
 def test_exports_lie_in_the_bucket_and_nobody_reads_its_secret(

@@ -10,14 +10,14 @@ from django.db import close_old_connections, connections
 from transcription import redis
 from transcription.exchange import sender
 from transcription.fetches import fetcher
-from transcription.inbox import taking
+from transcription.inbox import polling, taking
 from transcription.maintenance.sweeper import ROUNDS, Task, sweep
 from transcription.queue import progress
 from transcription.strikes import copies
 from transcription.videos import making as videos
 from transcription.webhooks import dispatcher
 
-LOOPS = (dispatcher.run, fetcher.run, sender.run, taking.run, copies.run, videos.run)
+LOOPS = (dispatcher.run, fetcher.run, sender.run, polling.run, taking.run, copies.run, videos.run)
 STOP_SECONDS = 20.0
 
 
