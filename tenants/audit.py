@@ -43,6 +43,7 @@ ACTIONS: dict[str, Promise] = {
     "recording.erased": _("Recording deleted for good"),
     "bin.emptied": _("Bin emptied"),
     "hold.placed": _("Recording put on legal hold"),
+    "hold.changed": _("Reason of a legal hold changed"),
     "hold.released": _("Legal hold of a recording ended"),
     "transcription.created": _("Transcription ordered"),
     "transcription.cancelled": _("Transcription cancelled"),

@@ -5,8 +5,12 @@ from __future__ import annotations
 import re
 
 _SIGNS = r"[=+\-@＝＋－＠]"
-FORMULA = re.compile(rf"""^(?=[\t\r\n]|[\s"]*{_SIGNS})|(?<=[;,|\t\r\n])(?=[\s"']*{_SIGNS})""")
-GUARD = re.compile(rf"""^'(?=[\t\r\n]|[\s"]*{_SIGNS})""")
+_SEPARATORS = r"[;,|\t\r\n]"
+_RISK = rf"""[\s"']*{_SIGNS}"""
+_RISK_AT_THE_BEGINNING = rf"'*[\t\r\n]|{_RISK}"
+FORMULA = re.compile(f"^(?={_RISK_AT_THE_BEGINNING})|(?<={_SEPARATORS})(?={_RISK})")
+GUARD = re.compile(f"^'(?={_RISK_AT_THE_BEGINNING})|(?<={_SEPARATORS})'(?={_RISK})")
+"""What has apostrophes of its own before a sign is guarded as well, so that each guard is known again."""
 
 
 def escape_formulas(text: str) -> str:
@@ -14,6 +18,6 @@ def escape_formulas(text: str) -> str:
     return FORMULA.sub("'", text)
 
 
-def without_guard(text: str) -> str:
-    """Returns what a cell was that `escape_formulas` has guarded at its beginning."""
+def without_guards(text: str) -> str:
+    """Returns what a cell was that `escape_formulas` has guarded."""
     return GUARD.sub("", text)

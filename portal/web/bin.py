@@ -58,6 +58,6 @@ def hold(request: TenantRequest, recording_id: UUID) -> HttpResponse:
         holds.release(request.actor, recording_id)
         messages.success(request, _("The legal hold has ended."))
     else:
-        holds.hold(request.actor, recording_id, request.POST.get("reason", ""))
+        holds.hold(request.actor, recording_id, request.POST.get("reason") or None)
         messages.success(request, _("Nobody can delete this recording before the hold ends."))
     return redirect("web:recording", recording_id)

@@ -270,6 +270,9 @@ class AccessForm(forms.ModelForm):  # type: ignore[type-arg]
         fields = ("allows_sharing", "bars_support")
 
 
+FOLDED_UP = ("status", "checked", "owner", "source", "key", "tag", "favourite", "held")
+
+
 class FilterForm(forms.Form):
     """Which recordings the library shows, and in which order. Whatever is not offered is passed over."""
 
@@ -305,6 +308,12 @@ class FilterForm(forms.Form):
         names += {PEOPLE: ["owner", "source"], PROGRAMS: ["key"]}.get(self.shown, [])
         chosen: dict[str, Any] = {name: self.chosen(name) for name in names}
         return Filter(**chosen, by="" if self.shown == EVERYBODY else self.shown)
+
+    @property
+    def narrowed(self) -> int:
+        """How many of the choices that the page folds up are made."""
+        wanted = self.wanted
+        return sum(bool(getattr(wanted, name)) for name in FOLDED_UP)
 
     @property
     def shown(self) -> str:

@@ -6,8 +6,9 @@ whichever web process comes next.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.contenttypes.models import ContentType
@@ -24,7 +25,7 @@ from tablib import Dataset
 
 from tenants import audit, plans
 from tenants.admin.base import operator_of
-from tenants.formulas import escape_formulas, without_guard
+from tenants.formulas import escape_formulas, without_guards
 from tenants.members import tell_of_role
 from tenants.models import ApiKey, LedgerEntry, Member, Plan, Quota, Role, Tenant, User
 from tenants.models.quota import LIMITS
@@ -35,7 +36,15 @@ LASTS_SECONDS = 3600
 
 
 class Csv(base_formats.CSV):  # type: ignore[misc]
-    """Guards cells as all our files do: the library would take one sign away, and only of “=”."""
+    """Guards cells as all our files do: the library would take one sign away, and only of “=”.
+
+    What is read loses the guards again.
+    """
+
+    def create_dataset(self, in_stream: Any, **options: Any) -> Any:
+        read = super().create_dataset(in_stream, **options)
+        rows = [[without_guards(cell) if isinstance(cell, str) else cell for cell in row] for row in read]
+        return Dataset(*rows, headers=read.headers)
 
     def export_data(self, dataset: Dataset, **options: Any) -> Any:
         guarded = Dataset(headers=dataset.headers)
@@ -95,25 +104,28 @@ class Transfers(Export, ImportExportMixin):  # type: ignore[misc]
 
     def get_import_resource_kwargs(self, request: HttpRequest, **more: Any) -> dict[str, Any]:
         kwargs: dict[str, Any] = super().get_import_resource_kwargs(request, **more)
-        return kwargs | {"actor_in": lambda tenant: operator_of(request, tenant)}
+        return kwargs | {"actor_in": lambda tenant: operator_of(request, tenant), "may": request.user.has_perm}
 
 
 class Resource(resources.ModelResource):  # type: ignore[misc]
     actor_in: ActorIn
 
-    def __init__(self, actor_in: ActorIn | None = None, **more: Any) -> None:
+    def __init__(self, actor_in: ActorIn | None = None, may: Callable[[str], bool] | None = None, **more: Any) -> None:
         super().__init__(**more)
         if actor_in is not None:
             self.actor_in = actor_in
+        self.may = may or (lambda _permission: False)
         self.before: dict[str, Any] = {}
 
     def before_import_row(self, row: dict[str, Any], **more: Any) -> None:
-        """Takes the guards away again that an export has set."""
         for name, value in row.items():
             if isinstance(value, str):
-                row[name] = without_guard(value.strip())
+                row[name] = value.strip()
 
     def after_init_instance(self, instance: Any, new: bool, row: Any, **more: Any) -> None:
+        """Raises ValidationError for a new row of whoever may only change the ones there are."""
+        if new and not self.may(f"tenants.add_{instance._meta.model_name}"):
+            raise ValidationError(gettext("You may change what is here, and add nothing."))
         own = {} if new else {name: getattr(instance, name) for name in self.changeable}
         self.before = own
 
@@ -149,7 +161,10 @@ class TenantResource(Resource):
     def after_save_instance(self, tenant: Tenant, row: Any, **more: Any) -> None:
         plan = Plan.objects.filter(name=row.get("plan") or "").first()
         actor = self.actor_in(tenant)
-        if not Quota.objects.filter(tenant=tenant).exists():
+        now = Quota.objects.filter(tenant=tenant).first()
+        if plan is not None and (now is None or now.plan_id != plan.pk) and not self.may("tenants.change_quota"):
+            raise ValidationError({"plan": gettext("You may not put tenants on plans.")})
+        if now is None:
             (Quota.of_plan(tenant, plan) if plan else Quota.with_defaults(tenant)).save()
             audit.record(actor, "tenant.created", tenant, name=tenant.name)
             return
@@ -158,8 +173,17 @@ class TenantResource(Resource):
         if plan is not None:
             plans.assign(plan, [tenant], self.actor_in)
 
+    def before_save_instance(self, tenant: Tenant, row: Any, **more: Any) -> None:
+        _require_kept(tenant.pk)
+
     def skip_row(self, instance: Any, original: Any, row: Any, import_validation_errors: Any = None) -> bool:
         return False  # the plan is no field of the row
+
+
+def _require_kept(tenant_id: UUID) -> None:
+    """Raises ValidationError for a tenant that is being erased. Its row is locked, so that this doesn't begin now."""
+    if Tenant.objects.select_for_update().filter(pk=tenant_id).exclude(deleting_at=None).exists():
+        raise ValidationError(gettext("The tenant is being erased."))
 
 
 class _PersonWidget(widgets.ForeignKeyWidget):  # type: ignore[misc]
@@ -186,6 +210,13 @@ class MemberResource(Resource):
         use_transactions = True
         clean_model_instances = True
         skip_unchanged = True
+
+    def before_save_instance(self, member: Member, row: Any, **more: Any) -> None:
+        """Raises ValidationError where an operator would get into a tenant, or the tenant is being erased."""
+        _require_kept(member.tenant_id)
+        if member.user.is_staff or member.user.is_superuser:
+            message = gettext("%(email)s is an operator: an import gives operators no role.")
+            raise ValidationError({"email": message % {"email": member.user.email}})
 
     def after_save_instance(self, member: Member, row: Any, **more: Any) -> None:
         """Raises ValidationError where the tenant had no owner any more."""

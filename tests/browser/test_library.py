@@ -39,6 +39,7 @@ def test_programs_clips_are_shown_on_demand_and_that_is_remembered(
     page.get_by_text("Programs’").click()
     expect(row(page, "clip of a robot.wav")).to_be_visible()
     expect(row(page, "meeting of people.wav")).to_have_count(0)
+    page.get_by_text("Filters", exact=True).click()
     expect(page.get_by_label("Who added it")).to_be_hidden()
     page.get_by_label("API key").select_option(index=1)
     page.wait_for_url("**key=*")

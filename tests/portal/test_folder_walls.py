@@ -344,7 +344,7 @@ def test_a_folder_s_terms_are_seen_by_who_sees_it_and_changed_by_who_may_correct
         tags_of = {who.user: Correction.in_sight(who.actor).tag for who in (alice, erin, victor)}
         assert tags_of[erin.user] == tags_of[victor.user] != tags_of[alice.user]
         for who, hits in ((alice, [hidden.id]), (erin, []), (victor, [])):
-            found_in = series.preview(who.actor, Filter(), Correction.in_sight(who.actor)).found
+            found_in = series.preview(who.actor, Filter(), Correction.in_sight(who.actor), original=True).found
             assert [one.row.id for one in found_in] == hits, own
         told_of = AuditEntry.objects.filter(action__startswith="term.").values_list("details", flat=True)
         assert list(told_of) == [{"folder": str(board.id)}]

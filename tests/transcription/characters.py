@@ -32,6 +32,8 @@ def arrive(source: Path, name: str = "") -> ArrivedFile:
     return ArrivedFile(name or source.name, path, len(data), hashlib.sha256(data).hexdigest())
 
 
-def submit(actor: Actor, source: Path, folder: Folder | None = None, **options: object) -> Transcription:
+def submit(actor: Actor, source: Path, **options: object) -> Transcription:
+    folder = options.pop("folder", None)
+    assert folder is None or isinstance(folder, Folder)
     checked = TranscriptionOptions.checked(**options)  # type: ignore[arg-type]
     return accept.accept(actor, arrive(source), checked, source="upload", folder=folder)

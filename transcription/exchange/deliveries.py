@@ -29,10 +29,17 @@ BACKOFF = leases.Backoff((10, 60, 300, 1800, 7200, 21_600, 43_200, 86_400))
 """Nine attempts within 45 hours."""
 LOOKED_AT = 50
 MOST_FAILED = 1000
+_SHARED = Q(recording__folder=None) | Q(recording__folder__is_private=False)
+"""What is in somebody's private folder by now waits until it is taken out of there."""
 
 
 def order(recording: Recording, asked: Iterable[Mapping[str, Any]]) -> None:
-    """Has a recording's exports written once it has a text. Call it in the transaction that inserts the recording."""
+    """Has a recording's exports written once it has a text, but of somebody's private folder none.
+
+    Call it in the transaction that inserts the recording.
+    """
+    if recording.folder is not None and recording.folder.is_private:
+        return
     wanted: dict[str, list[str]] = {}
     for one in asked:
         formats = wanted.setdefault(one["place"], [])
@@ -58,14 +65,14 @@ def claim(busy: Collection[UUID] = ()) -> Claim | None:
 
 def load(claim: Claim) -> tuple[Delivery, Transcription]:
     """Returns the delivery and the recording's latest text. Raises LostClaim."""
-    row = leases.read(_mine(claim).select_related("place", "recording", "tenant"))
+    row = leases.read(_mine(claim).filter(_SHARED).select_related("place", "recording", "tenant"))
     texts = Transcription.objects.filter(_with_text(), recording=row.recording).select_related("recording", "tenant")
     return row, leases.read(texts.order_by("-created_at", "-id"))
 
 
 def renew(claim: Claim) -> None:
     """Raises LostClaim."""
-    leases.write(_mine(claim), next_attempt_at=Now() + LEASE)
+    leases.write(_mine(claim).filter(_SHARED), next_attempt_at=Now() + LEASE)
 
 
 def delivered(claim: Claim, text: Transcription) -> None:
@@ -147,6 +154,7 @@ def _due() -> QuerySet[Delivery]:
     texts = Transcription.objects.filter(_with_text(), recording=OuterRef("recording"))
     return Delivery.objects.filter(
         Exists(texts),
+        _SHARED,
         state=Delivery.State.PENDING,
         next_attempt_at__lte=Now(),
         place__not_before__lte=Now(),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -71,6 +72,45 @@ def opened(tenant_id: UUID, path: str, part: str) -> Iterator[int]:
     except OSError as error:
         message = _("The server’s folder can’t be used: %(reason)s.") % {"reason": error.strerror or str(error)}
         raise OutboundError("folder", message, may_succeed_later=True) from error
+
+
+def sizes_of(tenant_id: UUID) -> Iterator[int]:
+    """Yields the bytes of each file in a tenant's folder; follows no link. Raises OSError."""
+    with _root() as root, suppress(FileNotFoundError):
+        if root is not None:
+            for _path, _folders, names, folder in os.fwalk(str(tenant_id), onerror=_raise_if_there, dir_fd=root):
+                for name in names:
+                    with suppress(FileNotFoundError):
+                        yield os.stat(name, dir_fd=folder, follow_symlinks=False).st_size
+
+
+def erase(tenant_id: UUID) -> None:
+    """Erases a tenant's folder with all that lies there; of a link the link. Raises OSError."""
+    with _root() as root, suppress(FileNotFoundError):
+        if root is None:
+            return
+        if stat.S_ISDIR(os.stat(str(tenant_id), dir_fd=root, follow_symlinks=False).st_mode):
+            shutil.rmtree(str(tenant_id), dir_fd=root)
+        else:
+            os.unlink(str(tenant_id), dir_fd=root)
+
+
+@contextmanager
+def _root() -> Iterator[int | None]:
+    """Yields the descriptor of EXCHANGE_ROOT; None without one."""
+    if not is_allowed():
+        yield None
+        return
+    root = os.open(settings.EXCHANGE_ROOT, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        yield root
+    finally:
+        os.close(root)
+
+
+def _raise_if_there(error: OSError) -> None:
+    if not isinstance(error, FileNotFoundError):
+        raise error
 
 
 def write(folder: int, name: str, body: bytes) -> None:

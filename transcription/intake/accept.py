@@ -7,6 +7,7 @@ commit, which is one short transaction.
 from __future__ import annotations
 
 import uuid
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from uuid import UUID
@@ -21,7 +22,7 @@ from transcription.errors import Refused
 from transcription.folders import folders
 from transcription.folders.visibility import among
 from transcription.intake import commit, deduplicate
-from transcription.intake.commit import Insert, quota_refusals
+from transcription.intake.commit import quota_refusals
 from transcription.intake.probe import probe
 from transcription.intake.request import CallContext, ReceivedFile, ReceivedInStorage, TranscriptionRequest
 from transcription.intake.reuse import FinishedResult
@@ -34,6 +35,9 @@ from transcription.options.options import TranscriptionOptions
 from transcription.rules import applying
 from transcription.rules.applying import Ruling
 from transcription.transcripts.terms import Correction
+
+Insert = Callable[[TranscriptionRequest], Transcription]
+"""Inserts a new recording's transcription by the request, as it is where the recording lies at the commit."""
 
 
 def accept(
@@ -162,7 +166,7 @@ def _prepared(
     found = found or _probe(request, recording, upload)
     seconds = quota.billed_seconds(found.duration)
     quota.check(request.tenant, seconds, upload.size)
-    return request, partial(commit.queue, request, recording, seconds, found)
+    return request, partial(commit.queue, recording=recording, seconds=seconds, found=found)
 
 
 def _new_recording(request: TranscriptionRequest, upload: ReceivedFile, source: str) -> Recording:
@@ -196,7 +200,14 @@ def _described_like(request: TranscriptionRequest, recording: Recording, result:
     quota.check(request.tenant, seconds=0, size=recording.bytes)
     audio_tracks.describe_like(recording, result.source.recording)
     playable_copies.copy_from(recording, result.source)
-    return partial(commit.copy_result, request, recording, result, _correction_of(request, result))
+    correction = _correction_of(request, result)
+
+    def insert(where_it_is: TranscriptionRequest) -> Transcription:
+        if where_it_is.within == request.within:
+            return commit.copy_result(where_it_is, recording, result, correction)
+        return _insert_for_stored(where_it_is, recording, correction)
+
+    return insert
 
 
 def _correction_of(request: TranscriptionRequest, result: FinishedResult | None) -> Correction:
@@ -231,7 +242,7 @@ def _commit_new(request: TranscriptionRequest, recording: Recording, insert: Ins
             request.ruling.give(recording)
         search.index_recording(recording.id)
         audit.record(request.actor, "recording.created", recording, source=recording.source, bytes=recording.bytes)
-        return insert()
+        return insert(request if request.folder else replace(request, within=recording.folder))
 
     try:
         row = commit.commit(request, insert_both)

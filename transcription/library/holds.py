@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from uuid import UUID
 
 from django.db import transaction
@@ -20,14 +22,29 @@ PERMISSION = "holds.manage"
 LONGEST_REASON = 300
 
 
-def hold(actor: Actor, recording_id: UUID, reason: str) -> Recording:
-    """Puts a recording on hold. Raises Http404, and PermissionDenied."""
-    return _set(actor, recording_id, held=True, reason=reason)
+def hold(actor: Actor, recording_id: UUID, reason: str | None = None) -> Recording:
+    """Puts a recording on hold. One that is held stays so since when and by whom it is; a reason replaces its own.
+
+    Raises Http404, and PermissionDenied.
+    """
+    with _locked(actor, recording_id) as row:
+        given = None if reason is None else " ".join(reason.split())[:LONGEST_REASON]
+        if row.held_at is None:
+            row.held_at, row.held_by, row.hold_reason = timezone.now(), actor.name[:254], given or ""
+            audit.record(actor, "hold.placed", row)
+        elif given is not None and given != row.hold_reason:
+            audit.record(actor, "hold.changed", row, was=row.hold_reason)
+            row.hold_reason = given
+    return row
 
 
 def release(actor: Actor, recording_id: UUID) -> Recording:
     """Ends a recording's hold. Raises Http404, and PermissionDenied."""
-    return _set(actor, recording_id, held=False)
+    with _locked(actor, recording_id) as row:
+        if row.held_at is not None:
+            row.held_at, row.held_by, row.hold_reason = None, "", ""
+            audit.record(actor, "hold.released", row)
+    return row
 
 
 def require_none(row: Recording) -> None:
@@ -37,17 +54,14 @@ def require_none(row: Recording) -> None:
         raise Refused("on_hold", message % {"date": f"{row.held_at:%Y-%m-%d}", "who": row.held_by})
 
 
-def _set(actor: Actor, recording_id: UUID, *, held: bool, reason: str = "") -> Recording:
-    """Takes the tenant's lock, as whatever deletes does."""
+@contextmanager
+def _locked(actor: Actor, recording_id: UUID) -> Iterator[Recording]:
+    """Yields a recording under the tenant's lock, which whatever deletes takes, and saves what its hold is then."""
     actor.require(PERMISSION)
     with transaction.atomic():
         tenant_lock.lock(actor.tenant.id)
         row = Recording.objects.filter(seen(actor), tenant=actor.tenant, id=recording_id, deleted_at=None).first()
         if row is None:
             raise Http404(_("There is no such recording."))
-        row.held_at = timezone.now() if held else None
-        row.held_by = actor.name[:254] if held else ""
-        row.hold_reason = " ".join(reason.split())[:LONGEST_REASON] if held else ""
+        yield row
         row.save(update_fields=["held_at", "held_by", "hold_reason"])
-        audit.record(actor, "hold.placed" if held else "hold.released", row)
-    return row

@@ -11,15 +11,17 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404
+from django.template.defaultfilters import date as date_format
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
+from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.http import content_disposition_header
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_safe
+from django.views.decorators.http import require_GET
 
 from tenants import audit, scope, units
 from tenants.admin import ReadOnly, operator_of
@@ -56,8 +58,14 @@ class Confirmation(forms.Form):
 
     def clean_archived(self) -> str:
         archived: str = self.cleaned_data["archived"]
-        if archived == "yes" and downloads.latest_whole(self._tenant) is None:
+        if archived == "no":
+            return archived
+        whole = downloads.latest_whole(self._tenant)
+        if whole is None:
             raise forms.ValidationError(gettext("No archive of it was downloaded to its end. Nothing was deleted."))
+        if not downloads.is_up_to_date(whole):
+            text = gettext("The archive of %(date)s lacks what came after it: download it again. Nothing was deleted.")
+            raise forms.ValidationError(text % {"date": date_format(timezone.localtime(whole.begun_at), "j M Y, H:i")})
         return archived
 
 
@@ -130,7 +138,7 @@ class DeletionAdmin(ReadOnly, admin.ModelAdmin):
 
     @admin.display(description=_("stored media"))
     def stored(self, row: Deletion) -> str:
-        return units.size(row.media.get("bytes", 0) + row.media.get("upload_bytes", 0))
+        return units.size(sum(row.media.get(name, 0) for name in ("bytes", "upload_bytes", "exchanged_bytes")))
 
 
 def _tenant(request: HttpRequest, tenant_id: str) -> Tenant:
@@ -150,7 +158,7 @@ def _facts(tenant: Tenant) -> list[tuple[str, object]]:
         ]
 
 
-@require_safe
+@require_GET
 @never_cache
 def _archive(request: HttpRequest, tenant: Tenant) -> HttpResponse | StreamingHttpResponse:
     try:

@@ -2,7 +2,8 @@
 
 `begin` deactivates the tenant permanently: its keys, sessions and sockets are refused, nothing of it is claimed,
 fetched or sent, and nothing can be added (`tenant_lock.lock_for_adding`). `advance` cancels its work and erases its
-rows in short transactions, and its media outside of them. The sweeper calls it until nothing is left.
+rows in short transactions, its media and its folder under EXCHANGE_ROOT outside of them. The sweeper calls it until
+nothing is left.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from itertools import chain
 from typing import Any
 from uuid import UUID
 
@@ -26,6 +28,7 @@ from tenants import scope
 from tenants.models import LedgerEntry, Member, Quota, Tenant, User
 from transcription import tenant_lock
 from transcription.errors import Refused
+from transcription.exchange import disk
 from transcription.fetches.models import Fetch
 from transcription.media import storage
 from transcription.models import LaneBacklog, Recording, Status, TenantSchedule, Transcription
@@ -93,7 +96,9 @@ def advance(row: Deletion) -> bool:
         _erase_people(row)
         _erase_tenant(row)
     storage.erase_tenant(row.tenant_uuid)
-    is_empty = next(storage.sizes_of(row.tenant_uuid), None) is None
+    disk.erase(row.tenant_uuid)
+    sizes = chain(storage.sizes_of(row.tenant_uuid), disk.sizes_of(row.tenant_uuid))
+    is_empty = next(sizes, None) is None
     return is_empty and _finish(row)
 
 
@@ -119,11 +124,13 @@ def _count_media(row: Deletion) -> None:
     """Counts media once, before anything is deleted, for the receipt."""
     if row.media:
         return
-    media = Counter(objects=0, bytes=0, uploads=0, upload_bytes=0)
+    media = Counter(objects=0, bytes=0, uploads=0, upload_bytes=0, exchanged=0, exchanged_bytes=0)
     for size in storage.sizes_of(row.tenant_uuid):
         media.update(objects=1, bytes=size)
     for upload in _uploads_on_disk():
         media.update(uploads=1, upload_bytes=files.size(upload.id))
+    for size in disk.sizes_of(row.tenant_uuid):
+        media.update(exchanged=1, exchanged_bytes=size)
     Deletion.objects.filter(id=row.id, media={}).update(media=dict(media))
     row.refresh_from_db()
 

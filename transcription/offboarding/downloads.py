@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from django.db.models.functions import Now
 from django.utils import timezone
 
+from tenants import scope
 from tenants.models import Tenant
-from transcription.models import Recording
+from transcription.models import Recording, Revision, Transcription
 from transcription.offboarding import archive
 from transcription.offboarding.models import Download
 
@@ -61,6 +62,17 @@ def latest(tenant: Tenant) -> Download | None:
 
 def latest_whole(tenant: Tenant) -> Download | None:
     return Download.objects.filter(tenant_uuid=tenant.pk, finished_at__isnull=False).first()
+
+
+def is_up_to_date(row: Download) -> bool:
+    """Returns whether no recording, text or correction came since the archive was begun."""
+    with scope.bound(row.tenant_uuid):
+        came = (
+            Recording.objects.filter(tenant=row.tenant_uuid, created_at__gt=row.begun_at),
+            Transcription.objects.filter(tenant=row.tenant_uuid, finished_at__gt=row.begun_at),
+            Revision.objects.filter(tenant=row.tenant_uuid, made_at__gt=row.begun_at),
+        )
+        return not any(rows.exists() for rows in came)
 
 
 def _note(row: Download, sent: Sent) -> None:

@@ -64,7 +64,8 @@ class HoldView(TenantView):
     def put(self, request: Request, recording_id: UUID) -> Response:
         self.actor.require(holds.PERMISSION)
         recordings.recording(self.actor, recording_id)
-        reason = parse_body(request, NewHold).reason
+        wanted = parse_body(request, NewHold)
+        reason = wanted.reason if "reason" in wanted.model_fields_set else None
         return Response(_hold_fields(holds.hold(self.actor, recording_id, reason)))
 
     @operation("releaseHold", "End the legal hold of a recording", {204: None})

@@ -11,8 +11,8 @@ from django.core.management import CommandError, call_command
 from django.test import Client
 from django.utils import timezone
 
-from tenants import scope
-from tenants.models import AuditEntry, Tenant
+from tenants import api_keys, scope
+from tenants.models import AuditEntry, KeyScope, Tenant
 from tests.conftest import Character
 from tests.portal.api.characters import bearer, send
 from tests.portal.web.conftest import Make, signed_in
@@ -134,6 +134,23 @@ class TestHold:
         with scope.bound(alice.tenant.id):
             told = set(AuditEntry.objects.values_list("action", flat=True))
         assert {"hold.placed", "hold.released"} <= told
+
+    def test_who_holds_it_since_when_and_why_is_not_lost_by_asking_again(
+        self, alice: Character, row: Transcription, client: Client
+    ) -> None:
+        _key, secret = api_keys.issue(alice.tenant, "Robot", alice.user, KeyScope.ADMIN)
+        url, headers = f"/api/v1/recordings/{row.recording_id}/hold", {"Authorization": f"Bearer {secret}"}
+
+        def put(body: dict[str, str]) -> Any:
+            return client.put(url, body, content_type="application/json", headers=headers).json()
+
+        first = put({"reason": "Case 12/26"})
+        assert put({}) == first
+        assert put({"reason": "Case 13/26"}) == first | {"reason": "Case 13/26"}
+        with scope.bound(alice.tenant.id):
+            told = AuditEntry.objects.filter(action__startswith="hold.").order_by("id")
+            assert [one.action for one in told] == ["hold.placed", "hold.changed"]
+            assert told[1].details == {"was": "Case 12/26"}
 
     def test_only_owners_and_admins_put_on_hold(self, as_bob: Client, as_mallory: Client, row: Transcription) -> None:
         assert as_bob.post(f"/recordings/{row.recording_id}/hold/").status_code == 403

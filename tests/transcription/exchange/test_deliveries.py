@@ -14,16 +14,20 @@ from django.http import Http404
 from django.utils import timezone
 
 from tenants import scope
-from tenants.models import AuditEntry
-from tests.conftest import Character
-from tests.transcription.characters import submit
+from tenants.models import AuditEntry, Role
+from tests.conftest import Character, create_member
+from tests.transcription.characters import arrive, submit
 from tests.transcription.finishing import finish, serve
 from transcription.errors import InvalidOption
 from transcription.exchange import deliveries, disk, places, sender
 from transcription.exchange.models import Delivery, Place
 from transcription.exchange.places import Wanted
+from transcription.folders import folders
+from transcription.intake import accept
+from transcription.library import moving
 from transcription.maintenance import sweeper
 from transcription.models import Transcription
+from transcription.options.options import TranscriptionOptions
 from transcription.rules import editing
 from transcription.transcripts import striking
 from transcription.transcripts.revisions import ANY
@@ -72,6 +76,23 @@ def test_nothing_of_struck_words_goes_out(alice: Character, folder: Place, root:
     for name in names_in(folder, root):
         text = (root / str(alice.tenant.id) / "radio" / "out" / name).read_text()
         assert "fox" not in text.replace(row.recording.name, "")
+
+
+def test_of_somebodys_private_folder_nothing_goes_out(alice: Character, folder: Place, root: Path, fox: Path) -> None:
+    deliver_to(alice, folder, "txt")
+    serve()
+    erin = create_member(alice.tenant, "erin@acme.example", Role.EDITOR)
+    private = folders.private(erin.actor)
+    own = accept.accept(erin.actor, arrive(fox), TranscriptionOptions.checked(), "upload", folder=private)
+    finish(own)
+    assert not Delivery.objects.exists()
+    later = submit(erin.actor, fox, temperature=0.5)
+    moving.move(erin.actor, later.recording_id, private)
+    finish(later)
+    assert sender.send_due() == 0
+    assert names_in(folder, root) == []
+    moving.move(erin.actor, later.recording_id, None)
+    assert sender.send_due() == 1
 
 
 @pytest.mark.parametrize("is_asked_again", [True, False])

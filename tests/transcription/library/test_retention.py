@@ -225,6 +225,24 @@ class TestFoldersAndTags:
         assert not Recording.objects.filter(id=done.recording_id).exists()  # neither audio nor text is left
         assert Recording.objects.filter(id=other.recording_id, audio_deleted_at=None).exists()
 
+    def test_as_many_different_days_as_there_are_recordings_stop_nothing(
+        self, alice: Character, done: Transcription
+    ) -> None:
+        keep(alice, audio=5)
+        row = Recording.objects.get(id=done.recording_id)
+        Recording.objects.bulk_create(
+            Recording(
+                tenant=alice.tenant,
+                name=f"{days}",
+                created_at=row.created_at,
+                bytes=1,
+                duration_seconds=1,
+                keeps_audio_days=days,
+            )
+            for days in range(1, 1200)
+        )
+        assert retention.old_audio(alice.tenant).count() == 10, "of one to nine days, and the one that no rule knows"
+
     def test_only_owners_and_admins_decide(self, alice: Character, erin: Character, done: Transcription) -> None:
         tag = tags.put(erin.actor, done.recording_id, "Short")
         other = tags.put(erin.actor, done.recording_id, "Other")

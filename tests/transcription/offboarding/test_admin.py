@@ -5,15 +5,18 @@ from __future__ import annotations
 import hashlib
 import io
 import zipfile
+from pathlib import Path
 from typing import Any
 
 import pytest
 from django.test import AsyncClient, Client
 from django.urls import reverse
+from django.utils import timezone
 
 from tenants import scope
 from tenants.models import AuditEntry, Tenant, User
 from tests.conftest import Character
+from tests.transcription.characters import submit
 from transcription.models import Recording, Transcription
 from transcription.offboarding import deletion, receipts
 from transcription.offboarding.models import Deletion, Download
@@ -69,6 +72,20 @@ def test_only_operators_who_may_delete_tenants_come_here(alice: Character, clien
         assert client.get(address(alice.tenant, name)).status_code == 403
     client.force_login(alice.user)
     assert client.get(address(alice.tenant)).status_code == 302
+
+
+@pytest.mark.django_db
+def test_an_archive_from_before_the_latest_recording_is_not_believed(
+    operator: Client, alice: Character, lived: Transcription, fox: Path
+) -> None:
+    whole = Download.objects.create(tenant_uuid=alice.tenant.pk, recordings_total=2, finished_at=timezone.now())
+    with scope.bound(alice.tenant.id):
+        submit(alice.actor, fox, temperature=0.7)
+    answer = operator.post(address(alice.tenant), {"name": "Acme", "archived": "yes"})
+    assert "lacks what came after it" in answer.content.decode()
+    assert not Deletion.objects.exists()
+    assert operator.head(address(alice.tenant, "archive")).status_code == 405
+    assert Download.objects.get() == whole
 
 
 @pytest.mark.asyncio

@@ -60,10 +60,46 @@ def test_nothing_of_it_is_left(alice: Character, bob: Character, lived: Transcri
         assert rows[model] == len(before[model]), model
     assert (rows["tenants.tenant"], rows["tenants.user"]) == (1, 2)
     sound = sum(len(content) for content in before["media"].values())
-    assert told["erased"]["media"] == {"objects": 2, "bytes": sound, "uploads": 1, "upload_bytes": 400}
+    stored = {"objects": 2, "bytes": sound, "uploads": 1, "upload_bytes": 400}
+    assert told["erased"]["media"] == stored | {"exchanged": 0, "exchanged_bytes": 0}
     assert told["requested_by"] == "olivia@portal.example"
     assert told["kept"]["ledger"][0]["seconds"] == 3
     assert "alice" not in row.receipt
+
+
+def test_its_folder_of_the_server_goes_and_what_links_there_lead_to_stays(
+    alice: Character, mallory: Character, lived: Transcription, settings: LazySettings, tmp_path: Path
+) -> None:
+    settings.EXCHANGE_ROOT = str(tmp_path / "exchange")
+    own, theirs = (tmp_path / "exchange" / str(one.tenant.id) / "radio" for one in (alice, mallory))
+    for place in (own, theirs):
+        for part in ("in", "done", "failed", "out"):
+            (place / part).mkdir(parents=True)
+            (place / part / "news.wav").write_bytes(b"sound")
+    (own / "done" / "theirs").symlink_to(theirs / "done")
+    (own / "done" / "one.wav").symlink_to(theirs / "done" / "news.wav")
+    told = receipts.verified(erase(alice.tenant).receipt)["erased"]["media"]
+    assert not own.parent.exists()
+    assert len(list(theirs.glob("*/news.wav"))) == 4
+    assert told["exchanged"] >= 4
+    assert told["exchanged_bytes"] >= 20
+
+
+def test_a_folder_that_is_a_link_leads_nowhere_and_one_that_cannot_go_is_tried_again(
+    alice: Character, lived: Transcription, settings: LazySettings, tmp_path: Path
+) -> None:
+    settings.EXCHANGE_ROOT = str(tmp_path / "exchange")
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "news.wav").write_bytes(b"sound")
+    row = deletion.begin(alice.tenant, "olivia@portal.example")
+    assert deletion.advance_all() == 0, "the folder of all isn't there now: who knows what it has"
+    (tmp_path / "exchange").mkdir()
+    (tmp_path / "exchange" / str(alice.tenant.id)).symlink_to(tmp_path / "elsewhere")
+    assert deletion.advance_all() == 1
+    row.refresh_from_db()
+    assert row.media["exchanged"] == 0
+    assert list((tmp_path / "exchange").iterdir()) == []
+    assert (tmp_path / "elsewhere" / "news.wav").exists()
 
 
 def test_others_keep_everything(

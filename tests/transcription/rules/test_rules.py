@@ -27,6 +27,7 @@ from transcription.models import FolderMember, FolderRole, Recording, Transcript
 from transcription.options.options import TranscriptionOptions
 from transcription.rules import editing
 from transcription.rules.models import Rule
+from transcription.transcripts import terms
 from transcription.webhooks import endpoints
 from transcription.webhooks.models import Delivery
 
@@ -124,6 +125,30 @@ def test_a_folder_is_given_only_where_the_sender_may_add_and_none_is_named(alice
     assert submit(editor.actor, fox).recording.folder == secret
     named = accept.accept(alice.actor, arrive(fox), TranscriptionOptions.checked(), "upload", folder=calls)
     assert named.recording.folder == calls
+
+
+@pytest.mark.parametrize("is_known", [False, True])
+def test_a_folder_that_is_closed_before_the_commit_gives_neither_its_hotwords_nor_its_spellings(
+    alice: Character, fox: Path, monkeypatch: pytest.MonkeyPatch, is_known: bool
+) -> None:
+    calls = folders.create(alice.actor, "Calls")
+    terms.create(alice.actor, "Fuchs", ["fox"], folder=calls)
+    rule(alice, folder="Calls")
+    eve = create_member(alice.tenant, "eve@acme.example", Role.EDITOR)
+    serve()
+    if is_known:
+        assert finish(submit(alice.actor, fox)).recording.folder == calls
+    store = accept._store
+
+    def close_meanwhile(*stored: Any) -> None:
+        store(*stored)
+        folders.change(alice.actor, calls.id, restricted=True)
+
+    monkeypatch.setattr(accept, "_store", close_meanwhile)
+    row = submit(eve.actor, fox)
+    assert (row.recording.folder, row.folder_hotwords) == (None, "")
+    text = row if row.status == "completed" else finish(row)
+    assert "Fuchs" not in text.text
 
 
 def test_private_folders_and_what_is_of_others_are_in_no_rule(alice: Character, mallory: Character) -> None:

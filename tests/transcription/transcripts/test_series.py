@@ -66,13 +66,13 @@ def test_what_stands_in_several_is_shown_by_recording_newest_first(
     again = Transcription.objects.create(
         tenant=alice.tenant, recording=three[1].recording, model="base", status=Status.RUNNING
     )
-    seen = series.preview(alice.actor, EVERYTHING, Search("o", "0", match_case=True))
+    seen = series.preview(alice.actor, EVERYTHING, Search("o", "0", match_case=True), original=True)
     assert [(one.row.recording.name, one.total) for one in seen.found] == [("Meeting 2.mp3", 4), ("Meeting 1.mp3", 4)]
     assert again.id not in {one.row.id for one in seen.found}, "what is being transcribed again has its former text"
     hit = seen.found[0].hits[0]
     assert (hit.segment, hit.position, hit.before, hit.found, hit.after) == (0, 1, "G", "o", "od morning.")
     assert (hit.replacement, seen.looked, seen.cursor) == ("0", 3, None)
-    only = series.preview(alice.actor, Filter(search="Meeting 1"), Search("o"), shown=0)
+    only = series.preview(alice.actor, Filter(search="Meeting 1"), Search("o"), shown=0, original=True)
     assert [(one.row.id, one.hits, one.total) for one in only.found] == [(three[1].id, [], 4)]
     told = AuditEntry.objects.filter(action="transcript.searched").order_by("id")[0]
     assert told.details["transcriptions"] == [str(row.id) for row in (three[2], three[1])]
@@ -84,7 +84,7 @@ def test_a_call_takes_its_time_and_says_where_to_go_on(
     monkeypatch.setattr(series, "SECONDS", 0.0)
     found, cursor = [], None
     for _call in range(4):
-        seen = series.preview(alice.actor, EVERYTHING, MORNING, cursor)
+        seen = series.preview(alice.actor, EVERYTHING, MORNING, cursor, original=True)
         found += [one.row.id for one in seen.found]
         cursor = seen.cursor
     assert (found, cursor) == ([row.id for row in reversed(three)], None)
@@ -161,14 +161,14 @@ def test_what_can_t_be_done_says_why_and_the_others_go_on(alice: Character, thre
 def test_viewers_look_and_change_nothing_and_strangers_find_nothing(
     alice: Character, bob: Character, mallory: Character, three: list[Transcription]
 ) -> None:
-    assert len(series.preview(bob.actor, EVERYTHING, MORNING).found) == 3
+    assert len(series.preview(bob.actor, EVERYTHING, MORNING, original=True).found) == 3
     made = replaced(alice, three[:1])
     for forbidden in (lambda: series.replace(bob.actor, MORNING, targets(three[1:]), made),
                       lambda: series.undo(bob.actor, made)):  # fmt: skip
         with pytest.raises(PermissionDenied):
             forbidden()
     with scope.bound(mallory.tenant.id):
-        assert series.preview(mallory.actor, EVERYTHING, MORNING).found == []
+        assert series.preview(mallory.actor, EVERYTHING, MORNING, original=True).found == []
         assert series.replace(mallory.actor, MORNING, targets(three[1:]), made)[0][1] == Outcome.GONE
         assert series.recent(mallory.actor) == []
         with pytest.raises(Http404):
@@ -181,14 +181,14 @@ def test_terms_are_previewed_in_old_transcripts_and_replaced_as_they_were_seen(
 ) -> None:
     risk = terms.create(alice.actor, "Risk", ["risk", "risks"])
     rule = terms.Correction.in_sight(alice.actor)
-    seen = series.preview(alice.actor, EVERYTHING, rule)
+    seen = series.preview(alice.actor, EVERYTHING, rule, original=True)
     assert [(hit.found, hit.replacement) for one in seen.found for hit in one.hits] == [("risks", "Risk")] * 3
     made = uuid4()
     series.replace(alice.actor, terms.correction(alice.actor, rule.tag), targets(three[:2]), made)
     assert [texts(row)[1] for row in three] == ["There are <b>two</b> Risk."] * 2 + [TEXTS[1]]
     [listed] = series.recent(alice.actor)
     assert (listed.action, listed.author) == ("terms", str(alice.user))
-    left = series.preview(alice.actor, EVERYTHING, rule).found
+    left = series.preview(alice.actor, EVERYTHING, rule, original=True).found
     assert [one.row.id for one in left] == [three[2].id], "a term that stands there as it is to be written is no hit"
     terms.change(alice.actor, risk.id, {"text": "Danger"})
     with pytest.raises(InvalidOption, match="changed meanwhile"):
