@@ -91,9 +91,10 @@ def of_place(actor: Actor, place_id: UUID) -> QuerySet[Arrival]:
 
 
 def forget_old() -> int:
-    """Deletes rows of files that were taken in or refused 30 days ago. Returns how many."""
+    """Deletes rows of files that ended 30 days ago, or whose recording is erased by now. Returns how many."""
+    old = Q(finished_at__lt=timezone.now() - KEPT) | Q(state=Arrival.State.DONE, recording=None)
     with scope.across_tenants("the sweeper serves every tenant"):
-        return Arrival.objects.filter(finished_at__lt=timezone.now() - KEPT).delete()[0]
+        return Arrival.objects.filter(old).delete()[0]
 
 
 def _due() -> QuerySet[Arrival]:

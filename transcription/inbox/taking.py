@@ -184,9 +184,10 @@ def _from_bucket(row: Arrival, path: Path, limit: int, on_progress: Callable[[],
     """Raises Refused, Gone and OutboundError."""
     url = s3.signed_url(places.bucket_of(row.place), places.key_of(row.place, disk.IN, row.path))
     try:
-        found = download(url, path, limit, settings.FETCH_SECONDS_LIMIT, lambda _size: on_progress(), BUCKETS)
+        seconds = settings.FETCH_SECONDS_LIMIT
+        found = download(url, path, limit, seconds, lambda _size: on_progress(), BUCKETS, _etag(row))
     except OutboundError as error:
-        if error.status == 404:
+        if error.status in (404, 412):
             raise Gone from error
         if error.code == "too_large":
             raise _too_large(limit) from error
