@@ -149,7 +149,7 @@ class RuleForm(forms.Form):
         self._offer("webhooks", named.webhooks)
         taken = rule.effects.get("deliveries", []) if rule else []
         self._offer("place", [("", _("Nowhere")), *named.places] if named.places or taken else [])
-        self._more_deliveries = taken[1:]
+        self._more_deliveries = [one for one in taken[1:] if one["place"] in dict(named.places)]
 
     def _offer(self, name: str, choices: Choices, taken: str | None = None) -> None:
         """Offers what was taken, too, where it is gone."""

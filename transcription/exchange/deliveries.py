@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Exists, F, OuterRef, Q, QuerySet
+from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Now
 from django.http import Http404
 from django.utils.translation import gettext as _
@@ -20,6 +20,7 @@ from transcription.exchange import places
 from transcription.exchange.models import Delivery, Place
 from transcription.folders.visibility import seen
 from transcription.leases import Claim
+from transcription.library import retention
 from transcription.models import MAIN, Recording, Status, Transcription
 
 LEASE = timedelta(minutes=3)
@@ -27,6 +28,7 @@ LEASE = timedelta(minutes=3)
 BACKOFF = leases.Backoff((10, 60, 300, 1800, 7200, 21_600, 43_200, 86_400))
 """Nine attempts within 45 hours."""
 LOOKED_AT = 50
+MOST_FAILED = 1000
 _SHARED = Q(recording__folder=None) | Q(recording__folder__is_private=False)
 """What is in somebody's private folder by now waits until it is taken out of there."""
 
@@ -49,15 +51,15 @@ def order(recording: Recording, asked: Iterable[Mapping[str, Any]]) -> None:
     )
 
 
-def claim(busy: Collection[UUID] = ()) -> tuple[Claim, UUID] | None:
-    """Claims the delivery that is due the longest to a place that is not `busy`; returns it with its place."""
+def claim(busy: Collection[UUID] = ()) -> Claim | None:
+    """Claims the delivery that is due the longest of a tenant that is not `busy`. Returns None if nothing is due."""
     if outbound_hold.is_on():
         return None
     with scope.across_tenants("exports of every tenant are due"):
-        due = _due().exclude(place_id__in=busy).order_by("next_attempt_at", "id")
+        due = _due().exclude(tenant_id__in=busy).order_by("next_attempt_at", "id")
         for row in due[:LOOKED_AT]:
             if won := leases.claim(_due(), row, next_attempt_at=Now() + LEASE):
-                return won, row.place_id
+                return won
     return None
 
 
@@ -125,6 +127,23 @@ def again(actor: Actor, place_id: UUID, delivery_id: UUID) -> None:
     ):
         raise Http404(_("There is no such delivery."))
     Place.objects.filter(id=place_id).update(not_before=Now())
+
+
+def fail_without_text() -> int:
+    """Fails what waits for texts that retention deleted, where no other one is being made. Returns how many."""
+    texts = Transcription.objects.filter(MAIN, recording=OuterRef("recording"))
+    coming = texts.filter(status__in=(Status.QUEUED, Status.RUNNING, Status.COMPLETED), text_deleted_at=None)
+    deleted = texts.filter(text_deleted_at__isnull=False).order_by("-created_at", "-id")
+    pending = Delivery.objects.filter(state=Delivery.State.PENDING)
+    count = 0
+    with scope.across_tenants("the sweeper serves every tenant"):
+        gone = pending.filter(~Exists(coming)).annotate(text=Subquery(deleted.values("id")[:1])).exclude(text=None)
+        for row in gone[:MOST_FAILED]:
+            text = Transcription.objects.select_related("recording", "tenant").get(id=row.text)
+            ended: dict[str, Any] = {"state": Delivery.State.FAILED, "finished_at": Now()}
+            same = pending.filter(id=row.id, fence=row.fence)
+            count += same.update(**ended, fence=F("fence") + 1, last_error=retention.why_no_text(text))
+    return count
 
 
 def _with_text() -> Q:

@@ -172,7 +172,12 @@ def move(source: int, name: str, target: int, new_name: str) -> None:
 
 
 def exists(folder: int, name: str) -> bool:
-    return look(folder, name) is not None
+    """Returns whether anything has this name, a folder or a link, too."""
+    try:
+        os.stat(name, dir_fd=folder, follow_symlinks=False)
+    except FileNotFoundError:
+        return False
+    return True
 
 
 def file_name(name: str, suffix: str) -> str:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import UUID
 
 from cryptography.fernet import InvalidToken
@@ -20,7 +22,7 @@ from tenants.encryption import ciphers
 from transcription import leases, tenant_lock
 from transcription.errors import InvalidOption, Refused
 from transcription.exchange import disk
-from transcription.exchange.models import Place
+from transcription.exchange.models import Arrival, Place
 from transcription.outbound import s3
 from transcription.outbound.errors import OutboundError
 from transcription.outbound.s3 import Bucket
@@ -33,6 +35,8 @@ LONGEST = {"name": 80, "path": 200, "endpoint": 500, "bucket": 100, "region": 40
 BACKOFF = leases.Backoff((5, 30, 120, 300))
 """How long a place that fails is left alone."""
 OF_BUCKETS = ("endpoint", "bucket", "region", "key_id")
+WHERE = {"kind", "path", "endpoint", "bucket"}
+SETTINGS = ("name", "kind", "path", *OF_BUCKETS, "sealed_secret", "is_watched")
 
 
 @dataclass(frozen=True)
@@ -76,7 +80,7 @@ def create(actor: Actor, wanted: Wanted) -> Place:
             raise Refused("too_many_places", message)
         _keep(row, wanted)
         row.save(force_insert=True)
-        audit.record(actor, "place.created", row, name=row.name, kind=row.kind, watched=row.is_watched)
+        audit.record(actor, "place.created", row, **_told(row))
     return row
 
 
@@ -85,10 +89,14 @@ def change(actor: Actor, place_id: UUID, wanted: Wanted) -> Place:
     with transaction.atomic():
         tenant_lock.lock_for_adding(actor.tenant.id)
         row = get(actor, place_id)
+        before = copy(row)
         _keep(row, wanted)
+        changed = [name for name in SETTINGS if getattr(row, name) != getattr(before, name)]
+        if WHERE & set(changed):
+            _leave(row)
         row.failures, row.last_error, row.not_before = 0, "", Now()
         row.save()
-        audit.record(actor, "place.changed", row, name=row.name, kind=row.kind, watched=row.is_watched)
+        audit.record(actor, "place.changed", row, fields=changed, **_told(row))
     return get(actor, place_id)
 
 
@@ -126,6 +134,24 @@ def failed(row: Place, reason: str) -> None:
 
 def works(row: Place) -> None:
     Place.objects.filter(id=row.id, failures__gt=0).update(failures=0, last_error="")
+
+
+def _told(row: Place) -> dict[str, Any]:
+    """Returns what the audit log says of a place."""
+    told = {"name": row.name, "kind": row.kind, "watched": row.is_watched, "path": row.path}
+    return told | ({"host": urlsplit(row.endpoint).netloc, "bucket": row.bucket} if row.endpoint else {})
+
+
+def _leave(row: Place) -> None:
+    """Forgets what waits at a place, which is found again if it is there.
+
+    What was taken in and still lies there would be taken in again once the place is where it was: raises InvalidOption.
+    """
+    here = Arrival.objects.filter(place=row)
+    here.filter(state=Arrival.State.WAITING).delete()
+    if here.filter(state__in=(Arrival.State.ACCEPTED, Arrival.State.REFUSED)).exists():
+        message = _("Files that were taken in still lie in “in”. Wait until they are moved, or move them away.")
+        raise InvalidOption("path", message)
 
 
 def _keep(row: Place, wanted: Wanted) -> None:

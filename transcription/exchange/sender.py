@@ -31,15 +31,15 @@ LOOK_EVERY_SECONDS = 2.0
 
 
 def run(stop: threading.Event) -> None:
-    """Writes until `stop` is set, then finishes what is being written. A place occupies one thread."""
+    """Writes until `stop` is set, then finishes what is being written. A tenant occupies one thread."""
     busy: set[UUID] = set()
     with ThreadPoolExecutor(THREADS, thread_name_prefix="exports") as pool:
         while not stop.is_set():
             close_old_connections()
             try:
-                while len(busy) < THREADS and (found := deliveries.claim(list(busy))):
-                    busy.add(found[1])
-                    pool.submit(_send_in_thread, busy, *found)
+                while len(busy) < THREADS and (claim := deliveries.claim(list(busy))):
+                    busy.add(claim.tenant_id)
+                    pool.submit(_send_in_thread, busy, claim)
             except Exception:
                 log.exception("Due exports could not be read; trying again.")
             connections.close_all()
@@ -49,8 +49,8 @@ def run(stop: threading.Event) -> None:
 def send_due() -> int:
     """Writes what is due now, one after the other. Returns how many were tried."""
     count = 0
-    while found := deliveries.claim():
-        send(found[0])
+    while claim := deliveries.claim():
+        send(claim)
         count += 1
     return count
 
@@ -64,14 +64,14 @@ def send(claim: Claim) -> None:
             log.info("The exports %s were asked for again, or deleted.", claim.id)
 
 
-def _send_in_thread(busy: set[UUID], claim: Claim, place_id: UUID) -> None:
+def _send_in_thread(busy: set[UUID], claim: Claim) -> None:
     try:
         send(claim)
     except Exception:
         log.exception("Exports %s broke off; they are written again after their lease.", claim.id)
     finally:
         connections.close_all()
-        busy.discard(place_id)
+        busy.discard(claim.tenant_id)
 
 
 def _send(claim: Claim) -> None:

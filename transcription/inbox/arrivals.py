@@ -7,8 +7,8 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from django.db.models import F, QuerySet
-from django.db.models.functions import Now
+from django.db.models import F, Q, QuerySet
+from django.db.models.functions import Least, Now
 from django.utils import timezone
 
 from tenants import outbound_hold, scope
@@ -25,6 +25,7 @@ LEASE = timedelta(minutes=15)
 BACKOFF = leases.Backoff((10, 60, 300, 900))
 UNTIL_THERE_IS_ROOM = timedelta(minutes=10)
 MOST_ATTEMPTS = 10
+MOST_COUNTED = 10_000
 KEPT = timedelta(days=30)
 LOOKED_AT = 50
 
@@ -35,8 +36,9 @@ def claim(busy: Collection[UUID] = ()) -> Claim | None:
         return None
     with scope.across_tenants("files of every tenant are due"):
         due = _due().exclude(tenant_id__in=busy).order_by("next_attempt_at", "id")
+        counted = {"attempts_made": Least(F("attempts_made") + 1, MOST_COUNTED)}
         for row in due[:LOOKED_AT]:
-            if won := leases.claim(_due(), row, next_attempt_at=Now() + LEASE, attempts_made=F("attempts_made") + 1):
+            if won := leases.claim(_due(), row, next_attempt_at=Now() + LEASE, **counted):
                 return won
     return None
 
@@ -95,8 +97,10 @@ def forget_old() -> int:
 
 
 def _due() -> QuerySet[Arrival]:
+    """Selects also what is only to be moved from a place that is no longer watched."""
     rows: dict[str, Any] = {"next_attempt_at__lte": Now(), "place__not_before__lte": Now()}
-    return open_arrivals().filter(**rows, place__is_watched=True, tenant__is_active=True)
+    wanted = Q(place__is_watched=True) | ~Q(state=Arrival.State.WAITING)
+    return open_arrivals().filter(wanted, **rows, tenant__is_active=True)
 
 
 def _mine(claim: Claim) -> QuerySet[Arrival]:

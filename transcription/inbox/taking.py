@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from uuid import UUID
 
 from django.conf import settings
@@ -42,12 +42,15 @@ from transcription.options.options import TranscriptionOptions
 from transcription.outbound import s3
 from transcription.outbound.download import download
 from transcription.outbound.errors import OutboundError
+from transcription.outbound.target import BUCKETS
 
 log = logging.getLogger(__name__)
 THREADS = 2
 LOOK_EVERY_SECONDS = 5.0
 RENEW_EVERY_SECONDS = 30.0
 READ_BYTES = 1024 * 1024
+LONGEST_NAME = 200
+"""In bytes, of a file that keeps its name when it is moved."""
 UNTIL_THERE_IS_ROOM = ("quota_monthly_seconds", "quota_stored_bytes")
 """Refusals that end with the month, or when somebody deletes something."""
 
@@ -181,13 +184,15 @@ def _from_bucket(row: Arrival, path: Path, limit: int, on_progress: Callable[[],
     """Raises Refused, Gone and OutboundError."""
     url = s3.signed_url(places.bucket_of(row.place), places.key_of(row.place, disk.IN, row.path))
     try:
-        found = download(url, path, limit, settings.FETCH_SECONDS_LIMIT, lambda _size: on_progress())
+        found = download(url, path, limit, settings.FETCH_SECONDS_LIMIT, lambda _size: on_progress(), BUCKETS)
     except OutboundError as error:
         if error.status == 404:
             raise Gone from error
         if error.code == "too_large":
             raise _too_large(limit) from error
         raise
+    if found.etag != _etag(row):
+        raise Gone
     return _File(row.path, path, found.size, found.sha256, found.seconds)
 
 
@@ -204,29 +209,70 @@ def _move(row: Arrival) -> None:
     if row.place.kind == Place.Kind.BUCKET:
         _move_object(row, part)
         return
-    place = row.place
-    with disk.opened(row.tenant_id, place.path, disk.IN) as source, disk.opened(row.tenant_id, place.path, part) as end:
-        _require_same(row, source)
-        name = row.path if not disk.exists(end, row.path) else disk.file_name(row.path, f"-{row.id.hex[:12]}")
+    path = row.place.path
+    with disk.opened(row.tenant_id, path, disk.IN) as source, disk.opened(row.tenant_id, path, part) as end:
+        held = _held(row, source)
+        name = _free_name(row, part, partial(disk.exists, end))
         if part == disk.FAILED:
-            disk.write(end, disk.file_name(name, ".txt"), _reason(row))
-        disk.move(source, row.path, end, name)
+            disk.write(end, f"{name}.txt", _reason(row))
+        disk.move(source, held, end, name)
+
+
+def _held(row: Arrival, folder: int) -> str:
+    """Gives the file a name under which nobody puts another one in its place, and returns it. Raises Gone."""
+    held = f".{row.id.hex}.part"
+    if disk.exists(folder, held):
+        return held  # by a process that died
+    _require_same(row, folder)
+    disk.move(folder, row.path, folder, held)
+    now = disk.look(folder, held)
+    if now is None or now.version != row.version:
+        disk.move(folder, held, folder, row.path if not disk.exists(folder, row.path) else _own_name(row))
+        raise Gone
+    return held
 
 
 def _move_object(row: Arrival, part: str) -> None:
     """Raises Gone and OutboundError."""
     place, bucket = row.place, places.bucket_of(row.place)
-    etag = row.version.rpartition("-")[0]
+
+    def is_taken(name: str) -> bool:
+        try:
+            found = s3.etag_of(bucket, places.key_of(place, part, name))
+        except OutboundError as error:
+            if error.status != 403:  # who may not list gets it where there is nothing, too
+                raise
+            return True
+        return found not in (None, _etag(row))  # one with this ETag was copied before the process died
+
     try:
+        name = _free_name(row, part, is_taken)
         if part == disk.FAILED:
-            key = places.key_of(place, part, f"{row.path}.txt")
+            key = places.key_of(place, part, f"{name}.txt")
             s3.put(bucket, key, _reason(row), "text/plain; charset=utf-8")
-        key = places.key_of(place, disk.IN, row.path)
-        s3.move(bucket, key, places.key_of(place, part, row.path), etag)
+        s3.move(bucket, places.key_of(place, disk.IN, row.path), places.key_of(place, part, name), _etag(row))
     except OutboundError as error:
         if error.status in (404, 412):
             raise Gone from error
         raise
+
+
+def _free_name(row: Arrival, part: str, is_taken: Callable[[str], bool]) -> str:
+    """Returns the file's name in `done/` or `failed/`: another one if something there has it, or its reason's."""
+    names = [row.path, f"{row.path}.txt"] if part == disk.FAILED else [row.path]
+    is_long = len(row.path.encode()) > LONGEST_NAME
+    return _own_name(row) if is_long or any(map(is_taken, names)) else row.path
+
+
+def _own_name(row: Arrival) -> str:
+    """Returns a name that no other arrival's file has."""
+    name = PurePosixPath(row.path)
+    ending = name.suffix if len(name.suffix) <= 10 else ""
+    return disk.file_name(name.stem, f"-{row.id.hex[:12]}{ending}")
+
+
+def _etag(row: Arrival) -> str:
+    return row.version.rpartition("-")[0]
 
 
 def _reason(row: Arrival) -> bytes:

@@ -29,6 +29,7 @@ from tenants import (
 )
 from transcription import search, stage_times
 from transcription.comments import mentions
+from transcription.exchange import deliveries as exports
 from transcription.fetches import claims as fetch_claims
 from transcription.inbox import arrivals
 from transcription.intake import idempotency, waiters
@@ -135,6 +136,7 @@ EVERY_HOUR: dict[str, Task] = {
     "whole uploads of switched-off tenants forgotten": uploads.forget_stranded,
     "downloads of switched-off tenants forgotten": fetch_claims.forget_stranded,
     "old events of webhooks forgotten": deliveries.forget_old,
+    "exports failed for want of a text": exports.fail_without_text,
     "files of watched folders forgotten": arrivals.forget_old,
     "old downloads by URL forgotten": fetch_claims.forget_old,
     "stray uploads dropped": uploads.drop_strays,

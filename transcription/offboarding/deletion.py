@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from datetime import timedelta
 from itertools import chain
 from typing import Any
 from uuid import UUID
@@ -41,6 +42,8 @@ from transcription.uploads.models import Upload
 
 log = logging.getLogger(__name__)
 BATCH = 200
+LATE = timedelta(hours=1)
+"""Longer than anybody writes into a tenant's folder who began while it was there."""
 UNFINISHED = (Status.QUEUED, Status.RUNNING)
 DELETED_WITH_TENANT: set[Rows] = {TenantSchedule, LaneBacklog, Quota}
 """Deleted last, since every change of a tenant's rows locks its schedule."""
@@ -83,6 +86,7 @@ def advance_all() -> int:
             count += advance(row)
         except Exception:
             log.exception("Tenant %s could not be erased; the next sweep tries again", row.tenant_uuid)
+    _erase_what_came_late()
     return count
 
 
@@ -100,6 +104,16 @@ def advance(row: Deletion) -> bool:
     sizes = chain(storage.sizes_of(row.tenant_uuid), disk.sizes_of(row.tenant_uuid))
     is_empty = next(sizes, None) is None
     return is_empty and _finish(row)
+
+
+def _erase_what_came_late() -> None:
+    """Erases what a process that had begun before wrote into the folder of a tenant that was gone by then."""
+    erased = Deletion.objects.filter(state=Deletion.State.ERASED, finished_at__gt=timezone.now() - LATE)
+    for tenant_id in erased.values_list("tenant_uuid", flat=True):
+        try:
+            disk.erase(tenant_id)
+        except OSError:
+            log.exception("The folder of the erased tenant %s could not be erased", tenant_id)
 
 
 def _ledger_totals(tenant_id: UUID) -> list[dict[str, Any]]:

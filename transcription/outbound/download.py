@@ -35,7 +35,7 @@ MIN_BYTES_PER_SECOND = 16 * 1024
 class Downloaded:
     """A file on the local disk. `file_name` is the server's name for it, which may be empty.
 
-    `seconds` is how long it took to arrive.
+    `seconds` is how long it took to arrive, `etag` the server's mark of the content, which may be empty.
     """
 
     file_name: str
@@ -43,9 +43,17 @@ class Downloaded:
     size: int
     sha256: str
     seconds: float = 0.0
+    etag: str = ""
 
 
-def download(url: str, path: Path, most_bytes: int, seconds: float, on_progress: Callable[[int], None]) -> Downloaded:
+def download(
+    url: str,
+    path: Path,
+    most_bytes: int,
+    seconds: float,
+    on_progress: Callable[[int], None],
+    purpose: str = DOWNLOADS,
+) -> Downloaded:
     """Downloads to `path`, following at most MAX_REDIRECTS redirects, each checked like the URL itself.
 
     `on_progress` is called with the bytes so far, and may raise to cancel. Raises OutboundError.
@@ -53,7 +61,7 @@ def download(url: str, path: Path, most_bytes: int, seconds: float, on_progress:
     begin = time.monotonic()
     with Deadline(seconds) as deadline:
         for _hop in range(MAX_REDIRECTS + 1):
-            target = parse_target(url, DOWNLOADS)
+            target = parse_target(url, purpose)
             with exchange("GET", target, deadline, IDLE_SECONDS, {"Accept": "*/*"}) as answer:
                 if answer.status not in REDIRECTS:
                     file = _save_body(answer, target.url, path, _Limits(most_bytes, deadline, on_progress))
@@ -90,7 +98,8 @@ def _save_body(answer: HTTPResponse, url: str, path: Path, limits: _Limits) -> D
             digest.update(chunk)
             limits.on_progress(size)
     limits.deadline.left()  # after the deadline, a truncated body looks like a complete one
-    return Downloaded(_name(answer, url), path, size, digest.hexdigest())
+    etag = answer.headers.get("ETag", "").strip('"')
+    return Downloaded(_name(answer, url), path, size, digest.hexdigest(), etag=etag)
 
 
 @contextmanager

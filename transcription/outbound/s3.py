@@ -74,12 +74,27 @@ def objects(bucket: Bucket, prefix: str, is_wanted: Callable[[StoredObject], boo
     return found[:LISTED]
 
 
+def etag_of(bucket: Bucket, key: str) -> str | None:
+    """Returns an object's ETag; None if there is none. Raises OutboundError."""
+    try:
+        with _client(bucket) as client:
+            return _etag_now(client, bucket, key)
+    except OutboundError as error:
+        if error.status == 404:
+            return None
+        raise
+
+
 def move(bucket: Bucket, key: str, target: str, etag: str) -> None:
-    """Moves an object, if it is still the one with this ETag. Raises OutboundError."""
+    """Moves an object, if it is still the one with this ETag; one that replaces it meanwhile stays.
+
+    Deleting by If-Match is not asked for: many services that speak S3 know nothing of it. Raises OutboundError.
+    """
     with _client(bucket) as client:
         source = {"Bucket": bucket.name, "Key": key}
         client.copy_object(Bucket=bucket.name, Key=target, CopySource=source, CopySourceIfMatch=etag)
-        client.delete_object(Bucket=bucket.name, Key=key)
+        if _etag_now(client, bucket, key) == etag:
+            client.delete_object(Bucket=bucket.name, Key=key)
 
 
 def signed_url(bucket: Bucket, key: str) -> str:
@@ -87,6 +102,10 @@ def signed_url(bucket: Bucket, key: str) -> str:
     with _client(bucket) as client:
         parameters = {"Bucket": bucket.name, "Key": key}
         return str(client.generate_presigned_url("get_object", Params=parameters, ExpiresIn=SIGNED_SECONDS))
+
+
+def _etag_now(client: Any, bucket: Bucket, key: str) -> str:
+    return str(client.head_object(Bucket=bucket.name, Key=key).get("ETag", "")).strip('"')
 
 
 def _stored(listed: dict[str, Any]) -> StoredObject:

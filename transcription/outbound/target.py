@@ -15,7 +15,6 @@ from transcription.outbound import networks
 from transcription.outbound.errors import OutboundError
 from transcription.outbound.networks import Address
 
-LONGEST_URL = 2000
 PORTS = {"http": 80, "https": 443}
 FIRST_FREE_PORT = 1024
 NAME = re.compile(r"(?!-)[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*\.?")
@@ -23,6 +22,8 @@ NUMBER = re.compile(r"(?:.*\.)?(?:[0-9]+|0x[0-9a-f]*)\.?")
 UNPRINTABLE = re.compile(r"[\x00-\x20\x7f\\]")
 
 DOWNLOADS, WEBHOOKS, SIGN_IN, BUCKETS = "downloads", "webhooks", "sign-in", "buckets"
+LONGEST_URL = {DOWNLOADS: 2000, WEBHOOKS: 2000, SIGN_IN: 2000, BUCKETS: 6000}
+"""Those to buckets are made here: a key has up to 1,024 bytes, each of which may take three characters."""
 
 
 @dataclass(frozen=True)
@@ -44,8 +45,8 @@ class Target:
 
 def parse_target(url: str, purpose: str) -> Target:
     """Parses a URL without resolving its host, for one of the purposes above. Raises OutboundError."""
-    if len(url) > LONGEST_URL:
-        raise _refused(_("The URL is longer than %(n)d characters.") % {"n": LONGEST_URL})
+    if len(url) > LONGEST_URL[purpose]:
+        raise _refused(_("The URL is longer than %(n)d characters.") % {"n": LONGEST_URL[purpose]})
     if UNPRINTABLE.search(url):
         raise _refused(_("The URL has spaces, backslashes or control characters. Percent-encode them."))
     try:

@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 
 from tenants import audit
 from tenants.access import Actor
+from tenants.formulas import without_guards
 from transcription import tenant_lock
 from transcription.errors import InvalidOption
 from transcription.folders.visibility import among
@@ -23,7 +24,6 @@ COLUMNS = ("text", "note", "active", "spellings")
 MOST_BYTES = 1_500_000
 MOST_ERRORS = 10
 NO = ("no", "false", "0", "off")
-FORMULA_SIGNS = tuple("=+-@＝＋－＠\"' ")  # after the apostrophe that the export puts before a formula
 Line = tuple[int, Term]
 
 
@@ -63,7 +63,7 @@ def _lines(empty: Term, text: str) -> Iterator[Line]:
     reader = csv.reader(io.StringIO(text.removeprefix("\ufeff"), newline=""))
     try:
         for cells in reader:
-            cells = [_unescaped(cell.strip()) for cell in cells]
+            cells = [without_guards(cell.strip()) for cell in cells]
             is_head = not found and not errors and [cell.lower() for cell in cells[:3]] == list(COLUMNS[:3])
             if is_head or not any(cells):
                 continue
@@ -116,8 +116,3 @@ def _raise_for(errors: Iterable[str]) -> None:
 
 def _at(line: int, error: str) -> str:
     return _("Line %(line)d: %(error)s") % {"line": line, "error": error}
-
-
-def _unescaped(cell: str) -> str:
-    """Takes away the apostrophe that the export puts before what a spreadsheet takes for a formula."""
-    return cell[1:] if cell[:1] == "'" and cell[1:].startswith(FORMULA_SIGNS) else cell

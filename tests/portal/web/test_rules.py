@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from uuid import uuid4
 
 import pytest
 from django.test import Client
@@ -88,6 +89,12 @@ def test_a_bucket_is_made_chosen_in_a_rule_and_says_how_it_goes(as_alice: Client
     assert rule.effects == {"deliveries": [{"place": str(place.id), "formats": ["txt", "srt"]}]}
     assert "writes txt, srt to Archive" in as_alice.get("/rules/").content.decode()
     assert f'<option value="{place.id}" selected>' in as_alice.get(f"/rules/{rule.id}/").content.decode()
+
+    gone = {"place": str(uuid4()), "formats": ["vtt"]}
+    Rule.objects.update(effects={"deliveries": [*rule.effects["deliveries"], gone]})
+    same = FORM | {"place": str(place.id), "formats": ["srt"]}
+    assert as_alice.post(f"/rules/{rule.id}/", same).status_code == 302, "the other place was deleted"
+    assert [one["formats"] for one in Rule.objects.get().effects["deliveries"]] == [["srt"]]
 
     recording = make(alice.tenant).recording
     failed = {"state": "failed", "last_error": "The bucket answered “AccessDenied”: No."}

@@ -60,12 +60,15 @@ def downloaded(client: Client) -> str:
 
 
 def test_what_was_downloaded_can_be_imported_and_is_no_formula(as_alice: Client, alice: Character) -> None:
-    page = sent(as_alice, "text,note,active\nKubernetes,Ours,yes,cubernetis,kuber netes\n陈伟,,no,陈维\n=1+1\n")
-    assert "3 terms added, 0 changed." in page
+    page = sent(
+        as_alice, "text,note,active\nKubernetes,Ours,yes,cubernetis,kuber netes\n陈伟,,no,陈维\n=1+1\nR&D;-B,'Ours'\n"
+    )
+    assert "4 terms added, 0 changed." in page
     text = downloaded(as_alice)
     assert '"Kubernetes","Ours","yes","cubernetis","kuber netes"' in text
     assert '"\'=1+1","","yes"' in text
-    assert "0 terms added, 3 changed." in sent(as_alice, text)
+    assert '"R&D;\'-B","\'Ours\'","yes"' in text
+    assert "0 terms added, 4 changed." in sent(as_alice, text)
     assert downloaded(as_alice) == text
 
 

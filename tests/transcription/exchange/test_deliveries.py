@@ -25,6 +25,8 @@ from transcription.exchange.places import Wanted
 from transcription.folders import folders
 from transcription.intake import accept
 from transcription.library import moving
+from transcription.maintenance import sweeper
+from transcription.models import Transcription
 from transcription.options.options import TranscriptionOptions
 from transcription.rules import editing
 from transcription.transcripts import striking
@@ -124,6 +126,34 @@ def test_words_that_are_struck_while_exports_are_written_do_not_stay_in_the_plac
     for name in names_in(folder, root):
         text = (root / str(alice.tenant.id) / "radio" / "out" / name).read_text()
         assert "The fox" not in text
+
+
+def test_exports_fail_where_retention_was_faster(
+    alice: Character, folder: Place, fox: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deliver_to(alice, folder, "txt")
+    serve()
+    row = finish(submit(alice.actor, fox))
+    assert deliveries.fail_without_text() == 0
+    Transcription.objects.filter(id=row.id).update(text_deleted_at=timezone.now())
+    assert sender.send_due() == 0
+    sweeper.sweep(sweeper.EVERY_HOUR)
+    found = Delivery.objects.get()
+    assert found.state == "failed"
+    assert "text" in found.last_error
+
+
+def test_an_organisation_occupies_one_writer_however_many_places_it_has(
+    alice: Character, folder: Place, bucket: Place, fox: Path
+) -> None:
+    deliver_to(alice, folder, "txt")
+    deliver_to(alice, bucket, "txt")
+    serve()
+    finish(submit(alice.actor, fox))
+    first = deliveries.claim()
+    assert first is not None
+    assert deliveries.claim([alice.tenant.id]) is None
+    assert deliveries.claim() is not None
 
 
 def test_exports_lie_in_the_bucket_and_nobody_reads_its_secret(

@@ -170,3 +170,11 @@ def test_nothing_is_taken_from_what_is_not_watched(folder: Place, inside: Path, 
     shutil.copyfile(fox, inside / "news.wav")
     Place.objects.update(is_watched=False)
     assert rested() == 0
+
+
+def test_attempts_are_counted_as_far_as_their_column_goes(folder: Place, inside: Path, fox: Path) -> None:
+    shutil.copyfile(fox, inside / "news.wav")
+    polling.look_into_all()
+    Arrival.objects.update(attempts_made=32_767, next_attempt_at=timezone.now())
+    assert arrivals.claim() is not None
+    assert Arrival.objects.get().attempts_made < 32_767

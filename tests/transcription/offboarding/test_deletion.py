@@ -81,6 +81,10 @@ def test_its_folder_of_the_server_goes_and_what_links_there_lead_to_stays(
     told = receipts.verified(erase(alice.tenant).receipt)["erased"]["media"]
     assert not own.parent.exists()
     assert len(list(theirs.glob("*/news.wav"))) == 4
+    (own / "done").mkdir(parents=True)
+    (own / "done" / "late.wav").write_bytes(b"sound")
+    assert deletion.advance_all() == 0
+    assert not own.parent.exists(), "what was on its way goes with the next sweep"
     assert told["exchanged"] >= 4
     assert told["exchanged_bytes"] >= 20
 
