@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import threading
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -42,7 +43,7 @@ def test_an_object_that_is_replaced_before_it_is_read_is_one_recording(bucket: P
     s3.put_object(Bucket="acme", Key=THERE, Body=fox.read_bytes())
     claim = arrivals.claim()
     assert claim is not None
-    taking.take(claim)
+    taking.take(claim, threading.Event())
     assert not Recording.objects.exists(), "it is no longer what was listed"
     assert taking.take_due() == 1
     assert Recording.objects.get().bytes == fox.stat().st_size
