@@ -7,6 +7,7 @@ from uuid import UUID, uuid4
 
 import pytest
 from django.core.exceptions import PermissionDenied
+from django.db import transaction
 from django.http import Http404
 from django.utils import timezone
 
@@ -37,7 +38,7 @@ def calm(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def make(tenant: Tenant, name: str) -> Transcription:
     row = make_transcription(tenant, name, text=" ".join(TEXTS))
-    with scope.bound(tenant.id):
+    with scope.bound(tenant.id), transaction.atomic():
         index_recording(row.recording_id)
     return row
 
