@@ -113,6 +113,7 @@ class Arrival(models.Model):
 
     While it is one of the first three its place, path and version are unique: however many sweepers see it, and
     wherever one dies, one row stands for it, and `accepted` is written in the transaction that makes the recording.
+    It outlives the recording, so that a file that is still to be moved isn't taken for another one.
     """
 
     class State(models.TextChoices):
@@ -137,7 +138,7 @@ class Arrival(models.Model):
     finished_at = models.DateTimeField(_("finished"), null=True, blank=True)
     last_error = models.TextField(_("reason"), blank=True)
     recording = models.ForeignKey(
-        Recording, models.CASCADE, null=True, blank=True, related_name="+", verbose_name=_("recording")
+        Recording, models.SET_NULL, null=True, blank=True, related_name="+", verbose_name=_("recording")
     )
 
     objects = TenantManager()

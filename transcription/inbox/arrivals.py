@@ -53,6 +53,11 @@ def renew(claim: Claim) -> None:
     leases.write(_mine(claim), next_attempt_at=Now() + LEASE)
 
 
+def hand_back(claim: Claim) -> None:
+    """Makes a file due again at once, without counting an attempt: this process must stop."""
+    _mine(claim).update(next_attempt_at=Now(), attempts_made=F("attempts_made") - 1)
+
+
 def forget(claim: Claim) -> None:
     """Deletes the row of a file that is gone, or is another one by now."""
     _mine(claim).delete()
@@ -91,9 +96,10 @@ def of_place(actor: Actor, place_id: UUID) -> QuerySet[Arrival]:
 
 
 def forget_old() -> int:
-    """Deletes rows of files that were taken in or refused 30 days ago. Returns how many."""
+    """Deletes rows of files that ended 30 days ago, or whose recording is erased by now. Returns how many."""
+    old = Q(finished_at__lt=timezone.now() - KEPT) | Q(state=Arrival.State.DONE, recording=None)
     with scope.across_tenants("the sweeper serves every tenant"):
-        return Arrival.objects.filter(finished_at__lt=timezone.now() - KEPT).delete()[0]
+        return Arrival.objects.filter(old).delete()[0]
 
 
 def _due() -> QuerySet[Arrival]:

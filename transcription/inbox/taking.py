@@ -45,8 +45,8 @@ from transcription.outbound.errors import OutboundError
 from transcription.outbound.target import BUCKETS
 
 log = logging.getLogger(__name__)
-THREADS = 2
-LOOK_EVERY_SECONDS = 5.0
+THREADS = 4
+LOOK_EVERY_SECONDS = 2.0
 RENEW_EVERY_SECONDS = 30.0
 READ_BYTES = 1024 * 1024
 LONGEST_NAME = 200
@@ -70,8 +70,15 @@ class Gone(Exception):
     """The file is no longer there, or is another one."""
 
 
+class Stopping(Exception):
+    """This process was told to stop."""
+
+
 def run(stop: threading.Event) -> None:
-    """Takes in what `polling` found until `stop` is set. A tenant occupies one thread."""
+    """Takes in what `polling` found until `stop` is set, and hands back what is being read then.
+
+    A tenant occupies one thread.
+    """
     busy: set[UUID] = set()
     with ThreadPoolExecutor(THREADS, thread_name_prefix="inbox") as pool:
         while not stop.is_set():
@@ -79,7 +86,7 @@ def run(stop: threading.Event) -> None:
             try:
                 while len(busy) < THREADS and (claim := arrivals.claim(list(busy))):
                     busy.add(claim.tenant_id)
-                    pool.submit(_take_in_thread, busy, claim)
+                    pool.submit(_take_in_thread, busy, claim, stop)
             except Exception:
                 log.exception("Due files of watched folders could not be read; trying again.")
             connections.close_all()
@@ -91,16 +98,18 @@ def take_due() -> int:
     polling.look_into_all()
     count = 0
     while claim := arrivals.claim():
-        take(claim)
+        take(claim, threading.Event())
         count += 1
     return count
 
 
-def take(claim: Claim) -> None:
+def take(claim: Claim, stop: threading.Event) -> None:
     """Makes one attempt, and writes how it ended."""
     with scope.bound(claim.tenant_id), request_id.bound(claim.request_id):
         try:
-            _take(claim)
+            _take(claim, stop)
+        except Stopping:
+            arrivals.hand_back(claim)
         except LostClaim:
             log.info("Arrival %s was taken over.", claim.id)
         except Gone:
@@ -111,9 +120,9 @@ def take(claim: Claim) -> None:
             arrivals.later(claim, str(error))
 
 
-def _take_in_thread(busy: set[UUID], claim: Claim) -> None:
+def _take_in_thread(busy: set[UUID], claim: Claim, stop: threading.Event) -> None:
     try:
-        take(claim)
+        take(claim, stop)
     except Exception:
         log.exception("Arrival %s broke off; it is tried again after its lease.", claim.id)
     finally:
@@ -121,11 +130,11 @@ def _take_in_thread(busy: set[UUID], claim: Claim) -> None:
         busy.discard(claim.tenant_id)
 
 
-def _take(claim: Claim) -> None:
-    """Raises LostClaim, Gone and OutboundError."""
+def _take(claim: Claim, stop: threading.Event) -> None:
+    """Raises Stopping, LostClaim, Gone and OutboundError."""
     row = arrivals.load(claim)
     if row.state == Arrival.State.WAITING:
-        _accept(claim, row)
+        _accept(claim, row, stop)
         row = arrivals.load(claim)
     if row.state != Arrival.State.WAITING:
         with suppress(Gone):  # somebody moved it first
@@ -133,8 +142,8 @@ def _take(claim: Claim) -> None:
         arrivals.moved(claim, row)
 
 
-def _accept(claim: Claim, row: Arrival) -> None:
-    """Raises LostClaim, Gone and OutboundError."""
+def _accept(claim: Claim, row: Arrival, stop: threading.Event) -> None:
+    """Raises Stopping, LostClaim, Gone and OutboundError."""
     actor = Actor(tenant=row.tenant, permissions=tenant_access.EDIT)
     call = CallContext(endpoint="watched", id=row.id, in_transaction=partial(arrivals.accepted, claim))
     try:
@@ -142,7 +151,7 @@ def _accept(claim: Claim, row: Arrival) -> None:
         if row.attempts_made > arrivals.MOST_ATTEMPTS and row.last_error == "":
             raise Refused("too_complex", reason_for_people("too_complex"))  # it kills whoever reads it
         with storage.temporary_path() as path:
-            file = _copy(row, path, _progress(claim))
+            file = _copy(row, path, _progress(claim, stop))
             accept.accept(actor, file, TranscriptionOptions.checked(), "api", call, way=Way.WATCHED)
     except Refused as refused:
         if refused.code in UNTIL_THERE_IS_ROOM:
@@ -184,9 +193,10 @@ def _from_bucket(row: Arrival, path: Path, limit: int, on_progress: Callable[[],
     """Raises Refused, Gone and OutboundError."""
     url = s3.signed_url(places.bucket_of(row.place), places.key_of(row.place, disk.IN, row.path))
     try:
-        found = download(url, path, limit, settings.FETCH_SECONDS_LIMIT, lambda _size: on_progress(), BUCKETS)
+        seconds = settings.FETCH_SECONDS_LIMIT
+        found = download(url, path, limit, seconds, lambda _size: on_progress(), BUCKETS, _etag(row))
     except OutboundError as error:
-        if error.status == 404:
+        if error.status in (404, 412):
             raise Gone from error
         if error.code == "too_large":
             raise _too_large(limit) from error
@@ -284,11 +294,18 @@ def _too_large(limit: int) -> Refused:
     return Refused("too_large", message)
 
 
-def _progress(claim: Claim) -> Callable[[], None]:
-    """Returns what is called as bytes come: it renews the lease. Raises LostClaim."""
+def _progress(claim: Claim, stop: threading.Event) -> Callable[[], None]:
+    """Returns what is called as bytes come: it renews the lease, and raises LostClaim and Stopping."""
 
     def renew() -> None:
         arrivals.renew(claim)
         lend_connection()
 
-    return Renewal(renew, RENEW_EVERY_SECONDS)
+    renewal = Renewal(renew, RENEW_EVERY_SECONDS)
+
+    def on_bytes() -> None:
+        if stop.is_set():
+            raise Stopping
+        renewal()
+
+    return on_bytes

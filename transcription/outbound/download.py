@@ -53,16 +53,19 @@ def download(
     seconds: float,
     on_progress: Callable[[int], None],
     purpose: str = DOWNLOADS,
+    etag: str = "",
 ) -> Downloaded:
     """Downloads to `path`, following at most MAX_REDIRECTS redirects, each checked like the URL itself.
 
-    `on_progress` is called with the bytes so far, and may raise to cancel. Raises OutboundError.
+    `on_progress` is called with the bytes so far, and may raise to cancel. Where the file has another `etag`, servers
+    answer 412; but not all know of it. Raises OutboundError.
     """
     begin = time.monotonic()
+    headers = {"Accept": "*/*"} | ({"If-Match": f'"{etag}"'} if etag else {})
     with Deadline(seconds) as deadline:
         for _hop in range(MAX_REDIRECTS + 1):
             target = parse_target(url, purpose)
-            with exchange("GET", target, deadline, IDLE_SECONDS, {"Accept": "*/*"}) as answer:
+            with exchange("GET", target, deadline, IDLE_SECONDS, headers) as answer:
                 if answer.status not in REDIRECTS:
                     file = _save_body(answer, target.url, path, _Limits(most_bytes, deadline, on_progress))
                     return replace(file, seconds=time.monotonic() - begin)
@@ -98,7 +101,7 @@ def _save_body(answer: HTTPResponse, url: str, path: Path, limits: _Limits) -> D
             digest.update(chunk)
             limits.on_progress(size)
     limits.deadline.left()  # after the deadline, a truncated body looks like a complete one
-    etag = answer.headers.get("ETag", "").strip('"')
+    etag = answer.headers.get("ETag", "").removeprefix("W/").strip('"')
     return Downloaded(_name(answer, url), path, size, digest.hexdigest(), etag=etag)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +66,7 @@ def test_a_file_that_grows_is_left_alone(folder: Place, inside: Path, fox: Path)
     Arrival.objects.update(next_attempt_at=Arrival.objects.values("created_at")[:1])
     claim = arrivals.claim()
     assert claim is not None
-    taking.take(claim)
+    taking.take(claim, threading.Event())
     assert not Recording.objects.exists()
     assert rested() == 1
     assert Recording.objects.get().bytes == fox.stat().st_size
@@ -145,8 +146,21 @@ def test_of_two_sweepers_one_takes_a_file(folder: Place, inside: Path, fox: Path
     Arrival.objects.update(next_attempt_at=Arrival.objects.values("created_at")[:1])
     second = arrivals.claim()
     assert second is not None
-    taking.take(second)
-    taking.take(first)
+    taking.take(second, threading.Event())
+    taking.take(first, threading.Event())
+    assert Recording.objects.count() == 1
+
+
+def test_whoever_must_stop_hands_back_what_is_being_read(bucket: Place, s3: Any, fox: Path) -> None:
+    s3.put_object(Bucket="acme", Key="voice/in/news.wav", Body=fox.read_bytes())
+    polling.look_into_all()
+    claim, stop = arrivals.claim(), threading.Event()
+    assert claim is not None
+    stop.set()
+    taking.take(claim, stop)
+    row = Arrival.objects.get()
+    assert (row.state, row.attempts_made) == ("waiting", 0)
+    assert taking.take_due() == 1
     assert Recording.objects.count() == 1
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import threading
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from transcription.exchange import disk, places
 from transcription.exchange.models import Arrival, Place
 from transcription.exchange.places import Wanted
 from transcription.inbox import arrivals, polling, taking
+from transcription.library import recordings
 from transcription.models import Recording
 from transcription.outbound import s3 as outbound_s3
 
@@ -41,7 +43,7 @@ def test_an_object_that_is_replaced_before_it_is_read_is_one_recording(bucket: P
     s3.put_object(Bucket="acme", Key=THERE, Body=fox.read_bytes())
     claim = arrivals.claim()
     assert claim is not None
-    taking.take(claim)
+    taking.take(claim, threading.Event())
     assert not Recording.objects.exists(), "it is no longer what was listed"
     assert taking.take_due() == 1
     assert Recording.objects.get().bytes == fox.stat().st_size
@@ -84,6 +86,27 @@ def test_a_file_that_is_replaced_while_it_is_moved_stays(
         assert rested() == 1
     assert (root / str(folder.tenant_id) / "radio" / "failed" / "minutes.docx").read_text() == "Not sound."
     assert (inside / "minutes.docx").stat().st_size == fox.stat().st_size
+
+
+def test_a_recording_that_is_erased_before_its_file_was_moved_does_not_come_back(
+    alice: Character, folder: Place, inside: Path, root: Path, fox: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copyfile(fox, inside / "news.wav")
+
+    def die(*arguments: object) -> None:
+        raise MemoryError
+
+    with monkeypatch.context() as broken:
+        broken.setattr(disk, "move", die)
+        with pytest.raises(MemoryError):
+            rested()
+    recordings.erase(alice.actor, Recording.objects.get().id)
+    assert polling.look_into_all() == 0, "the file is known"
+    due_again()
+    assert taking.take_due() == 1
+    assert (names_in(folder, root, "in"), names_in(folder, root, "done")) == ([], ["news.wav"])
+    assert not Recording.objects.exists()
+    assert arrivals.forget_old() == 1, "its name is forgotten"
 
 
 @pytest.mark.usefixtures("alice")

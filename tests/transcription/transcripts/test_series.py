@@ -7,6 +7,7 @@ from uuid import UUID, uuid4
 
 import pytest
 from django.core.exceptions import PermissionDenied
+from django.db import transaction
 from django.http import Http404
 from django.utils import timezone
 
@@ -19,6 +20,7 @@ from transcription.errors import InvalidOption
 from transcription.library import recordings
 from transcription.library.filters import EVERYTHING, Filter
 from transcription.models import Revision, Segment, Status, Transcription
+from transcription.search import index_recording
 from transcription.transcripts import editing, series, terms
 from transcription.transcripts.series import Outcome, Target
 from transcription.transcripts.substitution import Search
@@ -35,7 +37,10 @@ def calm(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def make(tenant: Tenant, name: str) -> Transcription:
-    return make_transcription(tenant, name, text=" ".join(TEXTS))
+    row = make_transcription(tenant, name, text=" ".join(TEXTS))
+    with scope.bound(tenant.id), transaction.atomic():
+        index_recording(row.recording_id)
+    return row
 
 
 def texts(row: Transcription) -> tuple[str, ...]:
