@@ -6,29 +6,12 @@ comes. Where one does, the organisation's days don't count; of several the short
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any
 from uuid import UUID
 
-from django.db.models import (
-    Case,
-    DateTimeField,
-    DurationField,
-    Exists,
-    ExpressionWrapper,
-    F,
-    IntegerField,
-    Min,
-    OuterRef,
-    Q,
-    QuerySet,
-    Subquery,
-    Value,
-    When,
-)
-from django.db.models.functions import Cast, Coalesce, Least, NullIf
-from django.db.models.lookups import LessThan
+from django.db.models import BooleanField, Case, Exists, OuterRef, Q, QuerySet, Value, When
 from django.utils import timezone
 
 from tenants import scope
@@ -40,60 +23,61 @@ AUDIO, TEXT = "audio_retention_days", "text_retention_days"
 BY_RULE = {AUDIO: "keeps_audio_days", TEXT: "keeps_text_days"}
 """The field of a recording that a rule has set."""
 MOST_DAYS = 36_500
-NONE = MOST_DAYS + 1
-"""Stands for no days where the fewest are looked for."""
 Place = Folder | Tag
 """What may have clocks of its own."""
 
 
 @dataclass(frozen=True)
 class Clock:
-    """One clock of a tenant, or what it would be if a folder or tag had other days."""
+    """The days of one clock: the tenant's, those of folders and tags by their ids, and all that rules have given."""
 
     field: str
     days: int | None
-    other: tuple[Place, int | None] | None = None
+    places: dict[type[Place], dict[UUID, int]]
+    ruled: list[int]
 
     @classmethod
     def of(cls, tenant: Tenant, field: str) -> Clock:
-        return cls(field, getattr(tenant, field))
+        """Reads it, but the tenant's own days. The tenant has to be bound."""
+        own = BY_RULE[field]
+        ruled = Recording.objects.filter(tenant=tenant).exclude(**{own: None}).order_by(own).values_list(own, flat=True)
+        places = {model: _days(model, field) for model in (Folder, Tag)}
+        return cls(field, getattr(tenant, field), places, list(ruled.distinct()))
 
     def changed(self, place: Place, days: int | None) -> Clock:
         """Returns what it would be with other days of a folder or tag; None for none."""
-        return replace(self, other=(place, days))
+        others = {one: kept for one, kept in self.places[type(place)].items() if one != place.id}
+        new = others if days is None else others | {place.id: days}
+        return replace(self, places=self.places | {type(place): new})
 
     def is_over(self, recording: str, since: str) -> Q:
         """Selects rows by the paths to their `recording`, from the row, and to the time from which on it counts."""
-        days = NullIf(self._own(recording), Value(NONE))
-        counting = days if self.days is None else Coalesce(days, Value(self.days))
-        kept = ExpressionWrapper(counting * Value(timedelta(days=1)), output_field=DurationField())
-        begin = ExpressionWrapper(Value(timezone.now()) - kept, output_field=DateTimeField())
-        return Q(LessThan(F(since), begin))
+        now = timezone.now()
+        over = _any(rows & Q(**{f"{since}__lt": now - timedelta(days=days)}) for days, rows in self._own(recording))
+        if self.days is not None:
+            over |= Q(**{f"{since}__lt": now - timedelta(days=self.days)}) & ~self._any_own(recording)
+        return over
 
     def counts_for(self, recording: str) -> Q:
         """Selects the rows for which there are days at all."""
-        return Q() if self.days is not None else Q(LessThan(self._own(recording), Value(NONE)))
+        return Q() if self.days is not None else self._any_own(recording)
 
-    def _own(self, recording: str) -> Least:
-        """Returns the fewest days of a recording's folder, tags and rule; NONE where none of them has any."""
-        path = f"{recording}__" if recording else ""
-        folder = Folder.objects.filter(id=OuterRef(f"{path}folder_id")).values(days=self._days_of(Folder, ""))
-        tagged = Tagging.objects.filter(recording=OuterRef(f"{recording}_id" if recording else "pk"))
-        tags = tagged.order_by().values("recording").annotate(days=Min(self._days_of(Tag, "tag__"))).values("days")
-        by_rule = Cast(F(f"{path}{BY_RULE[self.field]}"), IntegerField())
-        return Least(*(Coalesce(one, Value(NONE)) for one in (_days(folder), _days(tags), by_rule)))
+    def _any_own(self, recording: str) -> Q:
+        return _any(rows for _days_of_it, rows in self._own(recording))
 
-    def _days_of(self, model: type[Place], path: str) -> Case | Cast:
-        """Returns the days of each folder or tag, by the path to them."""
-        now = Cast(F(f"{path}{self.field}"), IntegerField())
-        if self.other is None or not isinstance(self.other[0], model):
-            return now
-        place, days = self.other
-        return Case(When(**{f"{path}pk": place.pk}, then=Value(days)), default=now, output_field=IntegerField())
+    def _own(self, recording: str) -> Iterator[tuple[int, Q]]:
+        """Yields the rows of folders, tags and rules with the same days together."""
+        path = f"{recording}__{BY_RULE[self.field]}" if recording else BY_RULE[self.field]
+        yield from ((days, Q(**{path: days})) for days in self.ruled)
+        for model, days_of in self.places.items():
+            for days in sorted(set(days_of.values())):
+                yield days, within(model, [one for one, its in days_of.items() if its == days], recording)
 
 
-def _days(rows: QuerySet[Any, Any]) -> Subquery:
-    return Subquery(rows, output_field=IntegerField())
+def _any(conditions: Iterable[Q]) -> Q:
+    """Selects rows for which any condition holds. SQLite takes no thousand ORs, but any number of cases."""
+    cases = [When(one, then=Value(True)) for one in conditions]
+    return Q(Case(*cases, default=Value(False), output_field=BooleanField())) if cases else Q(pk__in=())
 
 
 def within(model: type[Place], ids: list[UUID], recording: str) -> Q:
@@ -136,3 +120,7 @@ def deciding(recording: Recording, field: str) -> Decided | None:
 
 def ends_at(since: datetime, days: int) -> datetime:
     return since + timedelta(days=days)
+
+
+def _days(model: type[Place], field: str) -> dict[UUID, int]:
+    return dict(model.objects.exclude(**{field: None}).values_list("id", field))
