@@ -10,6 +10,8 @@ SwaggerUIBundle({
   url: data(place, "schema"),
   domNode: place,
   deepLinking: true,
+  // With more than 128 calls unfolded, Swagger UI stops in the middle of the page.
+  docExpansion: "none",
   persistAuthorization: false,
   validatorUrl: null,
   tagsSorter: "alpha",

@@ -38,7 +38,7 @@ def film(make_media: MakeMedia, fox: Path) -> Path:
 
 
 def test_a_film_is_translated_beside_and_subtitled(page: Page, film: Path, tmp_path: Path, picture: Picture) -> None:
-    page.get_by_role("region", name="New transcription").get_by_label("Spoken language").select_option("de")
+    page.locator("[data-options]").get_by_label("Spoken language").select_option("de")
     open_transcript(page, film, tmp_path, "a fox on film.webm")
     bar = page.locator("[data-beside]")
     expect(bar).to_contain_text("It counts as 0:25 of audio on your quota")

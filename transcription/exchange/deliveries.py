@@ -131,12 +131,12 @@ def again(actor: Actor, place_id: UUID, delivery_id: UUID) -> None:
 
 def fail_without_text() -> int:
     """Fails what waits for texts that retention deleted, where no other one is being made. Returns how many."""
-    texts = Transcription.objects.filter(MAIN, recording=OuterRef("recording"))
-    coming = texts.filter(status__in=(Status.QUEUED, Status.RUNNING, Status.COMPLETED), text_deleted_at=None)
-    deleted = texts.filter(text_deleted_at__isnull=False).order_by("-created_at", "-id")
-    pending = Delivery.objects.filter(state=Delivery.State.PENDING)
     count = 0
     with scope.across_tenants("the sweeper serves every tenant"):
+        texts = Transcription.objects.filter(MAIN, recording=OuterRef("recording"))
+        coming = texts.filter(status__in=(Status.QUEUED, Status.RUNNING, Status.COMPLETED), text_deleted_at=None)
+        deleted = texts.filter(text_deleted_at__isnull=False).order_by("-created_at", "-id")
+        pending = Delivery.objects.filter(state=Delivery.State.PENDING)
         gone = pending.filter(~Exists(coming)).annotate(text=Subquery(deleted.values("id")[:1])).exclude(text=None)
         for row in gone[:MOST_FAILED]:
             text = Transcription.objects.select_related("recording", "tenant").get(id=row.text)

@@ -50,7 +50,7 @@ async def test_an_invitation_opens_and_its_key_is_in_no_address(ending: str, ali
     assert page.url.path == f"/accounts/invitations/{link[22:58]}/"
 
 
-@pytest.mark.parametrize("ending", ["/", "", "/lines"])
+@pytest.mark.parametrize("ending", ["/", "", "/lines?at=0"])
 async def test_a_shared_recording_opens_and_its_secret_is_in_no_path_that_anything_logs(
     ending: str, alice: Character, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -78,6 +78,7 @@ def test_no_filter_of_the_library_is_lost_on_the_way(as_alice: Client, alice: Ch
         "checked": "checked",
         "source": "upload",
         "favourite": "1",
+        "held": "1",
         "key": key,
     }
     for by, others in (("people", {"key"}), ("programs", {"owner", "source"})):
