@@ -11,7 +11,7 @@ import dj_database_url
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
-from portal import env
+from portal import __version__, env
 from portal.exposure import require_safe_settings
 from portal.http import cors
 from portal.origins import s3_origins
@@ -19,6 +19,7 @@ from portal.run_dir import run_folder
 from portal.secret_key import kept_secret_key
 
 BASE_DIR = Path(__file__).resolve().parent.parent
+RELEASE = __version__
 DATA = env.path("PORTAL_DATA", BASE_DIR / "var", "folder for everything an embedded installation keeps")
 RUN_DIR = run_folder(DATA)
 PORT = env.integer("PORT", 8000, "port of the web process")

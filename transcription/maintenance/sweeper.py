@@ -58,7 +58,8 @@ def check_clock() -> int:
 
 def report() -> int:
     """Tells /health that a sweeper runs on this machine."""
-    Sweeper.objects.update_or_create(host=socket.gethostname(), defaults={"updated_at": Now()})
+    reported = {"release": settings.RELEASE, "updated_at": Now()}
+    Sweeper.objects.update_or_create(host=socket.gethostname(), defaults=reported)
     Sweeper.objects.filter(updated_at__lt=Now() - FORGOTTEN_AFTER).delete()
     return 0
 

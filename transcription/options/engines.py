@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 from datetime import timedelta
 
+from django.conf import settings
 from django.db.models.functions import Now
 
 from tenants import database_clock
@@ -24,6 +25,7 @@ def report(
     """Stores a gpuworker's report; `status` is None while its engine does not answer."""
     figures: dict[str, object] = {
         "host": socket.gethostname(),
+        "release": settings.RELEASE,
         "ready": False,
         "problem": problem,
         "workers_alive": workers_alive,
