@@ -60,6 +60,7 @@ THOROUGH = {
     "tests/portal/ops/test_containers.py",
     "tests/portal/ops/test_supervision.py",
     "tests/portal/scim/test_scim.py",
+    "tests/portal/shared/test_comments.py",
     "tests/portal/shared/test_copies.py",
     "tests/portal/shared/test_links.py",
     "tests/portal/shared/test_sound.py",

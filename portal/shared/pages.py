@@ -18,7 +18,7 @@ from portal.web.changes import COMPACT, indexes_of
 from portal.web.transcript_lines import Line, is_voiced
 from portal.web.transcript_outline import outline, row_of
 from transcription import exports
-from transcription.shares import read_audit, sound, text, visits
+from transcription.shares import guests, read_audit, sound, text, visits
 from transcription.shares.text import SharedText
 
 MOST_AT_ONCE = 400
@@ -147,4 +147,6 @@ def _context(visit: Visit, shared: SharedText | None) -> dict[str, Any]:
         "lines_url": visit.url("lines"),
         "downloads": formats if shared else [],
         "may_download_sound": share.with_download and is_ready,
+        "comments_url": visit.url("comments") if guests.COMMENT in guests.permissions_of(share) else "",
+        "guest_name_longest": guests.LONGEST_NAME,
     }

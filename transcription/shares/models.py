@@ -26,6 +26,7 @@ class Level(models.TextChoices):
     """What a link's holder may do."""
 
     VIEW = "view", _("Look and listen")
+    COMMENT = "comment", _("Comment, too")
 
 
 def levels() -> list[tuple[str, Any]]:
