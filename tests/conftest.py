@@ -62,6 +62,7 @@ THOROUGH = {
     "tests/portal/scim/test_scim.py",
     "tests/portal/shared/test_comments.py",
     "tests/portal/shared/test_copies.py",
+    "tests/portal/shared/test_corrections.py",
     "tests/portal/shared/test_links.py",
     "tests/portal/shared/test_sound.py",
     "tests/portal/test_backup.py",

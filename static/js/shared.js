@@ -1,6 +1,7 @@
 // The page of a share link: the sound, and the transcript that follows it. Nothing here needs an account.
 import { Comments } from "./comments.js";
 import { Finder } from "./finder.js";
+import { LineEditor } from "./lineeditor.js";
 import { localise } from "./localtime.js";
 import { watchMenus } from "./menu.js";
 import { guestHeaders } from "./page.js";
@@ -35,6 +36,7 @@ if (list) {
   if (panel) {
     introduce(find(panel, "[data-guest-name]", HTMLInputElement));
     new Comments(panel, transcript, player);
+    new LineEditor(transcript);
   }
 }
 

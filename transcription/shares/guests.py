@@ -22,10 +22,11 @@ from transcription.shares.models import Level, Share, open_ones
 
 LONGEST_NAME = 60
 NO_VISIT = UUID(int=0)
-LOOK, COMMENT = "recordings.view", "comments.write"
+LOOK, COMMENT, CORRECT = "recordings.view", "comments.write", "transcripts.edit"
 GIVES: dict[str, frozenset[str]] = {
     Level.VIEW: frozenset(),
     Level.COMMENT: frozenset({LOOK, COMMENT}),
+    Level.EDIT: frozenset({LOOK, COMMENT, CORRECT}),
 }
 
 
@@ -67,21 +68,26 @@ def writing(share: Share, who: Writer) -> Iterator[Actor]:
 
     Raises InvalidOption without a name, Refused, and Http404 for a link that ended since it was found.
     """
-    who = Writer(_checked_name(who.name), who.visit)
+    who = introduced(who)
     with transaction.atomic():
         tenant_lock.lock_for_adding(share.tenant_id)
-        rows = Share.objects.select_for_update(of=("self",), no_key=True).filter(open_ones(), id=share.id)
-        now = rows.select_related("tenant", "recording__folder").first()
-        if now is None:
-            raise Http404
-        yield actor_of(now, who)
+        yield held(share, who)
 
 
-def _checked_name(given: str) -> str:
-    """Raises InvalidOption."""
-    name = " ".join(given.split())
+def held(share: Share, who: Writer) -> Actor:
+    """Keeps a link from ending until the transaction does, and returns the actor. Raises Http404 if it has ended."""
+    rows = Share.objects.select_for_update(of=("self",), no_key=True).filter(open_ones(), id=share.id)
+    now = rows.select_related("tenant", "recording__folder").first()
+    if now is None:
+        raise Http404
+    return actor_of(now, who)
+
+
+def introduced(who: Writer) -> Writer:
+    """Returns who writes, with the name as it is shown. Raises InvalidOption without one."""
+    name = " ".join(who.name.split())
     if not name:
         raise InvalidOption("name", _("Say who you are first: write your name above the comments."))
     if len(name) > LONGEST_NAME or not name.isprintable():
         raise InvalidOption("name", _("A name can have at most %(n)d characters.") % {"n": LONGEST_NAME})
-    return name
+    return Writer(name, who.visit)

@@ -27,6 +27,7 @@ class Level(models.TextChoices):
 
     VIEW = "view", _("Look and listen")
     COMMENT = "comment", _("Comment, too")
+    EDIT = "edit", _("Comment and correct, too")
 
 
 def levels() -> list[tuple[str, Any]]:

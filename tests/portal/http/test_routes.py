@@ -272,6 +272,7 @@ PAGES = """
     s/<str:secret>/comments/
     s/<str:secret>/comments/<uuid:comment_id>/
     s/<str:secret>/lines
+    s/<str:secret>/lines/<int:index>/
     s/<str:secret>/transcript.<slug:format>
     s/<str:secret>/sound
     s/<str:secret>/peaks.json
