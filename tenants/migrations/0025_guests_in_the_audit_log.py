@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('tenants', '0023_one_maintenance'),
+        ('tenants', '0024_people_addresses'),
     ]
 
     operations = [
