@@ -16,7 +16,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from tenants import scope, second_factors
+from tenants import addresses, scope, second_factors
 from tenants.models import AllowedDomain, ApiKey, DirectoryToken, KeyScope, Member, Role, SupportVisit, Tenant, User
 
 VIEW = frozenset({"recordings.view", "usage.view"})
@@ -106,7 +106,25 @@ class NotSignedIn(Exception):
     """The session has no signed-in user."""
 
 
-class SecondFactorMissing(PermissionDenied):
+class TenantClosed(PermissionDenied):
+    """The tenant does not let one of its members in as they come."""
+
+
+class AddressRefused(TenantClosed):
+    """The tenant lets people in from some addresses, and the member comes from another one."""
+
+    def __init__(self, member: Member, address: str) -> None:
+        super().__init__(
+            _(
+                "%(tenant)s lets people in from some networks only, and %(address)s is in none of them. Go on from one "
+                "of them, or ask an owner of %(tenant)s to allow your address."
+            )
+            % {"tenant": member.tenant, "address": address or _("an unknown address")}
+        )
+        self.member, self.address = member, address
+
+
+class SecondFactorMissing(TenantClosed):
     """The tenant requires a second factor of its members, and this one has none."""
 
     def __init__(self, tenant: Tenant) -> None:
@@ -148,8 +166,23 @@ class Page:
 
 
 @dataclass(frozen=True)
+class Guest:
+    """Who writes by a share link, without an account: of the tenant they see nothing but its recording.
+
+    `link` and `recording` are ids, `visit` is the same in all that is written in one visit. `name` is the one that they
+    gave, `full_name` says by which link they came, too.
+    """
+
+    link: UUID
+    recording: UUID
+    visit: UUID
+    name: str
+    full_name: str
+
+
+@dataclass(frozen=True)
 class Actor:
-    """A member, a program with a key, a directory, an operator or the system, acting inside one tenant.
+    """A member, a program with a key, a directory, a guest, an operator or the system, acting inside one tenant.
 
     `address` is the client's, in the form of tenants.addresses; empty if unknown. `secret_prefix` identifies which of
     the key's secrets authenticated the program. A stranger is unauthenticated and has no permissions. `folder` is the
@@ -168,6 +201,7 @@ class Actor:
     directory: DirectoryToken | None = None
     folder: str = ""
     visit: SupportVisit | None = None
+    guest: Guest | None = None
 
     @property
     def user(self) -> User | None:
@@ -180,10 +214,15 @@ class Actor:
 
     @property
     def name(self) -> str:
-        """The member's e-mail address or the key's name; empty for others. It says where support acts for a member."""
+        """The member's e-mail address, the key's or guest's name; empty for others.
+
+        It says where support acts for a member.
+        """
         if self.is_support:
             assert self.member is not None
             return _("%(member)s (support)") % {"member": self.member.user.email}
+        if self.guest is not None:
+            return self.guest.full_name
         return self.member.user.email if self.member else self.key.name if self.key else ""
 
     @property
@@ -239,6 +278,11 @@ def directory_actor(token: DirectoryToken, address: str = "") -> Actor:
     """Returns the actor of a tenant's directory, which manages its people and nothing else."""
     permissions = MANAGE_PEOPLE | {"owners.manage"}
     return Actor(tenant=token.tenant, permissions=permissions, directory=token, address=address)
+
+
+def guest_actor(tenant: Tenant, guest: Guest, permissions: frozenset[str]) -> Actor:
+    """Returns the actor of who writes by a share link; their address is not kept."""
+    return Actor(tenant=tenant, permissions=permissions, guest=guest)
 
 
 def operator_actor(user: User, tenant: Tenant, address: str = "") -> Actor:
@@ -325,23 +369,39 @@ def is_over(user_id: int, session: Mapping[str, Any]) -> bool:
     return signed_by_of(session) is not None and not reachable(user_id, session)
 
 
+def lets_in(tenant: Tenant, address: str) -> bool:
+    """Returns whether people may work in a tenant from an address."""
+    return not tenant.people_addresses or addresses.cover(tenant.people_addresses, address)
+
+
+def require_some_tenant(user: User, session: Mapping[str, Any], address: str) -> None:
+    """Raises AddressRefused for a member whom no tenant lets in from an address. Operators have other doors."""
+    members = reachable(user.pk, session)
+    if members and not user.is_staff and not any(lets_in(member.tenant, address) for member in members):
+        raise AddressRefused(members[0], address)
+
+
 def session_actor(
     user_id: int, session: Mapping[str, Any], address: str = "", page: Page | None = None, tenant_id: str | None = None
 ) -> Actor | None:
     """Returns the actor of a signed-in user in the tenant that the session chose, else in the first one.
 
-    With `tenant_id` it is the one in that tenant; None without a membership. Raises TenantMismatch if `page` was
-    rendered for another tenant, or writes without naming one of several, and SecondFactorMissing.
+    The first is one that lets the `address` in, if any does. With `tenant_id` it is the one in that tenant; None
+    without a membership. Raises TenantMismatch if `page` was rendered for another tenant, or writes without naming one
+    of several, AddressRefused and SecondFactorMissing. An operator who acts for a member comes from anywhere.
     """
     visit = visit_of(user_id, session)
     members = _reachable(user_id, session) if visit is None else _visited(visit)
     wanted = tenant_id or session.get(SESSION_TENANT)
     chosen = [member for member in members if str(member.tenant_id) == wanted]
-    candidates = chosen or ([] if tenant_id else members)
+    anywhere = sorted(members, key=lambda member: not lets_in(member.tenant, address))  # keeps the order otherwise
+    candidates = chosen or ([] if tenant_id else anywhere)
     if candidates and page is not None:
         _check_page(page, candidates[0].tenant, members)
     if candidates and visit is not None:
         return support_actor(visit, address)
+    if candidates and not lets_in(candidates[0].tenant, address):
+        raise AddressRefused(candidates[0], address)
     signed_by = signed_by_of(session)
     if candidates and not (signed_by and signed_by["factor"]) and second_factors.is_missing(candidates[0]):
         raise SecondFactorMissing(candidates[0].tenant)

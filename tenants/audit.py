@@ -117,6 +117,7 @@ ACTIONS: dict[str, Promise] = {
     "member.signed_out": _("Signed out"),
     "member.session_ended": _("Device signed out"),
     "member.sign_in_failed": _("Sign-in refused"),
+    "member.address_refused": _("Kept out by the address"),
     "member.guessed_at": _("Password or second factor guessed at"),
     "member.factor_added": _("Second factor added"),
     "member.factor_removed": _("Second factor removed"),
@@ -167,7 +168,9 @@ def record(actor: Actor, action: str, obj: Model | None = None, **details: Detai
         _entry(actor, action, obj, details).save()
 
 
-def record_once(actor: Actor, action: str, obj: Model, within: timedelta, slot: int = 0, **details: Detail) -> None:
+def record_once(
+    actor: Actor, action: str, obj: Model | None, within: timedelta, slot: int = 0, **details: Detail
+) -> None:
     """Writes an entry unless this actor has one of this action on this object in this `slot` already.
 
     Time is divided into periods of `within`, and each has at most one such entry: one INSERT that ignores conflicts,
@@ -273,6 +276,8 @@ def _identity(actor: Actor) -> tuple[str, str, str]:
         return AuditEntry.Kind.KEY, str(actor.key.id), actor.key.name
     if actor.member is not None:
         return AuditEntry.Kind.MEMBER, str(actor.member.user_id), actor.member.user.email
+    if actor.guest is not None:
+        return AuditEntry.Kind.GUEST, str(actor.guest.link), actor.guest.full_name
     if actor.directory is not None:
         return AuditEntry.Kind.DIRECTORY, str(actor.directory.id), actor.directory.name
     if actor.operator is not None:

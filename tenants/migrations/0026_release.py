@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('tenants', '0023_one_maintenance'),
+        ('tenants', '0025_guests_in_the_audit_log'),
     ]
 
     operations = [
