@@ -212,6 +212,9 @@ STORAGES = {
     "default": _media,
     "staticfiles": {"BACKEND": "portal.http.static_files.ModuleStorage"},
 }
+ACCEL_MEDIA = env.text(
+    "ACCEL_MEDIA", "", "nginx's internal location of local media, as in /media-files/; the portal sends them when empty"
+)
 INCOMING_DIR = env.path("INCOMING_DIR", DATA / "incoming", "where uploads stream to before they are accepted")
 EXCHANGE_ROOT = env.text(
     "EXCHANGE_ROOT", "", "folder with one for each tenant for watched files and exports; empty for none"
