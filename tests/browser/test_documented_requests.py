@@ -63,7 +63,8 @@ class Portal:
         return str(found["id"]), str(found["transcription"]["id"])  # type: ignore[index]
 
     def wait_for(self, path: str, state: str) -> None:
-        deadline, answer = time.monotonic() + SECONDS, {}
+        deadline = time.monotonic() + SECONDS
+        answer: dict[str, object] = {}
         while time.monotonic() < deadline and answer.get("status") != state:
             answer = self.client.get(path).json()
             assert answer.get("status") not in ("failed", None), answer
@@ -78,7 +79,7 @@ def portal(scripted_stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> P
 
 def speech(folder: Path, name: str, times: int, *more: str) -> Path:
     """Writes a file that has the fox over and over."""
-    command = [find_ffmpeg(), "-loglevel", "error", "-y", "-stream_loop", str(times), "-i", SAMPLE, *more]
+    command = [find_ffmpeg(), "-loglevel", "error", "-y", "-stream_loop", str(times), "-i", str(SAMPLE), *more]
     subprocess.run([*command, folder / name], check=True)
     return folder / name
 

@@ -6,12 +6,14 @@ import re
 from collections.abc import Iterator
 from io import StringIO
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.conf import LazySettings
 from django.core.management import CommandError, call_command
 from django.db import connection, migrations, models
 from django.db.migrations.loader import MigrationLoader
+from django.db.migrations.operations.base import Operation
 from django.db.migrations.recorder import MigrationRecorder
 from django.db.migrations.state import ProjectState
 
@@ -55,16 +57,17 @@ def test_every_migration_since_the_squashed_ones_is_survived_by_old_code() -> No
             assert not broken, f"{migration}: {broken}"
 
 
-def judged(*operations: migrations.operations.base.Operation, because: str = "") -> list[str]:
+def migration(*operations: Operation, because: str = "") -> migrations.Migration:
+    body = {"operations": list(operations), "survived_because": because}
+    made: migrations.Migration = type("Migration", (migrations.Migration,), body)("of_books", "shelf")
+    return made
+
+
+def judged(*operations: Operation, because: str = "") -> list[str]:
     """What old code doesn't survive of a migration of books with a title."""
-    fields = [("id", models.BigAutoField(primary_key=True)), ("title", models.CharField(max_length=20, null=True))]
-    first = migrations.Migration("first", "shelf")
-    first.operations = [migrations.CreateModel("Book", fields)]
-    state = first.mutate_state(ProjectState())
-    second = migrations.Migration("second", "shelf")
-    second.operations = list(operations)
-    second.survived_because = because  # type: ignore[attr-defined]
-    return [effect.breaks for effect in effects_of(second, state) if effect.breaks]
+    title: models.Field[Any, Any] = models.CharField(max_length=20, null=True)
+    state = migration(migrations.CreateModel("Book", [("title", title)])).mutate_state(ProjectState())
+    return [effect.breaks for effect in effects_of(migration(*operations, because=because), state) if effect.breaks]
 
 
 @pytest.mark.django_db
@@ -89,9 +92,7 @@ def judged(*operations: migrations.operations.base.Operation, because: str = "")
     ],
     ids=lambda value: value.describe() if hasattr(value, "describe") else "",
 )
-def test_what_old_code_does_not_survive_is_known(
-    operation: migrations.operations.base.Operation, is_survived: bool
-) -> None:
+def test_what_old_code_does_not_survive_is_known(operation: Operation, is_survived: bool) -> None:
     assert (not judged(operation)) is is_survived
     assert not judged(operation, because="it was reviewed")
 
