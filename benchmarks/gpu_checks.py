@@ -16,6 +16,7 @@ from benchmarks.continuous import decode_all
 from benchmarks.gpu_contestants import crosses, slot_decoder
 from benchmarks.gpu_model import LANGUAGE, SMALL, TINY, Job, random_whisper
 from transcription.engine.decode_result import DecodeResult
+from transcription.engine.torch_backend.encoder import Encoder
 from transcription.engine.torch_backend.parameters import Parameters, of_whisper
 
 WINDOWS = 6
@@ -90,7 +91,7 @@ def _mels(job: Job) -> Tensor:
 
 def _decoded(job: Job, parameters: Parameters, slots: int, cross: str, graphs: bool) -> list[DecodeResult]:
     decoder = slot_decoder(parameters, slots, cross, graphs)
-    encodings = decoder.encode(_mels(job))
+    encodings = Encoder(parameters.audio)(_mels(job))
     return decode_all(decoder, [job.request(encoding, n) for encoding, n in zip(encodings, _lengths(job), strict=True)])
 
 

@@ -37,8 +37,6 @@ class SlotState:
     no_speech: Tensor
     timestamp: Tensor
     last_initial: Tensor
-    timestamps: Tensor
-    suppress_blank: Tensor
     suppressed: Tensor
 
     @classmethod
@@ -63,8 +61,6 @@ class SlotState:
             no_speech=zeros(dtype=torch.float32),
             timestamp=zeros() + NO_TIMESTAMP,
             last_initial=zeros() + vocabulary.size,
-            timestamps=zeros(dtype=torch.bool),
-            suppress_blank=zeros(dtype=torch.bool),
             suppressed=zeros(vocabulary.size, dtype=torch.bool),
         )
 

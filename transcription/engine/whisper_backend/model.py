@@ -15,8 +15,7 @@ from whisper.tokenizer import Tokenizer
 from transcription.engine.backend import Decoded, Language, WordTiming, Work
 from transcription.engine.mel import features
 from transcription.engine.torch_backend.errors import translated_errors
-from transcription.engine.torch_backend.text import TorchVocabulary
-from transcription.engine.torch_backend.vocabulary import tokenizer_of
+from transcription.engine.torch_backend.vocabulary import tokenizer_of, vocabulary_of
 from transcription.engine.types import FRAME_SAMPLES, TIMESTAMPS_PER_SECOND, Tail
 
 
@@ -24,7 +23,7 @@ class WhisperModel:
     """A BatchModel. It has one decoder's hooks and caches, and so one call at a time."""
 
     def __init__(self, whisper: Whisper, in_half: bool) -> None:
-        self.vocabulary = TorchVocabulary(whisper.dims)
+        self.vocabulary = vocabulary_of(whisper.dims)
         self._whisper: Whisper | None = whisper
         self._in_half = in_half
         self._alone = threading.Lock()

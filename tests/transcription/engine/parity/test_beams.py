@@ -11,7 +11,7 @@ from torch import Tensor
 from whisper.decoding import BeamSearchDecoder, DecodingResult, Inference, MaximumLikelihoodRanker, decode
 from whisper.model import ModelDimensions, Whisper
 
-from tests.transcription.engine.parity.conftest import BEAMS, CASES, Case, Pair, options_of
+from tests.transcription.engine.parity.conftest import BEAMS, CASES, Case, Pair, options_of, start_for
 from transcription.engine.beam_search import Search
 from transcription.engine.decode_result import DecodeResult
 from transcription.engine.torch_backend.beams import BeamDecoder
@@ -19,7 +19,7 @@ from transcription.engine.torch_backend.cross import CrossName
 from transcription.engine.torch_backend.decode_request import DecodeRequest
 from transcription.engine.torch_backend.parameters import of_whisper
 from transcription.engine.torch_backend.slot_allocator import SlotsFull
-from transcription.engine.torch_backend.vocabulary import Start, start_of, vocabulary_of
+from transcription.engine.torch_backend.vocabulary import Start, vocabulary_of
 
 pytestmark = pytest.mark.parity
 
@@ -129,7 +129,7 @@ def test_the_end_of_the_context() -> None:
     torch.nn.init.normal_(model.decoder.positional_embedding, std=0.5)
     encoding = torch.randn(1500, 64)
     case = Case("", prompt="A fox, a dog, and a number of other animals. " * 30)
-    request = DecodeRequest(encoding, start_of(model.dims, case.language, case.task, case.prompt))
+    request = DecodeRequest(encoding, start_for(model, case))
     expected = decode(model, encoding, replace(options_of(case), beam_size=BEAMS))
     (result,) = searched(BeamDecoder(of_whisper(model), 1, BEAMS), [request])
     assert_same(result, expected)
