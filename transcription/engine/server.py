@@ -16,7 +16,7 @@ from pathlib import Path
 from transcription.engine import guard, wire
 from transcription.engine.backend import Backend, DeviceLost, Language, ServerAway, Work
 from transcription.engine.catalogue import CATALOGUE
-from transcription.engine.dimensions import dimensions_of
+from transcription.engine.ct2_file import dimensions_of
 from transcription.engine.gpu_check.choice import Footing
 from transcription.engine.lane_queue import Request, Stream
 from transcription.engine.languages import LANGUAGES, languages_of

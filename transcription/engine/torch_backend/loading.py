@@ -101,9 +101,9 @@ class _Weights(Mapping[str, Tensor]):
         return len(self._arrays)
 
 
-def _floats(file: Path, prefix: str = "") -> Variables:
+def _floats(file: Path) -> Variables:
     """Raises EngineError for a file that ends early, is another version's, or holds other numbers than floats."""
-    variables = read_variables(file, prefix)
+    variables = read_variables(file)
     if any(variable.dtype.kind == "i" and variable.size > 1 for variable in variables.values()):
         raise EngineError(
             f"{file} was quantised when it was converted, which torch does not read: convert it with float16, or use "
