@@ -60,6 +60,10 @@ class Request:
         return self.work.language is not None or self.stream.language is not None
 
 
+def model_of(work: Work) -> str:
+    return work.options.model
+
+
 def request_ids(requests: Collection[Request]) -> str:
     """Joins the ids of the HTTP requests that windows belong to, for a log line."""
     return ", ".join(sorted({request.stream.request_id for request in requests}))

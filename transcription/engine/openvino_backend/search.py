@@ -30,15 +30,6 @@ D = TypeVar("D", bound=_Decoding)
 
 
 @dataclass(frozen=True, slots=True)
-class SpecialTokens:
-    """The tokens that decoding knows by name."""
-
-    eot: int
-    no_speech: int
-    timestamp_begin: int
-
-
-@dataclass(frozen=True, slots=True)
 class DecodeRequest:
     """A window to decode.
 
@@ -84,7 +75,7 @@ class _Text:
 
 
 def sample(
-    texts: Texts, requests: Sequence[DecodeRequest], temperature: float, rules: LogitRules, special: SpecialTokens
+    texts: Texts, requests: Sequence[DecodeRequest], temperature: float, rules: LogitRules
 ) -> list[DecodeResult]:
     """Returns the results of a batch: the likeliest tokens at temperature 0, else sampled ones.
 
@@ -92,7 +83,8 @@ def sample(
     """
     logits = _feed_starts(texts, requests)
     found = [
-        _Text(request, _no_speech(row[0], special), special.eot) for request, row in zip(requests, logits, strict=True)
+        _Text(request, _no_speech(row[0], rules), rules.vocabulary.eot)
+        for request, row in zip(requests, logits, strict=True)
     ]
     fed = list(found)
     while True:
@@ -105,18 +97,17 @@ def sample(
         logits = texts.feed([text.tokens[-1:] for text in fed])
 
 
-def search(
-    texts: Texts, requests: Sequence[DecodeRequest], beams: int, rules: LogitRules, special: SpecialTokens
-) -> list[DecodeResult]:
+def search(texts: Texts, requests: Sequence[DecodeRequest], beams: int, rules: LogitRules) -> list[DecodeResult]:
     """Returns the results of a batch, each found with so many beams, as openai-whisper finds them."""
+    eot, timestamp_begin = rules.vocabulary.eot, rules.vocabulary.timestamp_begin
     logits = _feed_starts(texts, requests)
     found = [
-        Search(request.start, len(request.start), request.end, beams, beams, special.eot, special.timestamp_begin)
+        Search(request.start, len(request.start), request.end, beams, beams, eot, timestamp_begin)
         for request in requests
     ]
     known = dict(zip(found, (request.known for request in requests), strict=True))
     for one, row in zip(found, logits, strict=True):
-        one.advance(*_likeliest(row[-1:], [known[one]], beams, rules), _no_speech(row[0], special))
+        one.advance(*_likeliest(row[-1:], [known[one]], beams, rules), _no_speech(row[0], rules))
         one.reset_sources()
     texts.repeat(beams)
     fed = list(found)
@@ -149,8 +140,8 @@ def _without_done(texts: Texts, fed: list[D]) -> list[D]:
     return [fed[place] for place in places]
 
 
-def _no_speech(logits: Features, special: SpecialTokens) -> float:
-    return math.exp(float(logits[special.no_speech]) - logsumexp(logits))
+def _no_speech(logits: Features, rules: LogitRules) -> float:
+    return math.exp(float(logits[rules.vocabulary.no_speech]) - logsumexp(logits))
 
 
 def _likeliest(

@@ -36,7 +36,7 @@ from transcription.engine.torch_backend.parameters import Parameters, in_float32
 from transcription.engine.torch_backend.slot_allocator import reserved
 from transcription.engine.torch_backend.slots import SlotDecoder
 from transcription.engine.torch_backend.vocabulary import start_of, vocabulary_of
-from transcription.engine.types import FRAME_SAMPLES, DoesNotFit
+from transcription.engine.types import DoesNotFit
 
 ENCODED_WINDOWS = (1, 2)
 """Windows that the scheduler has encoded at once."""
@@ -274,6 +274,5 @@ def _encoding(work: Work) -> Tensor:
 
 
 def _spoken(work: Work, text: Sequence[int]) -> AlignmentRequest:
-    window = work.window
-    frames = window.passage.frames if window.passage else len(window.samples) // FRAME_SAMPLES
+    frames = work.window.sounding_frames
     return AlignmentRequest(_encoding(work), tuple(text), frames, work.language, work.options.task)
