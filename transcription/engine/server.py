@@ -112,7 +112,7 @@ class Server:
         Together callers have what the scheduler has use for, so that one recording fills all slots where it is alone.
         Each may have an equal part, and what others leave.
         """
-        capacity = self.scheduler.capacity
+        capacity = self.scheduler.loop.capacity
         counts = [other.unanswered for other in self.connections]
         equal = capacity // max(1, sum(count > 0 for count in counts))
         return max(LEAST_ROOM, equal, connection.unanswered + capacity - sum(counts))
@@ -142,7 +142,7 @@ class Server:
             mels=self.mels,
             loaded=self.models.loaded,
             slots=0 if self.backend.workers else self.models.slots,
-            batch_capacity=self.scheduler.batch_capacity,
+            batch_capacity=self.scheduler.loop.batch_capacity,
             tally=queue.tally,
         )
 

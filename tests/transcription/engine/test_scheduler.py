@@ -81,7 +81,7 @@ def test_every_window_gets_its_own_answer(run: Run, workers: int, encoders: int)
     assert scheduler.queue.under_way == 0
     tally = scheduler.queue.tally
     assert (tally.windows, tally.tokens, tally.loads) == (120, 360, 1)
-    assert tally.batches < tally.batch_windows <= tally.batches * scheduler.batch_capacity
+    assert tally.batches < tally.batch_windows <= tally.batches * scheduler.loop.batch_capacity
 
 
 @pytest.mark.parametrize("workers", [0, 2])

@@ -82,7 +82,7 @@ class KeysValues:
 
     def fill(self, rows: Tensor, encodings: Tensor) -> None:
         # A few windows at a time, whose keys and values there is memory for.
-        for some, few in zip(rows.split(FILLED_WINDOWS), encodings.split(FILLED_WINDOWS), strict=True):
+        for some, few in zip(torch.split(rows, FILLED_WINDOWS), torch.split(encodings, FILLED_WINDOWS), strict=True):
             for number, layer in enumerate(self._layers):
                 key, value = cross_keys_values(layer.cross, few, self._heads)
                 for kept, part in zip(self.tensors, self._stored(key, value), strict=True):

@@ -90,7 +90,7 @@ def _of_ctranslate2(folder: Path) -> StoredWhisper:
     audio_ctx = len(variables[f"encoder/{POSITIONS}"])
     audio = (own.n_mels, audio_ctx, own.state, own.heads, own.audio_layers)
     dims = ModelDimensions(*audio, tokens, text_ctx, own.state, own.heads, own.text_layers)
-    arrays = {}
+    arrays: dict[str, NDArray[Any]] = {}
     for name in expected_shapes(Layout(own, tokens)):
         sources = sources_of(name)
         arrays |= dict(zip(map(of_openai, sources), np.split(variables[name], len(sources)), strict=True))
