@@ -54,7 +54,7 @@ class _Text:
         self._request = request
         self._no_speech = no_speech
         self._eot = eot
-        self._logprobs: list[float] = []
+        self._sum_logprob = 0.0
         self._random = np.random.default_rng(request.seed)
 
     def append(self, logits: Features, temperature: float, rules: LogitRules) -> None:
@@ -65,13 +65,12 @@ class _Text:
             # The Gumbel-max trick: argmax(x / temperature + noise) has the distribution softmax(x / temperature).
             chosen = int(np.argmax(logits / temperature + self._random.gumbel(size=len(logits))))
         self.tokens.append(chosen)
-        self._logprobs.append(float(logits[chosen]) - logsumexp(logits))
+        self._sum_logprob += float(logits[chosen]) - logsumexp(logits)
         self.done = chosen == self._eot or len(self._request.start) + len(self.tokens) >= self._request.end
 
     def result(self) -> DecodeResult:
         length = len(self.tokens) - (self.tokens[-1] == self._eot)
-        tokens, logprobs = tuple(self.tokens[:length]), tuple(self._logprobs[:length])
-        return DecodeResult(tokens, logprobs, sum(self._logprobs), self._no_speech)
+        return DecodeResult(tuple(self.tokens[:length]), self._sum_logprob, self._no_speech)
 
 
 def sample(

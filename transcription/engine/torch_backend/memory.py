@@ -235,5 +235,5 @@ def _norm(state: int) -> int:
 
 
 def _state(dims: ModelDimensions) -> int:
-    """Returns the bytes of a row: tokens, logprobs and suppressed; then 8 int64, 3 float32 and 1 boolean columns."""
-    return int((8 + 4) * (dims.n_text_ctx + 1) + dims.n_vocab + 8 * 8 + 3 * 4 + 1)
+    """Returns the bytes of a row: tokens and suppressed; then 8 int64, 3 float32 and 1 boolean columns."""
+    return int(8 * (dims.n_text_ctx + 1) + dims.n_vocab + 8 * 8 + 3 * 4 + 1)

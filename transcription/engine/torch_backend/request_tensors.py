@@ -46,7 +46,6 @@ class RequestTensors:
         starts = [request.start for request in requests]
         return {
             "tokens": self._table([start.tokens for start in starts], self._dims.n_text_ctx + 1),
-            "logprobs": self._column([0.0] * len(requests))[:, None].expand(-1, self._dims.n_text_ctx + 1),
             "position": self._column([start.sot_index for start in starts]),
             "audio": self._column([len(request.encoding) for request in requests]),
             "start": self._column([len(start.tokens) for start in starts]),

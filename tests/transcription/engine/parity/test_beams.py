@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -44,7 +43,6 @@ def assert_same(result: DecodeResult, expected: DecodingResult) -> None:
     assert list(result.tokens) == expected.tokens
     assert result.avg_logprob == pytest.approx(expected.avg_logprob, abs=1e-4)
     assert result.no_speech_prob == pytest.approx(expected.no_speech_prob, rel=1e-2, abs=1e-12)
-    assert len(result.logprobs) == len(result.tokens)
 
 
 @pytest.fixture(scope="module")
@@ -168,8 +166,6 @@ def test_candidates_are_kept_and_ranked_alike(pair: Pair, seed: int, whole: bool
     result = search.result()
     assert list(result.tokens) == cut[0][chosen].tolist()
     assert result.sum_logprob == sums[0][chosen]
-    # A text that has not ended has no end to add.
-    assert np.isclose(sum(result.logprobs), result.sum_logprob, atol=1e-3) or len(result.tokens) < end - 1
 
 
 class _NoCache(Inference):  # type: ignore[misc]
