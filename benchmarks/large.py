@@ -48,7 +48,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="made-") as folder:
         weights = Path(folder)
         size = make(weights / "ctranslate2" / options.model, options.model)
-        rows = [measured(backend, options.model, weights) for backend in options.backends]
+        rows = []
+        for backend in options.backends:
+            rows.append(measured(backend, options.model, weights))
+            print(rows[-1], flush=True)
     print(f"{machine()}; {options.model}'s dimensions, random weights, {size:.0f} MiB in the file")
     head = ["backend", "peak while loading", "loaded", "peak with a window", "unloaded", "loading", "threads"]
     print_table("Resident memory of an engine", head, rows)
