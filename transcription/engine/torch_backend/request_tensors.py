@@ -12,7 +12,7 @@ from whisper.model import ModelDimensions
 from transcription.engine.beam_search import NO_TIMESTAMP
 from transcription.engine.torch_backend.decode_request import DecodeRequest
 from transcription.engine.torch_backend.vocabulary import Vocabulary
-from transcription.engine.types import TIMESTAMPS_PER_SECOND
+from transcription.engine.types import WINDOW_SECONDS
 
 PROMPT_BUCKETS = (32, 64, 128, 256)
 """Lengths to which prompts are padded, so that few shapes occur."""
@@ -88,7 +88,8 @@ class RequestTensors:
 
     def _last_initial(self, request: DecodeRequest) -> int:
         first = request.first_timestamp
-        return self._vocabulary.timestamp_begin + (TIMESTAMPS_PER_SECOND if first is None else first)
+        one_second = round(int(self._dims.n_audio_ctx) / WINDOW_SECONDS)
+        return self._vocabulary.timestamp_begin + (one_second if first is None else first)
 
     def _suppressed(self, request: DecodeRequest) -> Tensor:
         """Returns the mask of the tokens that are never sampled, (vocabulary,); masks are cached."""
