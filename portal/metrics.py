@@ -30,6 +30,7 @@ from portal.ops import figures
 from portal.ops.figures import Figures
 from tenants.models import Backup
 from transcription import stage_times
+from transcription.alerts import measuring
 from transcription.fetches import claims
 from transcription.models import Engine, Lane, Status
 from transcription.models.sweeper import sweepers_alive
@@ -164,6 +165,8 @@ class Installation(Collector):
     def _here(self) -> Iterator[Metric]:
         yield GaugeMetricFamily("whisper_redis_up", "Whether Redis answers.", value=self._now.redis_ms is not None)
         yield GaugeMetricFamily("portal_sweepers_alive", "Machines with a sweeper.", value=sweepers_alive())
+        late = measuring.sweepers_late(self._now.at)
+        yield GaugeMetricFamily("portal_sweeper_behind_seconds", "How late the sweepers' latest round is.", value=late)
         free = health.least_free_gib() * health.GIB
         yield GaugeMetricFamily(
             "portal_disk_free_bytes", "Free on the fullest disk of this host's uploads.", value=free
@@ -200,6 +203,10 @@ class Installation(Collector):
         paused, failing = endpoints.troubled()
         yield GaugeMetricFamily("portal_webhooks_paused", "Webhooks that were paused for failing.", value=paused)
         yield GaugeMetricFamily("portal_webhooks_failing", "Webhooks whose last delivery failed.", value=failing)
+        untrusted = endpoints.untrusted()
+        yield GaugeMetricFamily(
+            "portal_webhooks_untrusted", "Webhooks that fail for their receiver's certificate.", value=untrusted
+        )
         yield GaugeMetricFamily("portal_fetches", "Downloads by URL that are under way.", value=claims.under_way())
 
 

@@ -12,10 +12,11 @@ from django.db.models import Count, DurationField, ExpressionWrapper, F, Min, Qu
 
 from tenants import database_clock, scope
 from tenants.models import AccountCheck, Backup
-from transcription import redis
+from transcription import processes, redis
 from transcription.maintenance import reconciliation
 from transcription.models import Engine, Lane, Status, Transcription
 from transcription.options import engines
+from transcription.processes import Processes
 
 HOUR = timedelta(hours=1)
 DAY = timedelta(hours=24)
@@ -108,6 +109,7 @@ class Figures:
     redis_ms: float | None
     backup: Backup | None
     accounts: AccountCheck | None
+    processes: Processes
 
     @property
     def waiting(self) -> int:
@@ -148,7 +150,7 @@ class Figures:
 
 
 def read() -> Figures:
-    """Reads the figures by ten queries and a ping of Redis."""
+    """Reads the figures by eleven queries and a ping of Redis."""
     now = database_clock.now()
     with scope.across_tenants("operators watch the whole installation"):
         done = _done_since(now - DAY)
@@ -164,6 +166,7 @@ def read() -> Figures:
             redis_ms=redis.ping(),
             backup=Backup.objects.first(),
             accounts=reconciliation.latest(),
+            processes=processes.read(),
         )
 
 

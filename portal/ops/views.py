@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial, wraps
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 from django.contrib import admin, messages
@@ -17,13 +17,15 @@ from django.utils.translation import ngettext
 from django.views.decorators.cache import never_cache
 
 from portal import charts, health
+from portal.ops import alerts as alerts_page
 from portal.ops import figures, fleet, latencies, waterfall, work
 from tenants import database_clock, discrepancies
 from tenants.admin import operator_of
 from tenants.models import User
+from transcription.alerts import receivers, shown
 from transcription.models import Lane
 
-PERMISSION = "transcription.view_operations"
+PERMISSION = receivers.PERMISSION
 ACTING = "transcription.act_on_operations"
 PAGES = {
     "operations": _lazy("Overview"),
@@ -31,6 +33,13 @@ PAGES = {
     "operations_engines": _lazy("Engines"),
     "operations_latency": _lazy("Latency"),
     "operations_failures": _lazy("Failures"),
+    "operations_alerts": _lazy("Alerts"),
+}
+ALERT_CHANGES = {
+    "pause": alerts_page.pause,
+    "end_pause": alerts_page.end_pause,
+    "test": alerts_page.change_webhook,
+    "remove_webhook": alerts_page.change_webhook,
 }
 View = Callable[..., HttpResponse]
 
@@ -110,6 +119,24 @@ def engines(request: HttpRequest) -> HttpResponse:
     return _render(request, "operations_engines", _("Engines"), {"fleet": fleet.read()})
 
 
+@for_operators
+def alerts(request: HttpRequest) -> HttpResponse:
+    """Renders what fires; pauses alerts, and changes who is told."""
+    added = None
+    user = cast(User, request.user)
+    if request.method == "POST":
+        do = request.POST.get("do", "")
+        if do in ("mail", "no_mail"):
+            alerts_page.set_mail(request, user)
+        elif do == "add_webhook":
+            added = alerts_page.add_webhook(request, _actor(request))
+        elif change := ALERT_CHANGES.get(do):
+            change(request, _actor(request))
+        if added is None:
+            return redirect("admin:operations_alerts")
+    return _render(request, "operations_alerts", _("Alerts"), alerts_page.context(user) | {"added": added})
+
+
 def _act(request: HttpRequest, actions: dict[str, work.Action]) -> HttpResponse:
     """Asks whether to act on the selection, or does it. Raises PermissionDenied."""
     _actor(request)
@@ -168,6 +195,6 @@ def _render(request: HttpRequest, name: str, title: str, context: dict[str, Any]
     """Renders a page, or only its changing part for its script."""
     part = f"admin/_{name}.html"
     if request.headers.get("X-Requested-With") == "fetch":
-        return render(request, part, context)
+        return render(request, "admin/_operations_region.html", context | {"part": part, "alerts": shown.for_banner()})
     frame = admin.site.each_context(request) | {"title": title, "part": part, "page": name, "pages": PAGES}
     return render(request, "admin/operations.html", frame | context)

@@ -22,7 +22,10 @@ function isInUse() {
   const selecting = selection && !selection.isCollapsed && region.contains(selection.anchorNode);
   const focused = document.activeElement;
   const ticked = region.querySelector("input:checked") !== null;
-  return (region.contains(focused) && !focused?.matches(".ops-scroll")) || selecting || ticked;
+  const typed = [...region.querySelectorAll("input[type=text], input[type=url]")].some(
+    (field) => field instanceof HTMLInputElement && field.value !== "",
+  );
+  return typed || (region.contains(focused) && !focused?.matches(".ops-scroll")) || selecting || ticked;
 }
 
 /** @returns {NodeListOf<HTMLElement>} */

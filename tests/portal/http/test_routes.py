@@ -49,6 +49,7 @@ ADMIN = """
     operations/queue/
     operations/failures/
     operations/engines/
+    operations/alerts/
     operations/latency/
     operations/transcriptions/<uuid:transcription_id>/
     -
