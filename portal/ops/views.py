@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial, wraps
-from typing import Any, cast
+from typing import Any, Literal, cast
 from uuid import UUID
 
 from django.contrib import admin, messages
@@ -109,7 +109,9 @@ def failures(request: HttpRequest) -> HttpResponse:
 
 @for_operators
 def engines(request: HttpRequest) -> HttpResponse:
-    """Renders each engine; pauses or resumes one."""
+    """Renders each engine; pauses or resumes one, or has it load or unload a model."""
+    if request.method == "POST" and request.POST.get("model"):
+        return _order(request, request.POST["model"])
     if request.method == "POST":
         name, pauses = request.POST.get("engine", ""), request.POST.get("do") == "pause"
         if fleet.switch(name, pauses, _actor(request)):
@@ -135,6 +137,20 @@ def alerts(request: HttpRequest) -> HttpResponse:
         if added is None:
             return redirect("admin:operations_alerts")
     return _render(request, "operations_alerts", _("Alerts"), alerts_page.context(user) | {"added": added})
+
+
+def _order(request: HttpRequest, choice: str) -> HttpResponse:
+    name, (do, _colon, model) = request.POST.get("engine", ""), choice.partition(":")
+    kind: Literal["load", "unload"] = "load" if do == "load" else "unload"
+    if fleet.order(name, kind, model, _actor(request)):
+        loads = _("Loading: %(model)s. It takes seconds.")
+        unloads = _(
+            "Unloading: %(model)s, as soon as its windows under way are done. Whoever asks for it has it loaded again."
+        )
+        messages.success(request, (loads if kind == "load" else unloads) % {"model": model})
+    else:
+        messages.warning(request, _("Nothing to do: the engine is not ready, or has the model as you want it."))
+    return redirect("admin:operations_engines")
 
 
 def _act(request: HttpRequest, actions: dict[str, work.Action]) -> HttpResponse:

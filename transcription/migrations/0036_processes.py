@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('transcription', '0034_saved_views'),
+        ('transcription', '0035_engine_totals'),
     ]
 
     operations = [
