@@ -27,7 +27,7 @@ from prometheus_client.registry import Collector, CollectorRegistry
 from portal import health
 from portal.http import request_metrics
 from portal.ops import figures
-from portal.ops.figures import Figures
+from portal.ops.figures import Load
 from tenants.models import Backup
 from transcription import stage_times
 from transcription.alerts import measuring
@@ -75,7 +75,7 @@ def metrics(request: HttpRequest) -> HttpResponse:
     if not may_read(request):
         return HttpResponseForbidden("METRICS_TOKEN as a bearer token, or a private address, is needed.\n")
     registry = CollectorRegistry()
-    registry.register(Installation(figures.read()))
+    registry.register(Installation(figures.load()))
     text = generate_latest(registry) + generate_latest(request_metrics.registry())
     return HttpResponse(text, content_type=CONTENT_TYPE_LATEST)
 
@@ -100,7 +100,7 @@ def may_read(request: HttpRequest) -> bool:
 class Installation(Collector):
     """Converts figures to Prometheus metrics. Times are in seconds, memory in bytes."""
 
-    def __init__(self, now: Figures) -> None:
+    def __init__(self, now: Load) -> None:
         self._now = now
 
     def collect(self) -> Iterator[Metric]:
@@ -150,7 +150,7 @@ class Installation(Collector):
             yield family
 
     def _latency(self) -> Iterator[Metric]:
-        rate = self._now.hour.throughput
+        rate = self._now.throughput
         yield GaugeMetricFamily("whisper_throughput", "Audio seconds finished in a second, last hour.", value=rate)
 
     def _engines(self) -> Iterator[Metric]:

@@ -76,12 +76,11 @@ def queue(request: HttpRequest) -> HttpResponse:
     if request.method == "POST":
         return _act(request, work.FOR_WAITING)
     chosen = work.Filter(tenant=_uuid(request.GET.get("tenant", "")), lane=_lane(request.GET.get("lane", "")))
-    now, lanes = database_clock.now(), figures.lanes()
     context = {
-        "at": now,
+        "at": database_clock.now(),
         "backlogs": work.backlogs(),
-        "lanes": lanes,
-        "rows": work.waiting(chosen, min((lane.oldest for lane in lanes if lane.oldest), default=now)),
+        "lanes": figures.lanes(),
+        "rows": work.waiting(chosen),
         "chosen": chosen,
         "actions": work.FOR_WAITING,
         "most": work.SHOWN,
