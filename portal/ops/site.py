@@ -16,8 +16,8 @@ from django.shortcuts import redirect
 from django.urls import URLPattern, URLResolver, path, reverse
 from django.utils.translation import gettext_lazy as _
 
+from portal.http.sessions import is_operator
 from tenants import scope, support
-from tenants.access import signed_by_of
 from tenants.models import User
 from tenants.second_factors import is_missing_for_operator
 from transcription.alerts import receivers, shown
@@ -40,14 +40,7 @@ class OperatorsSite(AdminSite):
         return super().admin_view(unscoped, cacheable)
 
     def has_permission(self, request: HttpRequest) -> bool:
-        """Wants a second factor, too, where OPERATOR_SECOND_FACTOR says so; no tenant's provider makes operators.
-
-        Who acts for a member has no administration meanwhile.
-        """
-        user, session = request.user, cast(Any, request.session)
-        if not super().has_permission(request) or not isinstance(user, User) or signed_by_of(session) is not None:
-            return False
-        return not is_missing_for_operator(user) and support.going_on(user, session) is None
+        return super().has_permission(request) and is_operator(request.user, cast(Any, request.session))
 
     def each_context(self, request: HttpRequest) -> dict[str, Any]:
         """Adds the alerts that fire, for whoever may see operations."""

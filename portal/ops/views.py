@@ -1,4 +1,4 @@
-"""The operations pages of the admin. Each is read again every few seconds by its script."""
+"""The operations pages of the admin. Each is pushed, or read again every few seconds, by its script."""
 
 from __future__ import annotations
 
@@ -16,14 +16,12 @@ from django.utils.translation import gettext_lazy as _lazy
 from django.utils.translation import ngettext
 from django.views.decorators.cache import never_cache
 
-from portal import charts, health
 from portal.ops import alerts as alerts_page
-from portal.ops import figures, fleet, latencies, waterfall, work
-from tenants import database_clock, discrepancies
+from portal.ops import fleet, latencies, pages, waterfall, work
+from tenants import database_clock
 from tenants.admin import operator_of
 from tenants.models import User
 from transcription.alerts import receivers, shown
-from transcription.models import Lane
 
 PERMISSION = receivers.PERMISSION
 ACTING = "transcription.act_on_operations"
@@ -59,15 +57,7 @@ def for_operators(view: View) -> View:
 @for_operators
 def operations(request: HttpRequest) -> HttpResponse:
     """Renders the current state of engines, queue and latency."""
-    now = figures.read()
-    context = {
-        "figures": now,
-        "problems": health.examine().problems,
-        "discrepancies": discrepancies.of_check(now.accounts),
-        "chart": charts.bars(now.bars),
-        "free_gib": health.least_free_gib(),
-    }
-    return _render(request, "operations", _("Operations"), context)
+    return _render(request, "operations", _("Operations"), pages.overview(request.GET.dict()))
 
 
 @for_operators
@@ -75,17 +65,7 @@ def queue(request: HttpRequest) -> HttpResponse:
     """Renders what waits, by lane and tenant; moves and cancels a selection, once that is confirmed."""
     if request.method == "POST":
         return _act(request, work.FOR_WAITING)
-    chosen = work.Filter(tenant=_uuid(request.GET.get("tenant", "")), lane=_lane(request.GET.get("lane", "")))
-    context = {
-        "at": database_clock.now(),
-        "backlogs": work.backlogs(),
-        "lanes": figures.lanes(),
-        "rows": work.waiting(chosen),
-        "chosen": chosen,
-        "actions": work.FOR_WAITING,
-        "most": work.SHOWN,
-    }
-    return _render(request, "operations_queue", _("Queue"), context)
+    return _render(request, "operations_queue", _("Queue"), pages.queue(request.GET.dict()))
 
 
 @for_operators
@@ -94,7 +74,7 @@ def failures(request: HttpRequest) -> HttpResponse:
     if request.method == "POST":
         return _act(request, work.FOR_FAILED)
     now = database_clock.now()
-    chosen = work.Filter(tenant=_uuid(request.GET.get("tenant", "")), cause=request.GET.get("cause", "")[:40])
+    chosen = work.Filter(tenant=pages.as_uuid(request.GET.get("tenant", "")), cause=request.GET.get("cause", "")[:40])
     context = {
         "at": now,
         "causes": work.causes(now),
@@ -117,7 +97,7 @@ def engines(request: HttpRequest) -> HttpResponse:
             text = _("Paused: %(engine)s. Its workers finish what they have, and claim nothing more.")
             messages.success(request, (text if pauses else _("Resumed: %(engine)s.")) % {"engine": name})
         return redirect("admin:operations_engines")
-    return _render(request, "operations_engines", _("Engines"), {"fleet": fleet.read()})
+    return _render(request, "operations_engines", _("Engines"), pages.engines(request.GET.dict()))
 
 
 @for_operators
@@ -157,7 +137,7 @@ def _act(request: HttpRequest, actions: dict[str, work.Action]) -> HttpResponse:
     _actor(request)
     here = request.get_full_path()
     action = actions.get(request.POST.get("do", ""))
-    ids = [found for text in request.POST.getlist("id")[: work.SHOWN] if (found := _uuid(text)) is not None]
+    ids = [found for text in request.POST.getlist("id")[: work.SHOWN] if (found := pages.as_uuid(text)) is not None]
     if action is None or not ids:
         messages.warning(request, _("Nothing was selected."))
         return redirect(here)
@@ -180,17 +160,6 @@ def _actor(request: HttpRequest) -> User:
     return request.user
 
 
-def _uuid(text: str) -> UUID | None:
-    try:
-        return UUID(text)
-    except ValueError:
-        return None
-
-
-def _lane(text: str) -> int | None:
-    return int(text) if text in map(str, Lane.values) else None
-
-
 @for_operators
 def latency(request: HttpRequest) -> HttpResponse:
     """Renders how long the stages take, over a period."""
@@ -211,5 +180,11 @@ def _render(request: HttpRequest, name: str, title: str, context: dict[str, Any]
     part = f"admin/_{name}.html"
     if request.headers.get("X-Requested-With") == "fetch":
         return render(request, "admin/_operations_region.html", context | {"part": part, "alerts": shown.for_banner()})
-    frame = admin.site.each_context(request) | {"title": title, "part": part, "page": name, "pages": PAGES}
+    frame = admin.site.each_context(request) | {
+        "title": title,
+        "part": part,
+        "page": name,
+        "pages": PAGES,
+        "pushed": pages.PUSHED,
+    }
     return render(request, "admin/operations.html", frame | context)
