@@ -7,7 +7,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('tenants', '0024_people_addresses'),
-        ('transcription', '0036_processes'),
+        ('transcription', '0037_processes'),
     ]
 
     operations = [

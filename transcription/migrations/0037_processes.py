@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('transcription', '0035_engine_totals'),
+        ('transcription', '0036_written_by_guests'),
     ]
 
     operations = [
