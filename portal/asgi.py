@@ -25,6 +25,7 @@ from portal.http.request_id import RequestIdMiddleware  # noqa: E402
 from portal.http.request_metrics import RequestMetricsMiddleware  # noqa: E402
 from portal.http.routes import Body, RoutingMiddleware  # noqa: E402
 from portal.http.thread_pools import ThreadPoolMiddleware  # noqa: E402
+from portal.http.tracing import TracingMiddleware  # noqa: E402
 from portal.http.tus import open_chunk  # noqa: E402
 from portal.http.uploads import IncomingForm  # noqa: E402
 from portal.probes import ProbeMiddleware  # noqa: E402
@@ -34,5 +35,5 @@ views = DisconnectMiddleware(cast(Application, django))
 bodies = BodyLimitMiddleware(ReceivingMiddleware(views, {Body.FILE: IncomingForm, Body.CHUNK: open_chunk}))
 http = MailLinkMiddleware(ProbeMiddleware(bodies))
 protocols = cast(Application, ProtocolTypeRouter({"http": http, "websocket": sockets}))
-routed = RequestIdMiddleware(RoutingMiddleware(ThreadPoolMiddleware(protocols)))
+routed = RequestIdMiddleware(TracingMiddleware(RoutingMiddleware(ThreadPoolMiddleware(protocols))))
 application = LifespanMiddleware(RequestMetricsMiddleware(routed))
