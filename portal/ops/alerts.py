@@ -65,7 +65,7 @@ def context(user: User) -> dict[str, Any]:
 def pause(request: HttpRequest, user: User) -> None:
     form = PauseForm(request.POST)
     if not form.is_valid():
-        errors = (f"{form.fields[field].label}: {' '.join(found)}" for field, found in form.errors.items())
+        errors = (f"{form.fields[field].label}: {' '.join(map(str, found))}" for field, found in form.errors.items())
         messages.error(request, " ".join(errors))
         return
     name, subject = form.cleaned_data["which"]

@@ -399,6 +399,7 @@ SOCKETS = """
     ws/transcriptions/<uuid:transcription_id>/
     ws/transcripts/<uuid:transcription_id>/
     ws/recordings/
+    ws/operations/<slug:page>/
     v1/realtime
     v1/realtime/
 """

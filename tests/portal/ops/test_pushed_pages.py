@@ -11,6 +11,7 @@ from django.test import AsyncClient
 
 from portal.ops import board, sockets
 from portal.ops.board import View
+from tenants import scope
 from tenants.models import Tenant, User
 from tests.conftest import Character
 from tests.portal.http.test_uploads import signed_in
@@ -37,7 +38,8 @@ def computed(monkeypatch: pytest.MonkeyPatch) -> list[set[View]]:
 
     async def counted(views: Iterable[View]) -> dict[View, str]:
         found.append(set(views))
-        return await rendered(views)
+        result: dict[View, str] = await rendered(views)
+        return result
 
     monkeypatch.setattr(board, "rendered", counted)
     return found
@@ -59,7 +61,13 @@ async def test_a_page_is_pushed_when_something_changes(olivia: User, acme: Tenan
     row = await sync_to_async(transcription)(acme, Status.QUEUED)
     socket = await open_page(olivia, "/ws/operations/operations_queue/?lane=1")
     assert "A meeting.wav" in (await socket.hear())["html"]
-    await sync_to_async(lifecycle.cancel)(row)
+
+    @sync_to_async
+    def cancel() -> None:
+        with scope.bound(acme.id):
+            assert lifecycle.cancel(row)
+
+    await cancel()
     while "A meeting.wav" in (await socket.hear())["html"]:
         pass
     await socket.hang_up()
