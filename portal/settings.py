@@ -89,6 +89,7 @@ INSTALLED_APPS = [
     "transcription.exchange",
     "transcription.rules",
     "transcription.offboarding",
+    "transcription.alerts",
     "portal",
     "portal.tickets",
 ]
@@ -281,6 +282,7 @@ BACKUP_RECIPIENTS = env.items(
 )
 BACKUPS_KEPT = env.integer("BACKUPS_KEPT", 14, "backups that are kept, the newest; all when 0")
 POSTGRESQL_PROGRAMS = env.text("POSTGRESQL_PROGRAMS", "", "folder of pg_dump and pg_restore; searched when empty")
+DOCS_URL = env.text("DOCS_URL", "", "address of this documentation, for links from alerts").rstrip("/")
 AUDIT_RETENTION_DAYS = env.integer("AUDIT_RETENTION_DAYS", 400, "days that the audit log is kept; for good when 0")
 
 # Outbound: addresses that users name -----------------------------------------------------------

@@ -19,6 +19,7 @@ from portal.upgrade.effects import SHORTLY, Effect, effects_of
 from portal.upgrade.installed import installed
 from portal.upgrade.notes import notes_since
 from tenants.models import Backup
+from transcription import processes
 from transcription.models import Engine, Sweeper
 from transcription.models.engine import LATELY as ENGINES_LATELY
 from transcription.models.sweeper import LATELY as SWEEPERS_LATELY
@@ -118,22 +119,22 @@ def _processes(breaks: bool) -> Findings:
     running = running_releases()
     others = [f"{name} ({release or 'before 0.1.0'})" for name, release in running if release != __version__]
     if others and breaks:
-        remedy = "Stop them, and web processes, half a minute before."
+        remedy = "Stop them, a minute before."
         yield Finding("processes", "problem", f"of another release run: {', '.join(others)}", remedy)
     elif running:
         told = ", ".join(f"{name} ({release or 'before 0.1.0'})" for name, release in running)
-        yield Finding("processes", "ok", f"running: {told}; of web processes /metrics says it (portal_build_info)")
+        yield Finding("processes", "ok", f"running: {told}")
     else:
-        yield Finding("processes", "ok", "no gpuworker or sweeper runs; of web processes the database doesn't know")
+        yield Finding("processes", "ok", "none reports")
 
 
 def running_releases() -> list[tuple[str, str]]:
-    """Returns gpuworkers and sweepers that reported lately, with their release; "" where they tell none."""
-    engines, sweepers = Engine.objects.filter(ENGINES_LATELY), Sweeper.objects.filter(SWEEPERS_LATELY)
+    """Returns the processes that reported lately, with their release; "" where they tell none."""
     try:
         with transaction.atomic():
-            return [*engines.values_list("name", "release"), *sweepers.values_list("host", "release")]
+            return [(str(process), process.release) for process in processes.read().alive]
     except DatabaseError:  # the database is of before they told it
+        engines, sweepers = Engine.objects.filter(ENGINES_LATELY), Sweeper.objects.filter(SWEEPERS_LATELY)
         names = (*engines.values_list("name", flat=True), *sweepers.values_list("host", flat=True))
         return [(name, "") for name in names]
 

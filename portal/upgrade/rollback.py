@@ -20,7 +20,7 @@ from portal.upgrade.installed import installed, last_applied
 from tenants.models import Release
 
 GONE = (of.RemoveField, of.DeleteModel)
-WRITTEN_ANEW = {"tenants.release", "transcription.engine", "transcription.sweeper"}
+WRITTEN_ANEW = {"tenants.release", "transcription.engine", "transcription.process"}
 """What processes report, and this command notes."""
 
 
@@ -46,7 +46,7 @@ def way_back() -> WayBack:
     if release is None or not release.before:
         raise CannotGoBack("No upgrade of this database was noted: there is nothing to go back to.")
     if running := [name for name, version in running_releases() if version == __version__]:
-        raise CannotGoBack(f"Processes of {__version__} run ({', '.join(running)}): stop them, half a minute before.")
+        raise CannotGoBack(f"Processes of {__version__} run ({', '.join(running)}): stop them, a minute before.")
     executor, now = MigrationExecutor(connection), last_applied()
     targets = [(app, release.before.get(app)) for app in now if now[app] != release.before.get(app)]
     if missing := [target for target in targets if target[1] and target not in executor.loader.graph.nodes]:

@@ -38,7 +38,6 @@ class Engine(models.Model):
 
     name = models.CharField(_("name"), max_length=120, primary_key=True)
     host = models.CharField(_("machine"), max_length=120)
-    release = models.CharField(_("release"), max_length=40, blank=True, default="", db_default="")
     backend = models.CharField(_("backend"), max_length=40, blank=True)
     device = models.CharField(_("device"), max_length=120, blank=True)
     rung = models.CharField(_("runs with"), max_length=40, blank=True, default="", db_default="", choices=RUNGS)

@@ -14,7 +14,6 @@ class Sweeper(models.Model):
     """A machine's sweepers, which report every few seconds."""
 
     host = models.CharField(max_length=120, primary_key=True)
-    release = models.CharField(max_length=40, blank=True, default="", db_default="")
     updated_at = models.DateTimeField(db_default=Now())
 
     class Meta:

@@ -6,7 +6,6 @@ import socket
 from datetime import timedelta
 from typing import Literal
 
-from django.conf import settings
 from django.db.models.functions import Now
 
 from tenants import database_clock
@@ -34,7 +33,6 @@ def report(
     """Stores a gpuworker's report; `status` is None while its engine does not answer."""
     figures: dict[str, object] = {
         "host": socket.gethostname(),
-        "release": settings.RELEASE,
         "ready": False,
         "problem": problem,
         "workers_alive": workers_alive,

@@ -24,8 +24,8 @@ from portal.upgrade.notes import notes_since
 from tenants import scope
 from tenants.models import Release
 from tests.conftest import Character
-from transcription.maintenance import sweeper
-from transcription.models import Sweeper
+from transcription.models import Process
+from transcription.processes import Registration
 from transcription.webhooks.models import Endpoint
 
 OURS = ("portal.", "tenants.", "transcription.")
@@ -132,7 +132,7 @@ class TestTheWayBack:
         assert last_applied() == self.before
 
     def test_not_under_processes_of_this_release(self) -> None:
-        sweeper.report()
+        Registration("sweeper").report()
         with pytest.raises(CommandError, match=f"Processes of {re.escape(__version__)} run"):
             said("--rollback")
 
@@ -166,8 +166,8 @@ class TestTheDatabaseBehind:
             call_command(process)
 
     def test_what_old_code_does_not_survive_waits_until_it_is_stopped(self) -> None:
-        sweeper.report()
-        Sweeper.objects.update(release="0.0.1")
+        Registration("sweeper").report()
+        Process.objects.update(release="0.0.1")
         with pytest.raises(CommandError, match="Nothing was done"):
             said()
 
