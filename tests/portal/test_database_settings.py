@@ -22,6 +22,7 @@ def test_a_connection_whose_link_is_cut_is_given_up_at_both_ends_unless_the_url_
     options = database("postgresql://one/portal?connect_timeout=30", 5)["OPTIONS"]
     pool = options.pop("pool")
     assert pool["max_size"] == 5
+    assert pool["reconnect_timeout"] <= pool["timeout"]  # or a request meets the pause of an earlier one
     assert make_conninfo(**options)  # libpq knows them all
     assert options["connect_timeout"] == 30
     assert options["keepalives_idle"] + options["keepalives_interval"] * options["keepalives_count"] <= 30
