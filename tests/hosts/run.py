@@ -158,7 +158,7 @@ def table(run: Run, installation: Installation) -> str:
     ]
     for span in run.spans:
         met = [
-            one for one in run.callers.accepted if span.began <= one.moment and one.moment - one.seconds <= span.whole
+            one for one in run.callers.accepted if span.began <= one.moment and one.moment - one.seconds <= span.healed
         ]
         waited = [
             finished[one.transcription] - one.moment
