@@ -20,7 +20,7 @@ from django.views.decorators.cache import never_cache
 from portal import accounts, device_pages, factor_pages, invitation_pages, provider_pages, sign_up_pages
 from portal.http.mail_links import key_of
 from tenants import addresses, announcements, support
-from tenants.access import signed_by_of
+from tenants.access import require_some_tenant, signed_by_of
 from tenants.models import User
 from tenants.throttle import Limit
 
@@ -43,6 +43,19 @@ def own_account(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResp
             raise PermissionDenied(_("Not while you act for a member. End that first."))
         if request.user.is_authenticated and signed_by_of(session) is not None:
             return render(request, "account/elsewhere.html", status=403)
+        return view(request, *args, **kwargs)
+
+    return guarded
+
+
+def own_factors(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
+    """Keeps second factors, too, from whoever comes from where none of their organisations lets them in."""
+
+    @own_account
+    @wraps(view)
+    def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        if isinstance(request.user, User):
+            require_some_tenant(request.user, cast(Any, request.session), addresses.of_request(request))
         return view(request, *args, **kwargs)
 
     return guarded
@@ -98,14 +111,14 @@ urlpatterns = [
     path("signup/", sign_up_pages.sign_up, name="account_signup"),
     path("devices/", own_account(device_pages.devices), name="account_devices"),
     path("devices/sign-out/", own_account(device_pages.sign_out), name="account_sign_out_device"),
-    path("security/", own_account(factor_pages.index), name="mfa_index"),
-    path("security/app/", own_account(factor_pages.add_app), name="mfa_activate_totp"),
-    path("security/app/remove/", own_account(factor_pages.remove_app), name="mfa_deactivate_totp"),
-    path("security/keys/", own_account(factor_pages.add_key), name="mfa_add_webauthn"),
-    path("security/keys/<int:pk>/", own_account(factor_pages.rename_key), name="mfa_edit_webauthn"),
-    path("security/keys/<int:pk>/remove/", own_account(factor_pages.remove_key), name="mfa_remove_webauthn"),
-    path("security/codes/", own_account(factor_pages.codes), name="mfa_view_recovery_codes"),
-    path("security/codes/new/", own_account(factor_pages.new_codes), name="mfa_generate_recovery_codes"),
+    path("security/", own_factors(factor_pages.index), name="mfa_index"),
+    path("security/app/", own_factors(factor_pages.add_app), name="mfa_activate_totp"),
+    path("security/app/remove/", own_factors(factor_pages.remove_app), name="mfa_deactivate_totp"),
+    path("security/keys/", own_factors(factor_pages.add_key), name="mfa_add_webauthn"),
+    path("security/keys/<int:pk>/", own_factors(factor_pages.rename_key), name="mfa_edit_webauthn"),
+    path("security/keys/<int:pk>/remove/", own_factors(factor_pages.remove_key), name="mfa_remove_webauthn"),
+    path("security/codes/", own_factors(factor_pages.codes), name="mfa_view_recovery_codes"),
+    path("security/codes/new/", own_factors(factor_pages.new_codes), name="mfa_generate_recovery_codes"),
     path("again/", views.reauthenticate, name="account_reauthenticate"),
     path("again/code/", factor_views.reauthenticate, name="mfa_reauthenticate"),
     path("again/key/", factor_pages.KeyAgain.as_view(), name="mfa_reauthenticate_webauthn"),

@@ -31,7 +31,7 @@ from portal.http.outage import AWAY
 from portal.http.websocket_origin import OwnOriginOnly
 from portal.realtime.consumer import RealtimeConsumer
 from tenants import scope
-from tenants.access import Actor, SecondFactorMissing, TenantMismatch
+from tenants.access import Actor, TenantClosed, TenantMismatch
 from transcription.errors import reason_for_people
 from transcription.folders.visibility import seen, sees_all, with_recording
 from transcription.library import read_audit, recordings
@@ -89,7 +89,7 @@ class TenantConsumer(AsyncJsonWebsocketConsumer):
         except TenantMismatch:
             await self.close(OTHER_TENANT, "other_tenant")
             return
-        except SecondFactorMissing:
+        except TenantClosed:
             actor = None
         if actor is None:
             await self.close(NOT_SIGNED_IN)

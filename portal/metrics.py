@@ -30,6 +30,7 @@ from portal.ops import figures
 from portal.ops.figures import Figures
 from tenants.models import Backup
 from transcription import stage_times
+from transcription.engine.types import UNLOADS
 from transcription.fetches import claims
 from transcription.models import Engine, Lane, Status
 from transcription.models.sweeper import sweepers_alive
@@ -46,12 +47,20 @@ ENGINE_GAUGES: tuple[Figure, ...] = (
     ("whisper_gpu_memory_used_bytes", "GPU memory in use.", lambda one: _bytes(one.gpu_memory_used_mib)),
     ("whisper_gpu_memory_total_bytes", "GPU memory there is.", lambda one: _bytes(one.gpu_memory_total_mib)),
     ("whisper_engine_windows_waiting", "Windows in an engine's queue.", lambda one: one.queued_windows),
+    ("whisper_engine_windows_running", "Windows under way.", lambda one: one.windows_running),
+    ("whisper_engine_batch_capacity", "Windows that a batch or a step may hold.", lambda one: one.batch_capacity),
     ("whisper_engine_start_time_seconds", "When it started, in Unix time.", lambda one: one.started_at.timestamp()),
 )
 ENGINE_COUNTERS: tuple[Figure, ...] = (
     ("whisper_engine_audio_seconds", "Audio decoded since its start.", lambda one: one.audio_seconds_done),
     ("whisper_engine_windows", "Windows decoded since its start.", lambda one: one.windows_done),
     ("whisper_engine_busy_seconds", "Seconds of its batches, side by side ones, too.", lambda one: one.busy_seconds),
+    ("whisper_engine_tokens", "Tokens decoded since its start.", lambda one: one.tally.get("tokens", 0)),
+    ("whisper_engine_batches", "Batches, or steps, since its start.", lambda one: one.tally.get("batches", 0)),
+    ("whisper_engine_batch_windows", "Windows in these batches.", lambda one: one.tally.get("batch_windows", 0)),
+    ("whisper_engine_model_loads", "Models loaded since its start.", lambda one: one.tally.get("loads", 0)),
+    ("whisper_engine_out_of_memory", "Times that memory ran out.", lambda one: one.tally.get("out_of_memory", 0)),
+    ("whisper_engine_restarts", "Restarts since its gpuworker's start.", lambda one: one.restarts),
 )
 PRIVATE = [
     ipaddress.ip_network(network)
@@ -154,12 +163,17 @@ class Installation(Collector):
         loaded = GaugeMetricFamily(
             "whisper_engine_model_loaded", "Whether a model is in memory.", labels=["engine", "model"]
         )
+        unloads = CounterMetricFamily(
+            "whisper_engine_model_unloads", "Models unloaded since its start.", labels=["engine", "reason"]
+        )
         info = InfoMetricFamily("whisper_engine", "How an engine runs.", labels=["engine"])
         for engine in self._now.engines:
             info.add_metric([engine.name], {name: getattr(engine, name) for name in ("backend", "device", "rung")})
+            for reason in UNLOADS:
+                unloads.add_metric([engine.name, reason], engine.tally.get("unloads", {}).get(reason, 0))
             for model in engine.model_versions:
                 loaded.add_metric([engine.name, model], model in engine.models_loaded)
-        yield from (loaded, info)
+        yield from (loaded, unloads, info)
 
     def _here(self) -> Iterator[Metric]:
         yield GaugeMetricFamily("whisper_redis_up", "Whether Redis answers.", value=self._now.redis_ms is not None)

@@ -16,7 +16,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from tenants import scope, second_factors
+from tenants import addresses, scope, second_factors
 from tenants.models import AllowedDomain, ApiKey, DirectoryToken, KeyScope, Member, Role, SupportVisit, Tenant, User
 
 VIEW = frozenset({"recordings.view", "usage.view"})
@@ -106,7 +106,25 @@ class NotSignedIn(Exception):
     """The session has no signed-in user."""
 
 
-class SecondFactorMissing(PermissionDenied):
+class TenantClosed(PermissionDenied):
+    """The tenant does not let one of its members in as they come."""
+
+
+class AddressRefused(TenantClosed):
+    """The tenant lets people in from some addresses, and the member comes from another one."""
+
+    def __init__(self, member: Member, address: str) -> None:
+        super().__init__(
+            _(
+                "%(tenant)s lets people in from some networks only, and %(address)s is in none of them. Go on from one "
+                "of them, or ask an owner of %(tenant)s to allow your address."
+            )
+            % {"tenant": member.tenant, "address": address or _("an unknown address")}
+        )
+        self.member, self.address = member, address
+
+
+class SecondFactorMissing(TenantClosed):
     """The tenant requires a second factor of its members, and this one has none."""
 
     def __init__(self, tenant: Tenant) -> None:
@@ -325,23 +343,39 @@ def is_over(user_id: int, session: Mapping[str, Any]) -> bool:
     return signed_by_of(session) is not None and not reachable(user_id, session)
 
 
+def lets_in(tenant: Tenant, address: str) -> bool:
+    """Returns whether people may work in a tenant from an address."""
+    return not tenant.people_addresses or addresses.cover(tenant.people_addresses, address)
+
+
+def require_some_tenant(user: User, session: Mapping[str, Any], address: str) -> None:
+    """Raises AddressRefused for a member whom no tenant lets in from an address. Operators have other doors."""
+    members = reachable(user.pk, session)
+    if members and not user.is_staff and not any(lets_in(member.tenant, address) for member in members):
+        raise AddressRefused(members[0], address)
+
+
 def session_actor(
     user_id: int, session: Mapping[str, Any], address: str = "", page: Page | None = None, tenant_id: str | None = None
 ) -> Actor | None:
     """Returns the actor of a signed-in user in the tenant that the session chose, else in the first one.
 
-    With `tenant_id` it is the one in that tenant; None without a membership. Raises TenantMismatch if `page` was
-    rendered for another tenant, or writes without naming one of several, and SecondFactorMissing.
+    The first is one that lets the `address` in, if any does. With `tenant_id` it is the one in that tenant; None
+    without a membership. Raises TenantMismatch if `page` was rendered for another tenant, or writes without naming one
+    of several, AddressRefused and SecondFactorMissing. An operator who acts for a member comes from anywhere.
     """
     visit = visit_of(user_id, session)
     members = _reachable(user_id, session) if visit is None else _visited(visit)
     wanted = tenant_id or session.get(SESSION_TENANT)
     chosen = [member for member in members if str(member.tenant_id) == wanted]
-    candidates = chosen or ([] if tenant_id else members)
+    anywhere = sorted(members, key=lambda member: not lets_in(member.tenant, address))  # keeps the order otherwise
+    candidates = chosen or ([] if tenant_id else anywhere)
     if candidates and page is not None:
         _check_page(page, candidates[0].tenant, members)
     if candidates and visit is not None:
         return support_actor(visit, address)
+    if candidates and not lets_in(candidates[0].tenant, address):
+        raise AddressRefused(candidates[0], address)
     signed_by = signed_by_of(session)
     if candidates and not (signed_by and signed_by["factor"]) and second_factors.is_missing(candidates[0]):
         raise SecondFactorMissing(candidates[0].tenant)

@@ -12,9 +12,19 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import Any
 
 from django.http import HttpRequest
+from django.utils.translation import gettext as _
 
 MAPPED_BITS = 96
 SITE_BITS = 64
+
+
+class InvalidNetwork(ValueError):
+    """The text is neither an address nor a network; the message says so."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(
+            _("“%(text)s” is not an IP address or a network such as 203.0.113.0/24.") % {"text": text[:60]}
+        )
 
 
 def of_request(request: HttpRequest) -> str:
@@ -46,6 +56,17 @@ def network(text: str) -> str:
     if isinstance(parsed, IPv6Network) and parsed.prefixlen >= MAPPED_BITS and parsed.network_address.ipv4_mapped:
         parsed = IPv4Network((parsed.network_address.ipv4_mapped, parsed.prefixlen - MAPPED_BITS))
     return str(parsed.network_address if parsed.num_addresses == 1 else parsed)
+
+
+def networks_of(texts: Iterable[str]) -> list[str]:
+    """Returns networks in their canonical form, each once, in the given order. Raises InvalidNetwork."""
+    unique = dict[str, None]()
+    for text in texts:
+        try:
+            unique[network(text)] = None
+        except ValueError:
+            raise InvalidNetwork(text) from None
+    return list(unique)
 
 
 def cover(networks: Iterable[str], address: str) -> bool:

@@ -117,6 +117,7 @@ ACTIONS: dict[str, Promise] = {
     "member.signed_out": _("Signed out"),
     "member.session_ended": _("Device signed out"),
     "member.sign_in_failed": _("Sign-in refused"),
+    "member.address_refused": _("Kept out by the address"),
     "member.guessed_at": _("Password or second factor guessed at"),
     "member.factor_added": _("Second factor added"),
     "member.factor_removed": _("Second factor removed"),

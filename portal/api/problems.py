@@ -18,7 +18,7 @@ from portal.http.error_bodies import PROBLEM_TYPE, problem_body
 from portal.http.outage import RETRY_HEADERS, log_outage
 from portal.http.receiving import UploadRefused
 from portal.http.statuses import status_of
-from tenants.access import InsufficientScope, TenantMismatch
+from tenants.access import AddressRefused, InsufficientScope, TenantMismatch
 from tenants.announcements import ReadingOnly
 from tenants.api_keys import ADDRESS, InvalidKey, KeyConflict, KeyRefused
 from tenants.rate_limit import TooManyRequests
@@ -50,6 +50,8 @@ def _of_caller(error: Exception) -> Response | None:
             response = problem(403, "insufficient_scope", str(error), scope=error.has, needed=error.needed)
             response["WWW-Authenticate"] = f'Bearer error="insufficient_scope", scope="{error.needed}"'
             return response
+        case AddressRefused():
+            return problem(403, ADDRESS, str(error))
         case PermissionDenied():
             return problem(403, "permission_denied", str(error) or _("This key may not do that."))
         case TenantMismatch():

@@ -24,8 +24,8 @@ from portal.http.asgi import Scope, header, scope_of
 from portal.http.routes import ALWAYS, REMOVING, Credentials, route_of
 from portal.http.sessions import actor_of_session, session_key_of
 from portal.tickets import service as tickets
-from tenants import access, addresses, announcements, api_keys, directory
-from tenants.access import Actor, Page, SecondFactorMissing, TenantMismatch
+from tenants import access, addresses, announcements, api_keys, directory, people_addresses
+from tenants.access import Actor, AddressRefused, Page, TenantClosed, TenantMismatch
 from tenants.announcements import ReadingOnly
 from tenants.api_keys import Bearer, KeyRefused
 from tenants.models import User
@@ -49,12 +49,12 @@ class Caller:
     """Who sends a request. Without `actor` nobody is known; `refusal` is why, where the sender may be told."""
 
     actor: Actor | None = None
-    refusal: KeyRefused | TenantMismatch | SecondFactorMissing | ReadingOnly | None = None
+    refusal: KeyRefused | TenantMismatch | TenantClosed | ReadingOnly | None = None
 
     def checked(self) -> Actor | None:
         """Returns the actor; None for nobody.
 
-        Raises KeyRefused, TenantMismatch for a page of another tenant, SecondFactorMissing, and ReadingOnly where
+        Raises KeyRefused, TenantMismatch for a page of another tenant, TenantClosed, and ReadingOnly where
         nothing is changed now.
         """
         if self.refusal is not None:
@@ -95,7 +95,7 @@ def renewed(scope: Scope) -> Actor | None:
         return None
     if known.key is not None:
         return api_keys.actor_of(Bearer(known.key.id, known.secret_prefix), address)
-    with suppress(SecondFactorMissing):
+    with suppress(TenantClosed):
         return actor_of_session(_session_key(scope), str(known.tenant.id), address)
     return None
 
@@ -155,8 +155,14 @@ def _authenticate(scope: Scope) -> Caller:
     try:
         actor = _socket_actor(scope) if scope["type"] == "websocket" else _request_actor(scope)
         return Caller(_admitted(scope, actor))
-    except (KeyRefused, TenantMismatch, SecondFactorMissing, ReadingOnly) as refusal:
-        return Caller(refusal=refusal)
+    except (KeyRefused, TenantMismatch, TenantClosed, ReadingOnly) as refusal:
+        return _refused(refusal)
+
+
+def _refused(refusal: KeyRefused | TenantMismatch | TenantClosed | ReadingOnly) -> Caller:
+    if isinstance(refusal, AddressRefused):
+        people_addresses.note_refusal(refusal)
+    return Caller(refusal=refusal)
 
 
 def _admitted(scope: Scope, actor: Actor | None) -> Actor | None:
@@ -172,7 +178,7 @@ def _admitted(scope: Scope, actor: Actor | None) -> Actor | None:
 
 
 def _request_actor(scope: Scope) -> Actor | None:
-    """Raises KeyRefused, TenantMismatch and SecondFactorMissing."""
+    """Raises KeyRefused, TenantMismatch and TenantClosed."""
     credentials, address = route_of(scope).credentials, addresses.of_scope(scope)
     if credentials is not Credentials.SESSION:
         scheme, _space, secret = header(scope, "authorization").partition(" ")
@@ -187,7 +193,7 @@ def _request_actor(scope: Scope) -> Actor | None:
 
 
 def _socket_actor(scope: Scope) -> Actor | None:
-    """Raises KeyRefused, TenantMismatch and SecondFactorMissing.
+    """Raises KeyRefused, TenantMismatch and TenantClosed.
 
     With a ticket or a key a socket is a program's, and cookies say nothing.
     """
@@ -211,8 +217,8 @@ def _caller_by_django_session(request: HttpRequest) -> Caller:
         if actor is None or actor.visit is None:
             session.pop(access.SUPPORT, None)  # the visit is over
         return Caller(_admitted(scope_of(request), actor))
-    except (TenantMismatch, SecondFactorMissing, ReadingOnly) as refusal:
-        return Caller(refusal=refusal)
+    except (TenantMismatch, TenantClosed, ReadingOnly) as refusal:
+        return _refused(refusal)
 
 
 def _session_key(scope: Scope) -> str | None:

@@ -31,7 +31,7 @@ from portal.http.asgi import (
 from portal.http.outage import AWAY, log_outage
 from portal.http.routes import Body, route_of
 from portal.http.thread_pools import in_thread, thread_user
-from tenants.access import Actor, SecondFactorMissing, TenantMismatch
+from tenants.access import Actor, TenantClosed, TenantMismatch
 from tenants.announcements import ReadingOnly
 from tenants.api_keys import KeyRefused
 from tenants.rate_limit import TooManyRequests
@@ -157,6 +157,6 @@ def _admitted(scope: Scope) -> Actor | None:
         actor = authentication.caller_of(scope).checked()
         if actor is not None:
             request_budget.spend(scope, actor)
-    except (KeyRefused, TenantMismatch, SecondFactorMissing, ReadingOnly, TooManyRequests):
+    except (KeyRefused, TenantMismatch, TenantClosed, ReadingOnly, TooManyRequests):
         return None
     return actor if actor is not None and actor.may("recordings.create") else None

@@ -97,7 +97,7 @@ ALWAYS = re.compile(
     r"|/rules/preview/|/(notices|announcements)/[^/]+/dismiss/|/api/v1/(socket-tickets|rules/preview)"
     r"|/shares/revoke/|/(shares|keys|invitations|people/directory)/[^/]+/revoke/|/keys/[^/]+/end-old-secret/"
     r"|/people/[^/]+/remove/|/folders/[^/]+/members/[^/]+/remove/|/webhooks/[^/]+/pause/"
-    r"|/preferences/access/|/api/v1/shares/revoke)"
+    r"|/preferences/(access|addresses)/|/api/v1/shares/revoke)"
     r"|DELETE /api/v1/(keys/.+|recordings/[^/]+/shares/[^/]+)"
 )
 """What is refused neither in maintenance nor before a suspension: requests that change nothing of the tenant's, and by

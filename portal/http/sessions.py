@@ -35,7 +35,7 @@ def actor_of_session(
     """Returns the actor of a session as the database has it now, password changes and sign-outs included.
 
     Without `tenant_id` it is the actor in the tenant that the session chose; with it, in that one or none. Raises
-    TenantMismatch if `page` was drawn for another one, and SecondFactorMissing.
+    TenantMismatch if `page` was drawn for another one, and TenantClosed.
     """
     if not session_key:
         return None

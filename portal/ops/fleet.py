@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Literal
 
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.db import transaction
@@ -30,6 +31,13 @@ class EngineNow:
         return min(1.0, self.engine.busy_seconds / seconds) if seconds > 0 else 0.0
 
     @property
+    def occupancy(self) -> float | None:
+        """The mean share, 0.0 to 1.0, of its batches' places that had a window; None before the first batch."""
+        batches, windows = (self.engine.tally.get(name, 0) for name in ("batches", "batch_windows"))
+        places = batches * self.engine.batch_capacity
+        return min(1.0, windows / places) if places else None
+
+    @property
     def speed(self) -> float | None:
         busy = self.engine.busy_seconds
         return self.engine.audio_seconds_done / busy if busy > 0 else None
@@ -53,6 +61,17 @@ def read() -> Fleet:
         now,
         [EngineNow(row, running.get(row.name, 0), now - row.started_at, now - row.updated_at) for row in rows],
     )
+
+
+def order(name: str, kind: Literal["load", "unload"], model: str, by: User) -> bool:
+    """Has an engine load or unload a model, and notes it in the admin's log. Returns False if that is so already."""
+    with transaction.atomic():
+        if not engines.order(name, kind, model):
+            return False
+        done = "Loads" if kind == "load" else "Unloads"
+        rows = Engine.objects.filter(name=name)
+        LogEntry.objects.log_actions(by.pk, rows, CHANGE, f"{done} {model}.", single_object=True)
+        return True
 
 
 def switch(name: str, pauses: bool, by: User) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial, wraps
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 from django.contrib import admin, messages
@@ -100,7 +100,9 @@ def failures(request: HttpRequest) -> HttpResponse:
 
 @for_operators
 def engines(request: HttpRequest) -> HttpResponse:
-    """Renders each engine; pauses or resumes one."""
+    """Renders each engine; pauses or resumes one, or has it load or unload a model."""
+    if request.method == "POST" and request.POST.get("model"):
+        return _order(request, request.POST["model"])
     if request.method == "POST":
         name, pauses = request.POST.get("engine", ""), request.POST.get("do") == "pause"
         if fleet.switch(name, pauses, _actor(request)):
@@ -108,6 +110,20 @@ def engines(request: HttpRequest) -> HttpResponse:
             messages.success(request, (text if pauses else _("Resumed: %(engine)s.")) % {"engine": name})
         return redirect("admin:operations_engines")
     return _render(request, "operations_engines", _("Engines"), {"fleet": fleet.read()})
+
+
+def _order(request: HttpRequest, choice: str) -> HttpResponse:
+    name, (do, _colon, model) = request.POST.get("engine", ""), choice.partition(":")
+    kind: Literal["load", "unload"] = "load" if do == "load" else "unload"
+    if fleet.order(name, kind, model, _actor(request)):
+        loads = _("Loading: %(model)s. It takes seconds.")
+        unloads = _(
+            "Unloading: %(model)s, as soon as its windows under way are done. Whoever asks for it has it loaded again."
+        )
+        messages.success(request, (loads if kind == "load" else unloads) % {"model": model})
+    else:
+        messages.warning(request, _("Nothing to do: the engine is not ready, or has the model as you want it."))
+    return redirect("admin:operations_engines")
 
 
 def _act(request: HttpRequest, actions: dict[str, work.Action]) -> HttpResponse:

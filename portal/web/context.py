@@ -10,7 +10,7 @@ from django.http import HttpRequest
 from django.utils.functional import SimpleLazyObject
 
 from portal.web.tenant import memberships
-from tenants import access, announcements, identity_providers, notices, quota, second_factors
+from tenants import access, addresses, announcements, identity_providers, notices, quota, second_factors
 from tenants.notices import CurrentNotice
 from tenants.quota import QuotaSnapshot
 
@@ -34,12 +34,12 @@ def portal(request: HttpRequest) -> dict[str, Any]:
 
 
 def _actor(request: HttpRequest) -> access.Actor | None:
-    """Returns None, too, for a member who has to set up a second factor first."""
+    """Returns None, too, for a member whom the tenant does not let in as they come."""
     actor: access.Actor | None = getattr(request, "actor", None)
     if actor is None and request.user.is_authenticated:
-        with suppress(access.SecondFactorMissing):
+        with suppress(access.TenantClosed):
             session: Any = request.session
-            actor = access.session_actor(request.user.pk, session)
+            actor = access.session_actor(request.user.pk, session, addresses.of_request(request))
     return actor
 
 

@@ -15,8 +15,11 @@ from portal.http.async_middleware import AsyncMiddleware
 from portal.http.body_limit import exceeded_limit
 from portal.http.error_bodies import PROBLEM_TYPE, openai_error_body, problem_body
 from portal.http.outage import AWAY, RETRY_HEADERS, log_outage
-from tenants.access import NotSignedIn, SecondFactorMissing, TenantMismatch
+from portal.web.tenant import memberships
+from tenants import access
+from tenants.access import AddressRefused, NotSignedIn, SecondFactorMissing, TenantMismatch
 from tenants.announcements import ReadingOnly
+from tenants.api_keys import ADDRESS
 
 FOR_PROGRAMS = ("/v1/", "/api/")
 NATIVE = "/api/"
@@ -51,6 +54,15 @@ def other_tenant(request: HttpRequest, error: TenantMismatch) -> HttpResponse:
     if _wants_json(request):
         return _problem(request, 409, str(error))
     return render(request, "409.html", {"error": error, "actor": None, "notices": []}, status=409)
+
+
+def address_refused(request: HttpRequest, error: AddressRefused) -> HttpResponse:
+    """Answers 403, and offers people their organisations that let them in."""
+    if _wants_json(request):
+        return _problem(request, 403, str(error), ADDRESS)
+    others = [member.tenant for member in memberships(request) if access.lets_in(member.tenant, error.address)]
+    context = {"exception": error, "others": others, "actor": None, "notices": []}
+    return render(request, "address_refused.html", context, status=403)
 
 
 def second_factor_missing(request: HttpRequest, error: SecondFactorMissing) -> HttpResponse:
@@ -122,6 +134,8 @@ class ErrorMiddleware(AsyncMiddleware):
             return signed_out(request)
         if isinstance(error, TenantMismatch):
             return other_tenant(request, error)
+        if isinstance(error, AddressRefused):
+            return address_refused(request, error)
         if isinstance(error, SecondFactorMissing):
             return second_factor_missing(request, error)
         if isinstance(error, ReadingOnly):

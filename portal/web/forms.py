@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
+from django.http import QueryDict
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from portal.web import tracks
 from portal.web.languages import language_choices
 from tenants.models import LONGEST_HOTWORDS, Tenant
+from tenants.people_addresses import NetworksField
 from transcription.errors import InvalidOption
 from transcription.library.filters import CHECKED, PEOPLE, PROGRAMS, TO_CHECK, Filter
 from transcription.library.orders import LABELS, NEWEST
@@ -268,6 +270,22 @@ class AccessForm(forms.ModelForm):  # type: ignore[type-arg]
     class Meta:
         model = Tenant
         fields = ("allows_sharing", "bars_support")
+
+
+class AddressesForm(forms.Form):
+    """From where an organisation's people are let in."""
+
+    people_addresses = NetworksField(
+        label=_("Allowed addresses of people"),
+        help_text=_(
+            "IP addresses and networks such as 203.0.113.0/24 or 2001:db8::/32, one a line: from elsewhere nobody gets "
+            "to the organisation’s pages. Empty: from anywhere. API keys have addresses of their own, and share links "
+            "are for everybody."
+        ),
+    )
+
+    def __init__(self, tenant: Tenant, sent: QueryDict | None = None) -> None:
+        super().__init__(sent, initial={"people_addresses": tenant.people_addresses})
 
 
 FOLDED_UP = ("status", "checked", "owner", "source", "key", "tag", "favourite", "held")

@@ -14,8 +14,8 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
 from portal.web.access import TenantRequest, member_required
-from portal.web.forms import AccessForm, PreferencesForm
-from tenants import audit
+from portal.web.forms import AccessForm, AddressesForm, PreferencesForm
+from tenants import audit, people_addresses
 from transcription.transcripts import terms
 
 log = logging.getLogger(__name__)
@@ -61,6 +61,23 @@ def access(request: TenantRequest) -> HttpResponse:
     return redirect("web:preferences")
 
 
+@never_cache
+@require_POST
+@member_required("owners.manage")
+def addresses(request: TenantRequest) -> HttpResponse:
+    """Says from where the organisation's people are let in."""
+    form = AddressesForm(request.actor.tenant, request.POST)
+    if form.is_valid():
+        try:
+            people_addresses.allow(request.actor, form.cleaned_data["people_addresses"])
+        except people_addresses.LocksOut as error:
+            form.add_error("people_addresses", str(error))
+        else:
+            messages.success(request, _("Saved."))
+            return redirect("web:preferences")
+    return _page(request, _form(request), form)
+
+
 def _form(request: TenantRequest, sent: QueryDict | None = None) -> PreferencesForm:
     """Returns the form, in which an operator who acts for a member doesn't decide when what is deleted is erased."""
     form = PreferencesForm(sent, instance=request.actor.tenant)
@@ -73,6 +90,9 @@ def _record(request: TenantRequest, form: PreferencesForm | AccessForm) -> None:
         audit.record(request.actor, "preferences.changed", request.actor.tenant, fields=form.changed_data)
 
 
-def _page(request: TenantRequest, form: PreferencesForm) -> HttpResponse:
-    context = {"form": form, "access": AccessForm(instance=request.actor.tenant), "section": "preferences"}
+def _page(request: TenantRequest, form: PreferencesForm, addresses: AddressesForm | None = None) -> HttpResponse:
+    tenant = request.actor.tenant
+    context = {"form": form, "access": AccessForm(instance=tenant), "section": "preferences"}
+    if request.actor.may("owners.manage"):
+        context["addresses"] = addresses or AddressesForm(tenant)
     return render(request, "web/preferences.html", context)

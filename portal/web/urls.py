@@ -180,6 +180,7 @@ urlpatterns = [
     path("audit/audit.csv", audit.download, name="audit_csv"),
     path("preferences/", preferences.preferences, name="preferences"),
     path("preferences/access/", preferences.access, name="preferences_access"),
+    path("preferences/addresses/", preferences.addresses, name="preferences_addresses"),
     path("voice/", voices.voice, name="voice"),
     path("voice/check/", voices.check, name="check_voice"),
     path("voice/revoke/", voices.revoke, name="revoke_voice"),

@@ -38,6 +38,7 @@ from tenants.models import (
     User,
 )
 from tenants.models.quota import LIMITS
+from tenants.people_addresses import NetworksField
 from tenants.quota import this_month
 
 
@@ -106,6 +107,7 @@ class IdentityProviderInline(admin.StackedInline):
 
 class TenantForm(AsSeen):
     keys_of_leavers = KeyDecisionField()
+    people_addresses = NetworksField(label=_("Addresses of people"), help_text=_("One a line. Empty: any."))
 
     def clean_suspended_from(self) -> datetime | None:
         moment: datetime | None = self.cleaned_data["suspended_from"]

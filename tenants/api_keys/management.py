@@ -238,14 +238,10 @@ def _networks(given: Sequence[str]) -> list[str]:
     """Returns the canonical networks without duplicates, in the given order. Raises InvalidKey."""
     if len(given) > MAX_ADDRESSES:
         raise InvalidKey("addresses", _("A key can have at most %(most)d allowed addresses.") % {"most": MAX_ADDRESSES})
-    unique = dict[str, None]()
-    for text in given:
-        try:
-            unique[networks.network(text)] = None
-        except ValueError:
-            message = _("“%(text)s” is not an IP address or a network such as 203.0.113.0/24.") % {"text": text[:60]}
-            raise InvalidKey("addresses", message) from None
-    return list(unique)
+    try:
+        return networks.networks_of(given)
+    except networks.InvalidNetwork as invalid:
+        raise InvalidKey("addresses", str(invalid)) from None
 
 
 def _limits(fields: dict[str, Any]) -> dict[str, Any]:

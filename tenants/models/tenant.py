@@ -166,6 +166,13 @@ class Tenant(models.Model):
             "a reason, and the audit log says what they did."
         ),
     )
+    people_addresses = models.JSONField(
+        _("addresses of people"),
+        default=list,
+        db_default=models.Value([], models.JSONField()),
+        blank=True,
+        help_text=_("Addresses and networks that its members may use the portal from; empty: any."),
+    )
     second_factor_from = models.DateTimeField(
         _("second factor required from"),
         null=True,

@@ -142,10 +142,16 @@ async def test_nobody_hears_anything() -> None:
     assert await socket.closing_code() == consumers.NOT_SIGNED_IN
 
 
-async def test_who_needs_a_second_factor_first_hears_nothing_also_on_an_open_socket(alice: Character) -> None:
+@pytest.mark.parametrize(
+    "rule",
+    [{"second_factor_from": timezone.now()}, {"people_addresses": ["203.0.113.0/24"]}],
+    ids=["factor", "address"],
+)
+async def test_who_needs_a_second_factor_or_another_address_hears_nothing_also_on_an_open_socket(
+    alice: Character, rule: dict[str, Any]
+) -> None:
     socket = await socket_of(alice, "/ws/recordings/")
-    required = Tenant.objects.filter(pk=alice.tenant.pk)
-    await required.aupdate(second_factor_from=timezone.now())
+    await Tenant.objects.filter(pk=alice.tenant.pk).aupdate(**rule)
     assert await socket.closing_code() == consumers.NOT_SIGNED_IN
     again = await socket_of(alice, "/ws/recordings/")
     assert await again.closing_code() == consumers.NOT_SIGNED_IN

@@ -77,6 +77,11 @@ class BatchLoop:
         """How many windows are of use at once: those that are decoded, and as many encoded ones as one call takes."""
         return self._batch_size * (self._backend.workers + 1)
 
+    @property
+    def batch_capacity(self) -> int:
+        """How many windows one call may decode."""
+        return self._batch_size
+
     # Encoding threads
 
     def _encode(self) -> None:
@@ -229,7 +234,9 @@ class BatchLoop:
             works = [request.work for request in some]
             if again := [work for work in works if work.encoding is None]:
                 model.encode(again)  # suspects that are heard again in full
-            outcomes.update(zip(some, model.decode(works), strict=True))
+            decoded = model.decode(works)
+            self._queue.count_batch(len(works), sum(len(one.tokens) for one in decoded))
+            outcomes.update(zip(some, decoded, strict=True))
 
         decoded = attempt(self._queue, batch, decode, self._shrink)
         kept = self._conclude(model, [(request, outcomes[request]) for request in decoded])
@@ -263,10 +270,12 @@ class BatchLoop:
         return kept
 
     def _shrink(self, windows: int) -> None:
+        self._queue.count_shortage()
         self._batch_size = max(1, min(self._batch_size, windows // 2))
         log.warning("out of memory with %d windows; batches of %d from now on", windows, self._batch_size)
 
     def _shrink_encoding(self, windows: int) -> None:
+        self._queue.count_shortage()
         self._encode_batch = max(1, min(self._encode_batch, windows // 2))
         log.warning("out of memory with %d windows; encoding %d at once from now on", windows, self._encode_batch)
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Self
+from typing import Literal, Self
 
 from transcription.engine import wire
 from transcription.engine.types import (
@@ -85,13 +85,23 @@ class EngineClient:
 
     def status(self, timeout: float = 2.0) -> EngineStatus:
         """Asks the engine how it is. Raises EngineUnavailable unless it answers within `timeout` seconds."""
+        return wire.parse_status(self._asked({"kind": "status"}, timeout))
+
+    def _asked(self, question: wire.Header, timeout: float = 2.0) -> wire.Header:
         deadline = time.monotonic() + timeout
         try:
             with self.connect(timeout) as connection:
-                connection.sendall(wire.frame({"kind": "status"}))
-                return wire.parse_status(_receive(connection, deadline))
+                connection.sendall(wire.frame(question))
+                return _receive(connection, deadline)
         except (OSError, EOFError, wire.ProtocolError) as error:
             raise EngineUnavailable(f"the engine at {self.address} does not answer: {error}") from error
+
+    def order(self, kind: Literal["load", "unload"], model: str) -> str:
+        """Has the engine load or unload a model, which it goes on to do. Returns why it refuses, "" if it doesn't.
+
+        Raises EngineUnavailable.
+        """
+        return str(self._asked({"kind": kind, "model": model})["reason"])
 
     def mels(self, model: str) -> int:
         """Asks the engine how many mels a model hears that is an operator's own.

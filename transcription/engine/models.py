@@ -15,7 +15,7 @@ from transcription.engine import machine
 from transcription.engine.backend import Backend, BatchModel, DeviceLost, OutOfDeviceMemory, ServerAway, StepModel, Work
 from transcription.engine.probe import probe_model
 from transcription.engine.request_queue import RequestQueue
-from transcription.engine.types import EngineError
+from transcription.engine.types import EngineError, Unload
 
 log = logging.getLogger(__name__)
 
@@ -44,10 +44,10 @@ class _Open:
 class Models:
     """Opens models when they are first used. Thread-safe.
 
-    weights: where each model's are; missing: why there are none. limit_mib: what all open models may
-    take together, about; 0 for as much as the device gives. unload_seconds: after which a model that nobody used gives
-    its memory back, and no longer counts when memory is shared out; 0 for never. kept: a model that stays, whoever
-    uses it.
+    weights: where each model's are; missing: why there are none; problem: why one that was to be loaded isn't.
+    limit_mib: what all open models may take together, about; 0 for as much as the device gives. unload_seconds: after
+    which a model that nobody used gives its memory back, and no longer counts when memory is shared out; 0 for never.
+    kept: a model that stays, whoever uses it.
     """
 
     def __init__(
@@ -63,6 +63,7 @@ class Models:
         self._open: dict[str, _Open] = {}
         self._used_at: dict[str, float] = {}
         self._retiring: set[str] = set()
+        self.problem = ""
         self._changed = threading.Condition()
         self._opening = threading.Lock()
         self._opened_at = 0.0
@@ -105,6 +106,7 @@ class Models:
             with self._changed:
                 self._open[name] = opened
                 self._used_at[name] = self._opened_at = time.monotonic()
+                self._queue.tally.loads += 1
             return opened.model
 
     def release(self, name: str, users: int = 1) -> None:
@@ -112,6 +114,23 @@ class Models:
             self._open[name].users -= users
             self._used_at[name] = time.monotonic()
             self._changed.notify_all()
+
+    def load(self, name: str) -> None:
+        """Opens a model ahead of its use. `problem` says what went wrong, until it or another one is loaded."""
+        try:
+            with self.using(name):
+                self.problem = ""
+        except (EngineError, DeviceLost, ServerAway) as error:
+            log.error("%s was to be loaded: %s", name, error)
+            self.problem = str(error)
+
+    def unload(self, name: str) -> None:
+        """Closes a model when its windows under way are done. Whoever asks for it later has it opened again."""
+        with self._opening:
+            if name in self._open:
+                self._close(name, "an operator wants its memory", "operator")
+                # Nor is any memory left to it when others are opened.
+                del self._used_at[name]
 
     def close_unused(self) -> None:
         """Waits for a while, and closes what nobody used for `unload_seconds`.
@@ -125,10 +144,10 @@ class Models:
             return
         try:
             for name in [name for name in self._open if not self._is_in_use(name)]:
-                self._close(name, "nobody uses it", if_idle=True)
+                self._close(name, "nobody uses it", "unused", if_idle=True)
             grown = [name for name, opened in self._open.items() if opened.squeezed and not self._beside(name)]
             for name in grown:
-                self._close(name, "there is more memory for it now")
+                self._close(name, "there is more memory for it now", "grown")
         finally:
             self._opening.release()
         for name in grown:
@@ -173,6 +192,7 @@ class Models:
             try:
                 return self._probed(name, path, beside)
             except OutOfDeviceMemory as error:
+                self._queue.count_shortage()
                 if not self._retire_oldest(name):
                     raise EngineError(f"the model {name} does not fit into memory: {error}") from error
             except (EngineError, DeviceLost, ServerAway):
@@ -210,10 +230,10 @@ class Models:
             if not self._open:
                 return False
             name = min(self._open, key=lambda name: (self._open[name].users > 0, self._used_at[name]))
-        self._close(name, f"to make room for {newcomer}")
+        self._close(name, f"to make room for {newcomer}", "room")
         return True
 
-    def _close(self, name: str, reason: str, if_idle: bool = False) -> None:
+    def _close(self, name: str, reason: str, counts_as: Unload, if_idle: bool = False) -> None:
         """Closes a model once it has no users; with `if_idle` only if it has none now. `_opening` is held."""
         with self._changed:
             if if_idle and self._open[name].users:
@@ -226,5 +246,6 @@ class Models:
         machine.give_memory_back()
         with self._changed:
             del self._open[name]
+            self._queue.tally.unloads[counts_as] += 1
             self._retiring.discard(name)
             self._changed.notify_all()

@@ -7,11 +7,10 @@ import threading
 import time
 from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 
 from transcription.engine.backend import Language, ServerAway, Work
 from transcription.engine.lane_queue import LaneQueue, Request, Stream, request_ids
-from transcription.engine.types import LANES, EngineError, Lane, WindowFailed
+from transcription.engine.types import LANES, EngineError, Lane, Tally, WindowFailed
 from transcription.engine.watchdog import patience_for
 from transcription.engine.window_transcript import WindowTranscript
 
@@ -22,15 +21,6 @@ MOST_BREAKS = 4
 
 SHORTEST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 1.0, 15.0
 """Between two tries of a server that is away: shorter than what a caller takes for no progress."""
-
-
-@dataclass(slots=True)
-class Tally:
-    """Totals since the start: windows, seconds of audio, and seconds in calls of models."""
-
-    windows: int = 0
-    audio_seconds: float = 0.0
-    busy_seconds: float = 0.0
 
 
 class RequestQueue:
@@ -203,6 +193,18 @@ class RequestQueue:
     def note_probe(self, seconds: float) -> None:
         """Records the seconds that a model took for its probe. The slowest model sets the time limit of all calls."""
         self.probe_seconds = max(self.probe_seconds, seconds)
+
+    def count_batch(self, windows: int, tokens: int = 0) -> None:
+        """Counts a call of a decoder, or one of its steps, with so many windows, which made so many tokens."""
+        with self.changed:
+            self.tally.batches += 1
+            self.tally.batch_windows += windows
+            self.tally.tokens += tokens
+
+    def count_shortage(self) -> None:
+        """Counts that memory ran out."""
+        with self.changed:
+            self.tally.out_of_memory += 1
 
     @contextmanager
     def timed(self, windows: int = 1, patience: float | None = None) -> Iterator[None]:

@@ -60,6 +60,11 @@ class Scheduler:
         """How many windows the threads have use for at once."""
         return self._loop.capacity
 
+    @property
+    def batch_capacity(self) -> int:
+        """How many windows a batch or a step may hold."""
+        return self._loop.batch_capacity
+
     def stop(self, seconds: float) -> None:
         """Takes no more windows, and waits for so many seconds at most until those in hand are done."""
         self.queue.stop()

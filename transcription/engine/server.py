@@ -118,7 +118,6 @@ class Server:
         """Returns the engine's status, also while a model is loading."""
         gpu = self.backend.gpu_memory_mib()
         queue = self.scheduler.queue
-        tally = queue.tally
         return EngineStatus(
             ready=self.ready,
             backend=self.backend.name,
@@ -129,21 +128,30 @@ class Server:
             memory_used_mib=guard.resident_mib(),
             gpu_memory_used_mib=gpu[0] if gpu else None,
             gpu_memory_total_mib=gpu[1] if gpu else None,
-            windows_done=tally.windows,
-            audio_seconds_done=tally.audio_seconds,
-            busy_seconds=tally.busy_seconds,
             queued_windows=queue.queued(),
             windows_under_way=queue.under_way,
             calls_in_hand=queue.calls_in_hand,
             calls_done=queue.calls_done,
             uptime_seconds=time.monotonic() - self.began,
-            error=self.error or queue.problem or self.footing.notice,
+            error=self.error or queue.problem or self.models.problem or self.footing.notice,
             rung=self.footing.rung.name if self.footing.rung else "",
             versions=queue.versions,
             mels=self.mels,
             loaded=self.models.loaded,
             slots=0 if self.backend.workers else self.models.slots,
+            batch_capacity=self.scheduler.batch_capacity,
+            tally=queue.tally,
         )
+
+    def order(self, kind: str, name: object) -> str:
+        """Begins to load or to unload a model, and returns "", or why it doesn't."""
+        if not self.ready or name not in self.models.weights:
+            return self.models.missing.get(str(name)) or "the engine is not ready, or has no such model"
+        if isinstance(self.backend, RemoteBackend):
+            return "its models are in another server's memory"
+        action = self.models.load if kind == "load" else self.models.unload
+        threading.Thread(target=action, args=(name,), name=kind, daemon=True).start()
+        return ""
 
     async def _serve(self) -> None:
         loop = asyncio.get_running_loop()
@@ -264,6 +272,8 @@ class _Connection:
         match header["kind"]:
             case "status":
                 self._write(wire.status_frame(self.server.status()))
+            case "load" | "unload" as kind:
+                self._write(wire.frame({"kind": "order", "reason": self.server.order(kind, header.get("model"))}))
             case "window":
                 await self.may_read.acquire()
                 self.unanswered += 1

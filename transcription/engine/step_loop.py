@@ -65,6 +65,11 @@ class StepLoop:
         """How many windows are of use at once: those in slots, encoded ones that wait for them, and the next ones."""
         return self._models.slots + self._ahead + self._encode_batch
 
+    @property
+    def batch_capacity(self) -> int:
+        """How many windows the steps of all models may hold."""
+        return self._models.slots
+
     # The encoding thread
 
     def _prepare(self) -> None:
@@ -107,6 +112,7 @@ class StepLoop:
             self._queue.changed.notify_all()
 
     def _shrink(self, windows: int) -> None:
+        self._queue.count_shortage()
         self._encode_batch = max(1, min(self._encode_batch, windows // 2))
         log.warning("out of memory with %d windows; encoding %d at once from now on", windows, self._encode_batch)
 
@@ -215,7 +221,7 @@ class StepLoop:
         except Exception as error:
             short = isinstance(error, OutOfDeviceMemory)
             if short:
-                model.halve()
+                self._halve(model)
             if short and running is not None and running.requests:
                 self._put_back([(model, request) for request in requests])
             elif len(requests) == 1:
@@ -232,6 +238,8 @@ class StepLoop:
             with self._queue.timed():
                 running.model.step()
                 done = running.model.finished()
+            tokens = sum(len(outcome.tokens) for _, outcome in done if isinstance(outcome, Decoded))
+            self._queue.count_batch(len(running.requests), tokens)
         except DeviceLost:
             raise
         except Exception as error:
@@ -271,11 +279,15 @@ class StepLoop:
         log.warning("%s: %d windows under way failed together: %s", request_ids(requests), len(requests), error)
         again = [(running.model, request) for request in requests]
         if isinstance(error, OutOfDeviceMemory):
-            running.model.halve()
+            self._halve(running.model)
             self._put_back(again)
         else:
             half = len(again) // 2
             self._retry_groups.extendleft((again[half:], again[:half]))
+
+    def _halve(self, model: StepModel) -> None:
+        self._queue.count_shortage()
+        model.halve()
 
     def _put_back(self, pending: Sequence[Pending]) -> None:
         """Lets windows wait for slots before all others of their lanes; those without encodings for that first."""

@@ -46,6 +46,10 @@ Mode = Literal["exact", "fast"]
 MODES: tuple[Mode, ...] = get_args(Mode)
 """exact: openai-whisper's order, one window after the other. fast: all windows side by side."""
 
+Unload = Literal["unused", "room", "grown", "operator"]
+UNLOADS: tuple[Unload, ...] = get_args(Unload)
+"""Why a model is unloaded: nobody used it, another one needs its memory, there is more for it now, an operator's."""
+
 MAX_BEAM_SIZE = 10
 
 Span = tuple[float, float]
@@ -272,13 +276,34 @@ class WindowResult:
     missed_speech: tuple[Span, ...] = ()
 
 
+@dataclass(slots=True)
+class Tally:
+    """Totals since the engine's start, of which none ever falls.
+
+    busy_seconds: in calls of models, parallel ones added up. batches: calls of a decoder, or steps of one with slots;
+    batch_windows: windows in them. loads: of models; unloads: the same by reason, one of UNLOADS. out_of_memory: how
+    often the device had none for what was tried.
+    """
+
+    windows: int = 0
+    audio_seconds: float = 0.0
+    busy_seconds: float = 0.0
+    tokens: int = 0
+    batches: int = 0
+    batch_windows: int = 0
+    out_of_memory: int = 0
+    loads: int = 0
+    unloads: dict[Unload, int] = field(default_factory=lambda: dict.fromkeys(UNLOADS, 0))
+
+
 @dataclass(frozen=True, slots=True)
 class EngineStatus:
     """The engine's state. Memory is in MiB, times are in seconds.
 
     `memory_used_mib` is the process's resident set; the GPU's figures are None on a CPU.
-    `busy_seconds` adds up over parallel batches. `models` are those offered, `loaded` those in memory: the others are
-    loaded when they are asked for. `slots` are those of the loaded models, 0 where there are none. `versions` has a
+    `models` are those offered, `loaded` those in memory: the others are
+    loaded when they are asked for. `slots` are those of the loaded models, 0 where there are none; `batch_capacity` is
+    how many windows a batch or a step may hold. `versions` has a
     line for each one whose weights are there, which changes when its results may; it is empty until then. `mels` are
     those of each model that is an operator's own. `rung` is that of the ladder for GPUs; empty where there is none to
     choose.
@@ -294,9 +319,6 @@ class EngineStatus:
     memory_used_mib: float
     gpu_memory_used_mib: float | None
     gpu_memory_total_mib: float | None
-    windows_done: int
-    audio_seconds_done: float
-    busy_seconds: float
     queued_windows: dict[Lane, int]
     uptime_seconds: float
     error: str
@@ -308,7 +330,5 @@ class EngineStatus:
     rung: str = ""
     loaded: tuple[str, ...] = ()
     slots: int = 0
-
-    @property
-    def is_idle(self) -> bool:
-        return not self.windows_under_way and not any(self.queued_windows.values())
+    batch_capacity: int = 0
+    tally: Tally = field(default_factory=Tally)

@@ -33,6 +33,7 @@ from transcription.engine.types import (
     Segment,
     Span,
     Tail,
+    Tally,
     Window,
     WindowRejected,
     WindowResult,
@@ -311,4 +312,5 @@ def status_frame(status: EngineStatus) -> bytes:
 def parse_status(header: Header) -> EngineStatus:
     """Returns the state of a message of `status_frame`."""
     fields = dict(header["status"])
-    return EngineStatus(**{**fields, "models": tuple(fields["models"]), "loaded": tuple(fields["loaded"])})
+    fields |= {name: tuple(fields[name]) for name in ("models", "loaded")}
+    return EngineStatus(**{**fields, "tally": Tally(**fields["tally"])})

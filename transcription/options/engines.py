@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from datetime import timedelta
+from typing import Literal
 
 from django.db.models.functions import Now
 
@@ -14,12 +15,20 @@ from transcription.models.engine import LATELY, Engine
 from transcription.redaction import redact
 
 REPORT_SECONDS = 2.0
+COUNTED = ("tokens", "batches", "batch_windows", "out_of_memory", "loads", "unloads")
+"""What has no column of its own of an engine's tally."""
+
 REMEMBERED = timedelta(days=1)
 """For so long an engine that died is missed."""
 
 
 def report(
-    name: str, status: EngineStatus | None, workers_alive: int, workers_wanted: int, problem: str = ""
+    name: str,
+    status: EngineStatus | None,
+    workers_alive: int,
+    workers_wanted: int,
+    problem: str = "",
+    restarts: int = 0,
 ) -> Engine:
     """Stores a gpuworker's report; `status` is None while its engine does not answer."""
     figures: dict[str, object] = {
@@ -28,6 +37,7 @@ def report(
         "problem": problem,
         "workers_alive": workers_alive,
         "workers_wanted": workers_wanted,
+        "restarts": restarts,
         "clock_ahead_seconds": database_clock.checked_skew(),
         "updated_at": Now(),
     }
@@ -49,9 +59,12 @@ def _figures_of(status: EngineStatus) -> dict[str, object]:
         "memory_used_mib": status.memory_used_mib,
         "gpu_memory_used_mib": status.gpu_memory_used_mib,
         "gpu_memory_total_mib": status.gpu_memory_total_mib,
-        "windows_done": status.windows_done,
-        "audio_seconds_done": status.audio_seconds_done,
-        "busy_seconds": status.busy_seconds,
+        "windows_done": status.tally.windows,
+        "audio_seconds_done": status.tally.audio_seconds,
+        "busy_seconds": status.tally.busy_seconds,
+        "tally": {name: getattr(status.tally, name) for name in COUNTED},
+        "windows_running": status.windows_under_way,
+        "batch_capacity": status.batch_capacity,
         "queued_windows": sum(status.queued_windows.values()),
         "started_at": Now() - timedelta(seconds=status.uptime_seconds),
     }
@@ -93,6 +106,23 @@ def resume(name: str) -> bool:
 
 def is_paused(name: str) -> bool:
     return Engine.objects.filter(name=name).exclude(paused_at=None).exists()
+
+
+def order(name: str, kind: Literal["load", "unload"], model: str) -> bool:
+    """Has a gpuworker's engine load or unload a model. Returns False where that is so, or it has no such model."""
+    engine = Engine.objects.filter(LATELY, name=name, ready=True).exclude(backend="remote").first()
+    if engine is None or model not in engine.model_versions or (model in engine.models_loaded) == (kind == "load"):
+        return False
+    return Engine.objects.filter(name=name).update(model_order=[kind, model]) == 1
+
+
+def take_order(engine: Engine) -> tuple[Literal["load", "unload"], str] | None:
+    """Returns what `order` wants of an engine, once; None for nothing."""
+    if engine.model_order is None:
+        return None
+    Engine.objects.filter(name=engine.name).update(model_order=None)
+    kind, model = engine.model_order
+    return kind, model
 
 
 def leave(name: str) -> None:

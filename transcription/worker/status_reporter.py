@@ -8,7 +8,7 @@ import os
 import signal
 import time
 from pathlib import Path
-from typing import NoReturn
+from typing import Literal, NoReturn
 
 from django.conf import settings
 from django.db import Error as DatabaseError
@@ -68,7 +68,10 @@ def report(name: str, state: SharedState) -> NoReturn:
             was_ready = True
             time.sleep(STARTING_SECONDS)  # workers are forked meanwhile, so that the first report counts them
         try:
-            engines.report(name, status, state.workers_alive, state.workers_wanted, problem)
+            restarts = heartbeat.restarts
+            engine = engines.report(name, status, state.workers_alive, state.workers_wanted, problem, restarts)
+            if status and (order := engines.take_order(engine)):
+                _pass_on(client, *order)
         except DatabaseError as error:
             log.warning("The engine's status could not be written: %s", str(error).strip())
             connections.close_all()
@@ -76,16 +79,22 @@ def report(name: str, state: SharedState) -> NoReturn:
 
 
 class Heartbeat:
-    """Kills an engine that has answered before and falls silent: a frozen one would never end by itself."""
+    """Kills an engine that has answered before and falls silent: a frozen one would never end by itself.
+
+    restarts: how often another process answered than before.
+    """
 
     def __init__(self) -> None:
-        self._pid = 0
+        self.restarts = 0
+        self._pid = self._last_pid = 0
         self._answered_at = time.monotonic()
 
     def record(self, status: EngineStatus | None) -> None:
         """Takes an answer of the engine, or None where it gave none."""
         if status is not None:
-            self._pid, self._answered_at = status.pid, time.monotonic()
+            self.restarts += self._last_pid not in (0, status.pid)
+            self._pid = self._last_pid = status.pid
+            self._answered_at = time.monotonic()
         elif self._pid and time.monotonic() - self._answered_at > LONGEST_SILENCE_SECONDS:
             log.error("The engine has not answered for %g s; it is killed.", LONGEST_SILENCE_SECONDS)
             if _is_sibling(self._pid):
@@ -100,6 +109,15 @@ def _is_sibling(pid: int) -> bool:
     except OSError:
         return False
     return int(fields[1]) == os.getppid()
+
+
+def _pass_on(client: EngineClient, kind: Literal["load", "unload"], model: str) -> None:
+    try:
+        refusal = client.order(kind, model)
+    except EngineUnavailable as error:
+        refusal = str(error)
+    if refusal:
+        log.warning("The engine does not %s %s: %s", kind, model, refusal)
 
 
 def _query(client: EngineClient) -> tuple[EngineStatus | None, str]:

@@ -377,6 +377,7 @@ PAGES = """
     audit/audit.csv
     preferences/
     preferences/access/
+    preferences/addresses/
     usage/
     usage/ledger.csv
     voice/

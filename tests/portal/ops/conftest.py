@@ -6,7 +6,7 @@ import pytest
 from django.test import Client
 
 from tenants.models import User
-from transcription.engine.types import EngineStatus
+from transcription.engine.types import EngineStatus, Tally
 from transcription.maintenance import sweeper
 from transcription.models import Engine
 from transcription.options import engines
@@ -37,9 +37,8 @@ def condition(ready: bool = True, gpu: float | None = None, loaded: tuple[str, .
         memory_used_mib=500.0,
         gpu_memory_used_mib=gpu,
         gpu_memory_total_mib=24_564.0 if gpu else None,
-        windows_done=3,
-        audio_seconds_done=80.0,
-        busy_seconds=4.0,
+        tally=Tally(3, 80.0, 4.0, tokens=120, batches=2, batch_windows=3, loads=1),
+        batch_capacity=8,
         queued_windows={"interactive": 0, "standard": 2, "bulk": 0},
         uptime_seconds=60.0,
         error="",

@@ -34,6 +34,9 @@ def test_engines_and_an_empty_queue(client: Client) -> None:
     assert found["whisper_engine_readygpu:0"] == 1
     assert found["whisper_workers_alivegpu:0"] == 7
     assert found["whisper_gpu_memory_used_bytesgpu:0"] == 1024**3
+    assert found["whisper_engine_tokens_totalgpu:0"] == 120
+    assert found["whisper_engine_batch_windows_totalgpu:0"] / found["whisper_engine_batches_totalgpu:0"] == 1.5
+    assert found["whisper_engine_model_unloads_totalgpu:0/room"] == 0
     assert found["whisper_queue_lengthinteractive"] == 0
     assert found["whisper_transcriptions_totalfailed"] == 0
 

@@ -127,6 +127,23 @@ def test_the_workers_of_a_paused_engine_claim_nothing_until_it_is_resumed(
     assert list(LogEntry.objects.order_by("id").values_list("change_message", flat=True)) == ["Paused.", "Resumed."]
 
 
+@pytest.mark.usefixtures("engine")
+def test_an_engine_is_told_once_to_unload_a_model_and_to_load_it(operator: Client) -> None:
+    def ask(what: str) -> str:
+        return operator.post(ENGINES, {"engine": "here:0", "model": what}, follow=True).content.decode()
+
+    assert "Unloading: base, as soon as its windows under way are done." in ask("unload:base")
+    assert engines.take_order(Engine.objects.get()) == ("unload", "base")
+    assert engines.take_order(Engine.objects.get()) is None
+    engines.report("here:0", condition(loaded=()), 8, 8)
+    assert "Nothing to do" in ask("unload:base")
+    assert "Nothing to do" in ask("load:large-v3")
+    assert "Loading: base." in ask("load:base")
+    assert engines.take_order(Engine.objects.get()) == ("load", "base")
+    noted = LogEntry.objects.order_by("id").values_list("change_message", flat=True)
+    assert list(noted) == ["Unloads base.", "Loads base."]
+
+
 def test_who_may_only_look_changes_nothing(alice: Character, fox: Path, engine: Engine) -> None:
     row = waiting(alice, fox)
     with scope.bound(alice.tenant.id):
@@ -142,6 +159,7 @@ def test_who_may_only_look_changes_nothing(alice: Character, fox: Path, engine: 
         looked = client.get(page).content.decode()
         assert 'type="checkbox"' not in looked
         assert 'name="do"' not in looked
+        assert 'name="model"' not in looked
         form = {
             "engine": engine.name,
             "do": "pause" if page == ENGINES else "retry",
@@ -149,4 +167,6 @@ def test_who_may_only_look_changes_nothing(alice: Character, fox: Path, engine: 
             "confirmed": 1,
         }
         assert client.post(page, form).status_code == 403
+    assert client.post(ENGINES, {"engine": engine.name, "model": "unload:base"}).status_code == 403
+    assert Engine.objects.get().model_order is None
     assert Engine.objects.filter(paused_at=None).count() == 1

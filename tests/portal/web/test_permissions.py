@@ -183,6 +183,7 @@ TABLE = [
     ("GET", "/preferences/", MANAGERS),
     ("POST", "/preferences/", MANAGERS),
     ("POST", "/preferences/access/", MANAGERS_302),
+    ("POST", "/preferences/addresses/", OWNERS_302),
     ("GET", "/keys/{key}/", MANAGERS),
     ("POST", "/keys/{key}/", MANAGERS),
     ("POST", "/keys/{key}/rotate/", MANAGERS_302),
@@ -196,7 +197,8 @@ TABLE = [
 # What an operator who acts for an owner is refused; the rest is as for the owner.
 NOT_FOR_SUPPORT = re.compile(
     r"POST /recordings/{recording}/(comments/.*|hold/|shares/)|.* /(shares|keys|webhooks|invitations|rules)/.*"
-    r"|POST /((people|voice|preferences/access)/.*|bin/|folders/{folder}/members/.*|[^{]*{[^}]*}/retention/)"
+    r"|POST /((people|voice|preferences/(access|addresses))/.*|bin/|folders/{folder}/members/.*"
+    r"|[^{]*{[^}]*}/retention/)"
     r"|GET /people/.+"
 )
 # Pages with a test of their own, since a bare row is not enough to ask them for.

@@ -79,7 +79,9 @@ def test_every_window_gets_its_own_answer(run: Run, workers: int, encoders: int)
             word: f" w{word}" for word in caller.answers
         }
     assert scheduler.queue.under_way == 0
-    assert scheduler.queue.tally.windows == 120
+    tally = scheduler.queue.tally
+    assert (tally.windows, tally.tokens, tally.loads) == (120, 360, 1)
+    assert tally.batches < tally.batch_windows <= tally.batches * scheduler.batch_capacity
 
 
 @pytest.mark.parametrize("workers", [0, 2])
@@ -437,3 +439,28 @@ def test_a_model_is_not_unloaded_while_a_window_is_under_way(run: Run) -> None:
     assert not backend.models["base"].was_stepped_after_close
     until(lambda: scheduler.models.loaded == ())
     assert backend.closed == ["base"]
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_model_is_loaded_ahead_and_unloaded_when_its_windows_are_done(run: Run, workers: int) -> None:
+    backend = FakeBackend(workers=workers)
+    scheduler, caller = run(backend, kept="base"), Caller()
+    scheduler.models.load("base")
+    assert (backend.opened, caller.answers) == (["base"], {})
+    for word in range(20, 40):
+        scheduler.queue.submit(caller.request(word))
+    scheduler.models.unload("base")
+    assert backend.closed == ["base"]
+    assert len(caller.wait_for(20)) == 20
+    tally = scheduler.queue.tally
+    assert tally.unloads["operator"] == 1
+    assert tally.loads == len(backend.opened)
+
+
+def test_a_model_that_was_to_be_loaded_and_does_not_fit_says_so_until_another_one_is(run: Run) -> None:
+    backend = FakeBackend(broken="small")
+    models = run(backend).models
+    models.load("small")
+    assert "the model small cannot be opened" in models.problem
+    models.load("base")
+    assert models.problem == ""

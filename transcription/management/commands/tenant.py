@@ -13,7 +13,7 @@ from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import transaction
 
-from tenants import audit, invitations, scope
+from tenants import audit, invitations, people_addresses, scope
 from tenants.access import OWN, system_actor
 from tenants.invitations import InvalidInvitation, Wanted
 from tenants.models import Plan, Quota, Role, Tenant
@@ -25,7 +25,7 @@ from transcription.receipts.signatures import InvalidReceipt
 
 
 class Command(BaseCommand):
-    help = "Makes a tenant, archives it, deletes it with all its data, and verifies receipts of deletions."
+    help = "Makes a tenant, opens it, archives it, deletes it with all its data, and verifies receipts of deletions."
 
     def add_arguments(self, parser: CommandParser) -> None:
         actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
@@ -42,6 +42,8 @@ class Command(BaseCommand):
         choice = delete.add_mutually_exclusive_group(required=True)
         choice.add_argument("--archive", type=Path, metavar="FILE", help="write all data to this zip file first")
         choice.add_argument("--without-archive", action="store_true", help="keep nothing")
+        open_to = actions.add_parser("allow-any-address", help="let a tenant's people in from everywhere again")
+        self._add_tenant_argument(open_to)
         verify = actions.add_parser("verify-receipt", help="check whether this portal signed a receipt")
         verify.add_argument("file", type=Path)
 
@@ -53,6 +55,7 @@ class Command(BaseCommand):
             "create": self._create,
             "export": self._export,
             "delete": self._delete,
+            "allow-any-address": self._allow_any_address,
             "verify-receipt": self._verify,
         }
         actions[options["action"]](options)
@@ -108,6 +111,13 @@ class Command(BaseCommand):
         if row.state == Deletion.State.ERASING:
             again = f"`tenant delete {row.tenant_uuid} …` resumes the erasure, and so does the sweeper."
             raise CommandError(f"{row.tenant_name} is switched off, but not erased yet. {why} {again}")
+
+    def _allow_any_address(self, options: dict[str, Any]) -> None:
+        """Helps owners who can't come in to change it."""
+        tenant = _found(options["tenant"])
+        with scope.bound(tenant.id):
+            people_addresses.clear(system_actor(tenant))
+        self.stderr.write(f"People of {tenant.name} are let in from any address.")
 
     def _verify(self, options: dict[str, Any]) -> None:
         try:
