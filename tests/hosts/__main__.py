@@ -69,7 +69,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--lease", type=int, default=60, help="LEASE_SECONDS of the gpuworkers")
     parser.add_argument("--only", nargs="*", default=[], metavar="WORD", help="only faults with one of these words")
-    parser.add_argument("--short", action="store_true", help="three faults")
+    parser.add_argument("--short", action="store_true", help="two faults")
     parser.add_argument("--verbose", action="store_true", help="say what is cut, and when")
     parser.add_argument("--keep", action="store_true", help="keep the logs, whatever comes out")
     return parser

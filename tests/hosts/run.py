@@ -22,8 +22,8 @@ from tests.hosts.installation import WEB, WEBS, Installation
 from tests.hosts.pages import Browser
 
 log = logging.getLogger(__name__)
-CALM_SECONDS = 3.0
-ANSWER_SECONDS = 15.0
+CALM_SECONDS = 2.0
+ANSWER_SECONDS = 30.0
 BETWEEN_UPLOADS = 0.7
 MOST_WAITING = 6
 LENGTHS = (4.0, 9.0, 14.0, 45.0)
@@ -104,7 +104,7 @@ class Run:
         self._uploads.start()
         if self.browser:
             self.browser.start()
-        until(lambda: self.callers.accepted, 60, "the first upload")
+        until(lambda: self.callers.accepted, 300, "the first upload")
         began = time.monotonic()
         for fault in faults:
             time.sleep(CALM_SECONDS)
