@@ -10,7 +10,7 @@ from typing import Any
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
-from portal import env, telemetry
+from portal import __version__, env, telemetry
 from portal.database_settings import database
 from portal.exposure import require_safe_settings
 from portal.http import cors
@@ -19,6 +19,7 @@ from portal.run_dir import run_folder
 from portal.secret_key import kept_secret_key
 from transcription import redis_address
 
+RELEASE = __version__
 BASE_DIR = Path(__file__).resolve().parent.parent
 DATA = env.path("PORTAL_DATA", BASE_DIR / "var", "folder for everything an embedded installation keeps")
 RUN_DIR = run_folder(DATA)
@@ -89,6 +90,7 @@ INSTALLED_APPS = [
     "transcription.exchange",
     "transcription.rules",
     "transcription.offboarding",
+    "transcription.alerts",
     "portal",
     "portal.tickets",
 ]
@@ -271,6 +273,7 @@ BACKUP_RECIPIENTS = env.items(
 )
 BACKUPS_KEPT = env.integer("BACKUPS_KEPT", 14, "backups that are kept, the newest; all when 0")
 POSTGRESQL_PROGRAMS = env.text("POSTGRESQL_PROGRAMS", "", "folder of pg_dump and pg_restore; searched when empty")
+DOCS_URL = env.text("DOCS_URL", "", "address of this documentation, for links from alerts").rstrip("/")
 AUDIT_RETENTION_DAYS = env.integer("AUDIT_RETENTION_DAYS", 400, "days that the audit log is kept; for good when 0")
 
 # Outbound: addresses that users name -----------------------------------------------------------
