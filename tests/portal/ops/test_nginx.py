@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import getpass
 import json
-import os
 import re
-import shutil
 import socket
 import ssl
 import subprocess
@@ -18,10 +16,10 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests import nginx
 from tests.stack import ROOT, Stack, free_port, start_scripted, stop
 
-NGINX = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
-pytestmark = [pytest.mark.product, pytest.mark.skipif(NGINX is None, reason="no nginx is installed")]
+pytestmark = [pytest.mark.product, pytest.mark.skipif(not nginx.NGINX, reason="no nginx is installed")]
 
 
 @dataclass(frozen=True)
@@ -47,32 +45,10 @@ def front(installation: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iter
     """nginx with the shipped file, but for its ports, folders and the name of the web process."""
     folder = tmp_path_factory.mktemp("nginx")
     plain, secure = free_port(), free_port()
-    names = ("SECRETS", "DATABASE_SECRETS", "S3_CONFIG", "CERTIFICATES")
-    for name in names:
-        (folder / name).mkdir()
-    given = {name: str(folder / name) for name in names} | {"OWNER": "", "PORTAL_URL": "https://localhost"}
-    subprocess.run(["sh", ROOT / "docker" / "setup.sh"], env={"PATH": os.environ["PATH"]} | given, check=True)
-    text = (ROOT / "docker" / "nginx.conf").read_text()
-    changes = {
-        r"listen \[::\]:[^;]+;": "",
-        r"listen 80;": f"listen 127.0.0.1:{plain};",
-        r"listen 443 ": f"listen 127.0.0.1:{secure} ",
-        r"/etc/nginx/certificates": str(folder / "CERTIFICATES"),
-        r"/etc/nginx/portal.d": str(folder / "portal.d"),
-        r"/var/log/nginx/access.log": str(folder / "access.log"),
-        r"/data/media/": f"{installation.data}/media/",
-        r"http://web:8000": installation.url,
-        r"resolver [^;]+;": "",
-        r"events \{": f"pid {folder}/pid; error_log {folder}/error.log; daemon off; events {{",
-    }
-    for pattern, replacement in changes.items():
-        text, count = re.subn(pattern, replacement, text)
-        assert count, pattern
-    (folder / "nginx.conf").write_text(text)
-    assert NGINX
-    command = [NGINX, "-e", str(folder / "error.log"), "-c", str(folder / "nginx.conf")]
+    webs, media = [installation.url.removeprefix("http://")], installation.data / "media"
+    command = nginx.command(folder, "127.0.0.1", plain, secure, webs, "https://localhost", media)
     process = subprocess.Popen([*command, "-g", f"user {getpass.getuser()};"])
-    context = ssl.create_default_context(cafile=str(folder / "CERTIFICATES" / "fullchain.pem"))
+    context = ssl.create_default_context(cafile=str(nginx.certificate(folder)))
     try:
         with httpx.Client(base_url=f"https://localhost:{secure}", verify=context, timeout=30) as client:
             _wait_for(client, process)
@@ -207,12 +183,12 @@ def test_sound_comes_by_nginx_whole_or_in_ranges(owner: httpx.Client, installati
 
 def test_it_says_all_that_the_portal_says_of_it(owner: httpx.Client, installation: Stack, recording: str) -> None:
     path = f"/recordings/{recording}/media"
-    ours, nginx = httpx.get(f"{installation.url}{path}", cookies=dict(owner.cookies)), owner.get(path)
+    ours, theirs = httpx.get(f"{installation.url}{path}", cookies=dict(owner.cookies)), owner.get(path)
     of_each = {"x-accel-redirect", "content-length", "date", "server", "set-cookie", "x-request-id", "connection"}
     said = {name: value for name, value in ours.headers.items() if name not in of_each}
-    assert said.items() <= dict(nginx.headers.items()).items()
-    assert nginx.headers["x-request-id"].startswith("req_")
-    assert "x-accel-redirect" not in nginx.headers
+    assert said.items() <= dict(theirs.headers.items()).items()
+    assert theirs.headers["x-request-id"].startswith("req_")
+    assert "x-accel-redirect" not in theirs.headers
 
 
 def test_nobody_else_has_it(front: Front, owner: httpx.Client, installation: Stack, recording: str) -> None:
