@@ -18,7 +18,8 @@ def command(
 ) -> list[str]:
     """Writes the file, with the certificate that docker/setup.sh makes, and returns the command line.
 
-    `webs` are hosts with ports of web processes, `url` is the portal's, `media` those that nginx sends. All else lies in `folder`.
+    `webs` are hosts with ports of web processes, `url` is the portal's, `media` what nginx sends. All else lies in
+    `folder`.
     """
     names = ("SECRETS", "DATABASE_SECRETS", "S3_CONFIG", "CERTIFICATES")
     for name in names:
