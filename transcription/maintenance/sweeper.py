@@ -39,7 +39,7 @@ from transcription.media import storage
 from transcription.models import Recording, Sweeper
 from transcription.offboarding import deletion
 from transcription.queue import claims, fairness, lifecycle, statistics, wakeups
-from transcription.shares import cutting
+from transcription.shares import cutting, guest_mails
 from transcription.uploads import cleanup as uploads
 from transcription.videos import making as videos
 from transcription.webhooks import deliveries, events
@@ -102,7 +102,11 @@ REPORTS: dict[str, Task] = {"sweepers reported": report}
 ARRIVALS: dict[str, Task] = {"uploads found whole": uploads.note_whole, "uploads settled": uploads.accept_whole}
 DELETIONS: dict[str, Task] = {"tenants erased": deletion.advance_all}
 SOUNDS: dict[str, Task] = {"sounds of share links made": cutting.cut_due}
-MAILS: dict[str, Task] = {"invitations e-mailed": invitations.send_due, "mentions e-mailed": mentions.send_due}
+MAILS: dict[str, Task] = {
+    "invitations e-mailed": invitations.send_due,
+    "mentions e-mailed": mentions.send_due,
+    "guests e-mailed": guest_mails.send_due,
+}
 EVERY_MINUTE: dict[str, Task] = {
     "accounts of a new month opened": quota.open_month,
     "tenants suspended": suspensions.suspend_due,
