@@ -32,7 +32,7 @@ def invite(who: Character, row: Transcription, *emails: str, **wanted: object) -
     guest_mails.send_due()
     found = {}
     for one in mail.outbox:
-        [path] = re.findall(r"(/s/[\w-]{43}/)", one.body)
+        [path] = re.findall(r"(/s/[\w-]{43}/)", str(one.body))
         found[one.to[0]] = path
     return found
 
