@@ -117,9 +117,7 @@ def _order(request: HttpRequest, choice: str) -> HttpResponse:
     kind: Literal["load", "unload"] = "load" if do == "load" else "unload"
     if fleet.order(name, kind, model, _actor(request)):
         loads = _("Loading: %(model)s. It takes seconds.")
-        unloads = _(
-            "Unloading: %(model)s, as soon as its windows under way are done. Whoever asks for it has it loaded again."
-        )
+        unloads = _("Unloading: %(model)s, once no window needs it. Whoever asks for it later has it loaded again.")
         messages.success(request, (loads if kind == "load" else unloads) % {"model": model})
     else:
         messages.warning(request, _("Nothing to do: the engine is not ready, or has the model as you want it."))
