@@ -60,10 +60,11 @@ def folder_of(actor: Actor, folder: str = "") -> str:
     call = CallContext(endpoint="", key="")
     options = TranscriptionOptions.checked()
     fetch = fetches.create(actor, f"https://acme.example/{row.id}.mp3", "", options, call, folder).fetch
-    assert row.folder_id == fetch.folder_id
+    assert row.folder is not None
+    assert row.folder == fetch.folder
     assert row in uploads.uploads(actor)
     assert fetch in fetches.fetches(actor)
-    return str(Folder.objects.get(id=row.folder_id).name)
+    return row.folder.name
 
 
 def test_it_lists_and_finds_what_is_in_its_folders(press: Folder, alice: Character, client: Client) -> None:
