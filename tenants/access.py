@@ -169,8 +169,23 @@ class Page:
 
 
 @dataclass(frozen=True)
+class Guest:
+    """Who writes by a share link, without an account: of the tenant they see nothing but its recording.
+
+    `link` and `recording` are ids, `visit` is the same in all that is written in one visit. `name` is the one that they
+    gave, `full_name` says by which link they came, too.
+    """
+
+    link: UUID
+    recording: UUID
+    visit: UUID
+    name: str
+    full_name: str
+
+
+@dataclass(frozen=True)
 class Actor:
-    """A member, a program with a key, a directory, an operator or the system, acting inside one tenant.
+    """A member, a program with a key, a directory, a guest, an operator or the system, acting inside one tenant.
 
     `address` is the client's, in the form of tenants.addresses; empty if unknown. `secret_prefix` identifies which of
     the key's secrets authenticated the program. A stranger is unauthenticated and has no permissions. `folder` is the
@@ -189,6 +204,7 @@ class Actor:
     directory: DirectoryToken | None = None
     folder: str = ""
     visit: SupportVisit | None = None
+    guest: Guest | None = None
 
     @property
     def user(self) -> User | None:
@@ -201,10 +217,15 @@ class Actor:
 
     @property
     def name(self) -> str:
-        """The member's e-mail address or the key's name; empty for others. It says where support acts for a member."""
+        """The member's e-mail address, the key's or guest's name; empty for others.
+
+        It says where support acts for a member.
+        """
         if self.is_support:
             assert self.member is not None
             return _("%(member)s (support)") % {"member": self.member.user.email}
+        if self.guest is not None:
+            return self.guest.full_name
         return self.member.user.email if self.member else self.key.name if self.key else ""
 
     @property
@@ -262,6 +283,11 @@ def directory_actor(token: DirectoryToken, address: str = "") -> Actor:
     """Returns the actor of a tenant's directory, which manages its people and nothing else."""
     permissions = MANAGE_PEOPLE | {"owners.manage"}
     return Actor(tenant=token.tenant, permissions=permissions, directory=token, address=address)
+
+
+def guest_actor(tenant: Tenant, guest: Guest, permissions: frozenset[str]) -> Actor:
+    """Returns the actor of who writes by a share link; their address is not kept."""
+    return Actor(tenant=tenant, permissions=permissions, guest=guest)
 
 
 def operator_actor(user: User, tenant: Tenant, address: str = "") -> Actor:

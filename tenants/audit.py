@@ -274,6 +274,8 @@ def _identity(actor: Actor) -> tuple[str, str, str]:
         return AuditEntry.Kind.KEY, str(actor.key.id), actor.key.name
     if actor.member is not None:
         return AuditEntry.Kind.MEMBER, str(actor.member.user_id), actor.member.user.email
+    if actor.guest is not None:
+        return AuditEntry.Kind.GUEST, str(actor.guest.link), actor.guest.full_name
     if actor.directory is not None:
         return AuditEntry.Kind.DIRECTORY, str(actor.directory.id), actor.directory.name
     if actor.operator is not None:

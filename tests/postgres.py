@@ -22,6 +22,8 @@ ON_POSTGRESQL = {
     "tests/portal/test_migrate.py": "migrations that two hosts start at once",
     "tests/portal/http/test_request_budget.py": "counters that many requests change at once",
     "tests/portal/http/test_outage.py": "the errors of a database that goes away",
+    "tests/portal/shared/test_comments.py": "locks the tenant, then the link",
+    "tests/portal/shared/test_corrections.py": "locks the transcript, then the link",
     "tests/portal/shared/test_copies.py": "claims by compare-and-swap and lease, JSON compared",
     "tests/portal/shared/test_links.py": "a last opening that many want at once",
     "tests/portal/shared/test_sound.py": "claims by compare-and-swap and lease",

@@ -36,6 +36,7 @@ STATUS_OF_CODE = {
     "tenant_deleted": 403,
     "text_deleted": 410,
     "too_many_comments": 409,
+    "too_many_corrections": 429,
     "too_many_comments_at_once": 429,
     "too_many_fetches": 429,
     "too_many_folders": 409,

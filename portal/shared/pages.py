@@ -14,11 +14,12 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods, require_safe
 
 from portal.shared.access import Visit, by_link, inside, limited, nowhere, with_headers
+from portal.shared.lines import lines_of
 from portal.web.changes import COMPACT, indexes_of
-from portal.web.transcript_lines import Line, is_voiced
+from portal.web.transcript_lines import is_voiced
 from portal.web.transcript_outline import outline, row_of
 from transcription import exports
-from transcription.shares import read_audit, sound, text, visits
+from transcription.shares import guests, read_audit, sound, text, visits
 from transcription.shares.text import SharedText
 
 MOST_AT_ONCE = 400
@@ -82,7 +83,7 @@ def lines(visit: Visit) -> HttpResponseBase:
         rows = [row_of(segment) for segment in shared.segments]
         fields = outline(shared.row, rows, shared.speakers.values(), total=total)
         return JsonResponse(fields, json_dumps_params=COMPACT)
-    every = lines_of(shared)
+    every = lines_of(visit.share, shared)
     shown = [every[index] for index in indexes_of(visit.request) if index < total]
     html = render_to_string("shared/_lines.html", {"lines": shown, "voiced": is_voiced(shared.row)})
     fields = {"revision": shared.row.revision, "total": total, "lines": html}
@@ -108,17 +109,6 @@ def elsewhere(request: HttpRequest, secret: str, rest: str) -> HttpResponseBase:
     return with_headers(nowhere(request))
 
 
-def lines_of(shared: SharedText) -> list[Line]:
-    """Returns the lines without what speaks against them, which is for those who correct."""
-    found, before = list[Line](), None
-    for segment in shared.segments:
-        starts_turn = not found or segment.speaker != before
-        speaker = shared.speakers.get(segment.speaker)
-        found.append(Line(segment.start, segment.end, segment, speaker=speaker, starts_turn=starts_turn))
-        before = segment.speaker
-    return found
-
-
 def _door(visit: Visit, problem: str = "", status: int = 200) -> HttpResponse:
     """Says nothing of the recording."""
     context = {"asks_password": bool(visit.share.password), "problem": problem, "here": visit.url("page")}
@@ -127,7 +117,7 @@ def _door(visit: Visit, problem: str = "", status: int = 200) -> HttpResponse:
 
 def _context(visit: Visit, shared: SharedText | None) -> dict[str, Any]:
     share = visit.share
-    shown = lines_of(shared) if shared else []
+    shown = lines_of(share, shared) if shared else []
     is_long = len(shown) > MOST_AT_ONCE
     hears = sound.gives_sound(share)
     is_ready = bool(hears and sound.sound_of(share, shared.row if shared else None))
@@ -147,4 +137,7 @@ def _context(visit: Visit, shared: SharedText | None) -> dict[str, Any]:
         "lines_url": visit.url("lines"),
         "downloads": formats if shared else [],
         "may_download_sound": share.with_download and is_ready,
+        "may_correct": guests.CORRECT in guests.permissions_of(share),
+        "comments_url": visit.url("comments") if guests.COMMENT in guests.permissions_of(share) else "",
+        "guest_name_longest": guests.LONGEST_NAME,
     }

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from django.urls import path
 
-from portal.shared import embed, pages, sound
+from portal.shared import comments, corrections, embed, pages, sound
 
 app_name = "shared"
 urlpatterns = [
     path("<str:secret>/", pages.page, name="page"),
     path("<str:secret>/lines", pages.lines, name="lines"),
+    path("<str:secret>/comments/", comments.comments, name="comments"),
+    path("<str:secret>/comments/<uuid:comment_id>/", comments.comment, name="comment"),
+    path("<str:secret>/lines/<int:index>/", corrections.correct, name="line"),
     path("<str:secret>/transcript.<slug:format>", pages.download, name="download"),
     path("<str:secret>/sound", sound.sound, name="sound"),
     path("<str:secret>/peaks.json", sound.peaks, name="peaks"),

@@ -54,13 +54,13 @@ def add(request: TenantRequest, recording_id: UUID) -> JsonResponse:
     def write(body: dict[str, Any]) -> None:
         text, colour = body.get("text", ""), body.get("colour", 0)
         if body.get("parent"):
-            threads.reply(request.actor, recording_id, _id(body["parent"]), text)
+            threads.reply(request.actor, recording_id, id_of(body["parent"]), text)
             return
         if body.get("transcription"):
             until = None if body.get("until") is None else number_of(body, "until")
             words = Words(number_of(body, "first"), number_of(body, "position"), number_of(body, "last"), until)
             original = request.actor.may(striking.PERMISSION)
-            row, span = striking.passage(request.actor, _id(body["transcription"]), words, original=original)
+            row, span = striking.passage(request.actor, id_of(body["transcription"]), words, original=original)
             if row.recording_id != recording_id:
                 raise Http404
         else:
@@ -127,6 +127,8 @@ def _shown(request: TenantRequest, row: Comment, names: dict[str, str]) -> dict[
     replies = [] if row.parent_id else [_shown(request, reply, names) for reply in row.replies.all()]
     return {
         "comment": row,
+        "author": row.author,
+        "text": row.text,
         "html": _html(row, names),
         "is_own": is_own,
         "may_delete": is_own or threads.may_moderate(request.actor),
@@ -144,7 +146,7 @@ def _html(row: Comment, names: dict[str, str]) -> SafeString:
     return mark_safe(linebreaks(text))  # noqa: S308 - escaped above
 
 
-def _id(value: object) -> UUID:
+def id_of(value: object) -> UUID:
     """Raises Http404."""
     try:
         return UUID(str(value))

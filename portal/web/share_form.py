@@ -18,7 +18,7 @@ from portal.web.key_forms import LAST_DAY
 from transcription.errors import InvalidOption, Refused
 from transcription.shares import links
 from transcription.shares.links import Wanted
-from transcription.shares.models import LONGEST_LABEL
+from transcription.shares.models import LONGEST_LABEL, Level, levels
 
 MOMENT = re.compile(r"(?:(?:(\d{1,3}):)?(\d{1,4}):)?(\d{1,6}(?:[.,]\d{1,3})?)", re.ASCII)
 FIELDS = {"expires_at": "expires_on"}
@@ -52,6 +52,15 @@ class ShareForm(forms.Form):
         required=False,
         help_text=gettext_lazy("Only your organisation reads this."),
         widget=forms.TextInput(attrs={"autocomplete": "off"}),
+    )
+    level = forms.ChoiceField(
+        label=gettext_lazy("Whoever has it may"),
+        choices=levels,
+        required=False,
+        help_text=gettext_lazy(
+            "Who comments sees what your organisation comments on it, too. They give a name, and what they write says "
+            "that it came by this link."
+        ),
     )
     expires_on = forms.DateField(
         label=gettext_lazy("Last day"),
@@ -96,7 +105,7 @@ class ShareForm(forms.Form):
 
     @property
     def usual(self) -> list[forms.BoundField]:
-        return [self[name] for name in ("label", "expires_on", "with_sound", "with_download")]
+        return [self[name] for name in ("label", "level", "expires_on", "with_sound", "with_download")]
 
     @property
     def limits(self) -> list[forms.BoundField]:
@@ -110,6 +119,7 @@ class ShareForm(forms.Form):
     @property
     def wanted(self) -> Wanted:
         values = dict(self.cleaned_data)
+        values["level"] = values["level"] or Level.VIEW
         values["origins"] = str(values["origins"]).replace(",", " ").split()
         return Wanted(expires_at=self._end_of(values.pop("expires_on")), **values)
 

@@ -34,7 +34,8 @@ class Piece(NamedTuple):
 class Line:
     """A segment, or without one a stretch of speech that has no text. Times are seconds.
 
-    `struck` are the characters, from and to, that are struck; where they are masked instead, it `is_redacted`.
+    `struck` are the characters, from and to, that are struck; where they are masked instead, it `is_redacted`. `tag` is
+    the one by which a share link corrects it, if it may.
     """
 
     start: float
@@ -45,6 +46,7 @@ class Line:
     starts_turn: bool = False
     struck: list[tuple[int, int]] = field(default_factory=list)
     is_redacted: bool = False
+    tag: str = ""
 
     @property
     def is_to_check(self) -> bool:

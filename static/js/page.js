@@ -10,8 +10,11 @@ export const NO_SESSION = "signed_out"; // these two are codes of portal/web/err
 export const OTHER_TENANT = "other_tenant";
 const { tenant = "", tenantName = "" } = document.body.dataset;
 
+/** What a share link's page says of who writes: portal/shared/comments.py. @type {Record<string, string>} */
+export const guestHeaders = {};
+
 export function pageHeaders() {
-  return { "X-CSRFToken": csrfToken(), "X-Page-Tenant": tenant, "X-Requested-With": "XMLHttpRequest" };
+  return { ...guestHeaders, "X-CSRFToken": csrfToken(), "X-Page-Tenant": tenant, "X-Requested-With": "XMLHttpRequest" };
 }
 
 /**

@@ -23,6 +23,7 @@ class AuditEntry(AppendOnly):
         OPERATOR = "operator", _("Operator")
         SUPPORT = "support", _("Operator, for a member")
         DIRECTORY = "scim", _("Directory (SCIM)")
+        GUEST = "guest", _("Guest, by a share link")
         SYSTEM = "system", _("The portal itself")
         UNKNOWN = "unknown", _("Somebody unknown")
 

@@ -85,6 +85,59 @@ def test_a_guest_hears_reads_and_searches_until_the_link_is_revoked(
     expect(guest.get_by_role("heading", name="This link leads nowhere")).to_be_visible()
 
 
+def test_a_guest_comments_and_corrects_by_a_link_and_alice_answers(
+    page: Page, fox: Path, tmp_path: Path, open_context: Callable[..., BrowserContext], picture: Picture
+) -> None:
+    open_transcript(page, fox, tmp_path, "commented.wav")
+    page.get_by_role("button", name="Share…").click()
+    dialog = page.get_by_role("dialog", name="Share")
+    dialog.get_by_label("For whom?").fill("The editor")
+    dialog.get_by_label("Whoever has it may").select_option("Comment and correct, too")
+    dialog.get_by_role("button", name="Make a link").click()
+    link = dialog.locator("#share-link").inner_text()
+    page.get_by_role("button", name="Close").last.click()
+
+    guest = open_context(viewport={"width": 390, "height": 800}).new_page()
+    guest.goto(link)
+    guest.locator(".segment__time").first.focus()
+    guest.get_by_role("button", name="Comment", exact=True).click()
+    guest.get_by_role("textbox", name="Comment on").fill("Is it brown?")
+    guest.get_by_role("button", name="Save").click()
+    expect(guest.get_by_role("alert").filter(has_text="Say who you are first")).to_be_visible()
+    guest.get_by_label("Your name").fill("Jané")
+    guest.get_by_role("button", name="Save").click()
+    comments = guest.get_by_role("region", name="Comments")
+    expect(comments.get_by_text("Is it brown?")).to_be_visible()
+    picture(guest, "sharing-comments")
+    assert guest.context.cookies() == []
+
+    heard = page.get_by_role("region", name="Comments")
+    expect(heard.get_by_text("Jané (by link The editor)")).to_be_visible()
+    heard.get_by_role("button", name="Reply").click()
+    heard.get_by_role("textbox", name="Reply").fill("It is.")
+    heard.get_by_role("button", name="Save").click()
+    guest.reload()
+    expect(guest.get_by_label("Your name")).to_have_value("Jané")
+    expect(comments.get_by_text("It is.")).to_be_visible()
+    expect(comments.get_by_role("button", name="Edit")).to_have_count(1)
+
+    line = guest.locator(".segment").first
+    line.get_by_role("button", name="Correct this text").click()
+    line.get_by_role("textbox").fill("The quick red fox.")
+    line.get_by_role("button", name="Save").click()
+    expect(line.locator(".segment__text")).to_have_text("The quick red fox.")
+    expect(page.locator(".segment__text").first).to_have_text("The quick red fox.")
+    picture(guest, "sharing-corrected")
+    page.reload()
+    page.get_by_role("link", name="1 correction").click()
+    expect(page.get_by_text("Jané (by link The editor)")).to_be_visible()
+    page.get_by_role("button", name="Back to the machine’s text").click()
+    page.get_by_role("dialog").get_by_role("button", name="Go back").click()
+    expect(page.get_by_text("as it was transcribed again")).to_be_visible()
+    guest.reload()
+    expect(line.locator(".segment__text")).not_to_have_text("The quick red fox.")
+
+
 def test_the_site_that_a_link_names_shows_the_player_with_captions(
     page: Page, fox: Path, tmp_path: Path, site: str, stack: Stack, picture: Picture
 ) -> None:

@@ -66,7 +66,9 @@ def _members(actor: Actor, recording: Recording) -> QuerySet[Member]:
 
 
 def note(actor: Actor, row: Comment) -> None:
-    """Writes who is mentioned, and forgets who is not any more. Nobody mentions himself."""
+    """Writes who is mentioned, and forgets who is not any more. Nobody mentions himself, and a guest nobody."""
+    if actor.guest is not None:
+        return
     addresses = list(dict.fromkeys(found.rstrip(".").casefold() for found in MENTION.findall(row.text)))[:MOST]
     members = _members(actor, row.recording).filter(user__email__in=addresses)
     ids = [pk for pk in members.values_list("user_id", flat=True) if actor.user is None or pk != actor.user.pk]

@@ -26,6 +26,7 @@ from transcription.queue import progress
 
 PERMISSION = "comments.write"
 MOST = 1000
+MOST_OF_GUESTS = 300
 STATES = ("open", "resolved")
 ORDER = ("start", "id")
 PACE = Limit("comments of a person", 100, 600)
@@ -118,7 +119,8 @@ def resolve(actor: Actor, recording_id: UUID, comment_id: UUID, *, again: bool =
         if again == (row.resolved_at is not None):
             row.resolved_at = None if again else timezone.now()
             row.resolved_by = None if again else actor.user
-            row.save(update_fields=["resolved_at", "resolved_by"])
+            row.resolved_by_guest = actor.guest.full_name if actor.guest and not again else ""
+            row.save(update_fields=["resolved_at", "resolved_by", "resolved_by_guest"])
             _tell(actor, row, "comment.opened" if again else "comment.resolved")
     return row
 
@@ -126,7 +128,7 @@ def resolve(actor: Actor, recording_id: UUID, comment_id: UUID, *, again: bool =
 def delete(actor: Actor, recording_id: UUID, comment_id: UUID) -> None:
     """Deletes one's own comment with its replies; who manages people, and a key, deletes others', too.
 
-    Raises Http404 and PermissionDenied.
+    A guest deletes nothing that was answered. Raises Http404 and PermissionDenied.
     """
     actor.require(PERMISSION)
     with transaction.atomic():
@@ -134,6 +136,8 @@ def delete(actor: Actor, recording_id: UUID, comment_id: UUID) -> None:
         row = _get(actor, recording_id, comment_id)
         if not may_moderate(actor):
             _require_own(actor, row)
+        if actor.guest is not None and row.replies.exists():
+            raise PermissionDenied(_("This comment was answered: resolve it instead."))
         _tell(actor, row, "comment.deleted")
         row.delete()
 
@@ -146,6 +150,8 @@ def may_moderate(actor: Actor) -> bool:
 def is_own(actor: Actor, row: Comment) -> bool:
     if actor.user is not None:
         return row.made_by_id == actor.user.pk
+    if actor.guest is not None:
+        return row.visit == actor.guest.visit
     return actor.key is not None and row.api_key_id == actor.key.pk
 
 
@@ -168,15 +174,21 @@ def _checked_colour(value: object) -> int:
 
 def _insert(actor: Actor, recording: Recording, row: Comment) -> Comment:
     """Raises Refused, and TextDeleted."""
-    if actor.user is not None and not PACE.take(str(actor.tenant.id), str(actor.user.pk)):
+    who = actor.guest.link if actor.guest else actor.user.pk if actor.user else None
+    if who is not None and not PACE.take(str(actor.tenant.id), str(who)):
         raise Refused("too_many_comments_at_once", _("That is too many comments at once. Wait a moment."))
     row.tenant, row.made_by, row.api_key = actor.tenant, actor.user, actor.key
+    if (guest := actor.guest) is not None:
+        row.guest, row.guest_name, row.visit = guest.full_name, guest.name, guest.visit
     with transaction.atomic():
         tenant_lock.lock_for_adding(actor.tenant.id)
         row.recording = recordings.recording(actor, recording.id)
         _require_text(actor, recording)
-        if _of(actor, recording.id).count() >= MOST:
-            raise Refused("too_many_comments", _("A recording can have at most %(n)d comments.") % {"n": MOST})
+        there, most = _of(actor, recording.id), MOST
+        if actor.guest is not None and there.exclude(guest="").count() >= MOST_OF_GUESTS:
+            there, most = there.exclude(guest=""), MOST_OF_GUESTS
+        if there.count() >= most:
+            raise Refused("too_many_comments", _("A recording can have at most %(n)d comments.") % {"n": most})
         row.save(force_insert=True)
         mentions.note(actor, row)
         _tell(actor, row, "comment.created")

@@ -3,7 +3,8 @@
 Every member sees what is in no folder or in an open one, and may do there what the role in the tenant allows. What is
 in a restricted folder its members see, who may do what both roles allow: a folder gives nobody more than the tenant
 does. Owners, admins and operators see every folder. Keys see every folder but people's private ones: they speak for the
-organisation; one that is limited to folders sees those alone, and nothing that is in none.
+organisation; one that is limited to folders sees those alone, and nothing that is in none. A guest sees the recording
+of their link, wherever it is, and nothing else.
 
 Recordings, and whatever tells of them, are read through `seen`: as if those that it leaves out did not exist.
 """
@@ -15,7 +16,7 @@ from uuid import UUID
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
-from tenants.access import PERMISSIONS, Actor
+from tenants.access import PERMISSIONS, Actor, Guest
 from tenants.models import Member, Role
 from transcription.models import Folder, FolderMember, FolderRole, Recording
 
@@ -40,6 +41,8 @@ def seen(actor: Actor, recording: str = "", permission: str = VIEW) -> Q:
     """
     if sees_all(actor):
         return Q()
+    if actor.guest is not None:
+        return _of_guest(actor.guest, recording)
     path = f"{recording}__folder" if recording else "folder"
     return _outside(actor, path) | Q(**{f"{path}__in": usable(actor, permission).values("id")})
 
@@ -52,6 +55,8 @@ def seen_in_lists(actor: Actor, recording: str = "", permission: str = VIEW) -> 
     """
     if sees_all(actor):
         return Q()
+    if actor.guest is not None:
+        return _of_guest(actor.guest, recording)
     path = f"{recording}__folder" if recording else "folder"
     folders = list(usable(actor, permission).values_list("id", flat=True))
     return _outside(actor, path) | Q(**{f"{path}__id__among": folders})
@@ -66,11 +71,17 @@ def _outside(actor: Actor, path: str) -> Q:
     return Q(**{f"{path}__isnull": True}) if within_limits(actor, None) else Q(pk__in=())
 
 
+def _of_guest(guest: Guest, recording: str) -> Q:
+    return Q(**{recording or "id": guest.recording})
+
+
 def usable(actor: Actor, permission: str = VIEW) -> QuerySet[Folder]:
     """Returns the folders with whose recordings the actor may do something, as `seen`."""
     rows = Folder.objects.filter(tenant=actor.tenant)
     if sees_all(actor):
         return rows
+    if actor.guest is not None:
+        return rows.none()
     if actor.key is not None:
         rows = rows.filter(is_private=False)
         return rows.filter(id__in=actor.key.folders) if actor.key.folders else rows
@@ -88,11 +99,11 @@ def within_limits(actor: Actor, folder: Folder | None) -> bool:
 def among(actor: Actor, folder: Folder | None) -> Actor:
     """Returns the actor with what they may do with the recordings of a folder that they see; nobody gets more.
 
-    Without a folder it is what they may do with those that are in none.
+    Without a folder it is what they may do with those that are in none. A guest's permissions are those of their link.
     """
     if not within_limits(actor, folder):
         return replace(actor, permissions=frozenset(), folder=folder.name if folder else "")
-    if folder is None or not folder.restricted or actor.key is not None or sees_all(actor):
+    if folder is None or not folder.restricted or actor.key or actor.guest or sees_all(actor):
         return actor
     roles = FolderMember.objects.filter(folder=folder, member=actor.member).values_list("role", flat=True)
     role = roles.first() if actor.member is not None else None

@@ -34,9 +34,15 @@ class Comment(models.Model):
     made_at = models.DateTimeField(default=timezone.now, editable=False)
     made_by = models.ForeignKey(User, models.SET_NULL, null=True, related_name="+")
     api_key = models.ForeignKey(ApiKey, models.SET_NULL, null=True, related_name="+")
+    guest = models.CharField(
+        max_length=254, blank=True, default="", db_default="", help_text="Who made it by a share link, and by which."
+    )
+    guest_name = models.CharField(max_length=254, blank=True, default="", db_default="")
+    visit = models.UUIDField(null=True, editable=False, help_text="Of the guest: what they may change themselves.")
     edited_at = models.DateTimeField(null=True)
     resolved_at = models.DateTimeField(null=True)
     resolved_by = models.ForeignKey(User, models.SET_NULL, null=True, related_name="+")
+    resolved_by_guest = models.CharField(max_length=254, blank=True, default="", db_default="")
 
     objects = TenantManager()
 
@@ -50,8 +56,13 @@ class Comment(models.Model):
 
     @property
     def author(self) -> str:
-        """The name of the user or key that made it; empty if both have been deleted."""
-        return str(self.made_by or (self.api_key.name if self.api_key else ""))
+        """The name of the user, key or guest that made it; empty if user and key have been deleted."""
+        return str(self.made_by or (self.api_key.name if self.api_key else self.guest))
+
+    @property
+    def resolver(self) -> str:
+        """The name of the user or guest that resolved it; empty for a key, and for a user that was deleted."""
+        return str(self.resolved_by or self.resolved_by_guest)
 
 
 class Mention(models.Model):

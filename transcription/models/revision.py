@@ -77,6 +77,9 @@ class Revision(models.Model):
     made_at = models.DateTimeField(default=timezone.now)
     made_by = models.ForeignKey(User, models.SET_NULL, null=True, related_name="+")
     api_key = models.ForeignKey(ApiKey, models.SET_NULL, null=True, related_name="+")
+    guest = models.CharField(
+        max_length=254, blank=True, default="", db_default="", help_text="Who made it by a share link, and by which."
+    )
     first = models.PositiveIntegerField()
     added = models.PositiveIntegerField()
     before: models.JSONField[list[dict[str, Any]]] = models.JSONField()
@@ -119,5 +122,5 @@ class Revision(models.Model):
 
     @property
     def author(self) -> str:
-        """The name of the user or key that made it; empty if both have been deleted."""
-        return str(self.made_by or (self.api_key.name if self.api_key else ""))
+        """The name of the user, key or guest that made it; empty if user and key have been deleted."""
+        return str(self.made_by or (self.api_key.name if self.api_key else self.guest))

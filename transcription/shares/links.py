@@ -33,6 +33,7 @@ from transcription.library import recordings
 from transcription.media import storage
 from transcription.models import Recording
 from transcription.shares import sound
+from transcription.shares.guests import GIVES
 from transcription.shares.models import LONGEST_LABEL, Level, Share, lasting, open_ones, with_makers
 from transcription.shares.text import newest
 
@@ -94,6 +95,8 @@ def create(actor: Actor, recording_id: UUID, wanted: Wanted) -> Shown:
     """Makes a link to a recording. Raises PermissionDenied, Http404, InvalidOption and Refused."""
     actor.require(SHARE)
     recording = recordings.recording(actor, recording_id, permission=SHARE)
+    for permission in sorted(GIVES[_level(wanted.level)]):
+        among(actor, recording.folder).require(permission)
     secret, maker = secrets.token_urlsafe(24), _maker_of(actor)
     row = Share(
         tenant=actor.tenant,
@@ -262,6 +265,7 @@ def _require_room_for_sound(row: Share) -> None:
 def _facts(row: Share) -> dict[str, Any]:
     return {
         "label": row.label,
+        "level": row.level,
         "expires_at": row.expires_at.isoformat() if row.expires_at else None,
         "protected": bool(row.password),
         "most_openings": row.most_openings,

@@ -26,6 +26,8 @@ class Level(models.TextChoices):
     """What a link's holder may do."""
 
     VIEW = "view", _("Look and listen")
+    COMMENT = "comment", _("Comment, too")
+    EDIT = "edit", _("Comment and correct, too")
 
 
 def levels() -> list[tuple[str, Any]]:

@@ -11,7 +11,7 @@ from transcription.models import MAIN, Recording, Segment, Speaker, Status, Tran
 from transcription.options.speakers import OFF
 from transcription.segments.word_places import placed_words
 from transcription.shares.models import Share
-from transcription.strikes import redacted
+from transcription.strikes import MASK, redacted
 
 SLACK = 0.005
 """Seconds: times are typed and sent with two or three digits."""
@@ -28,6 +28,8 @@ class SharedText:
     row: Transcription
     segments: list[Segment]
     speakers: dict[int | None, Speaker]
+    places: list[int | None]
+    """Of each segment, its index in the transcript; None where the link gives only a part of it."""
 
     def rendered(self, format: str) -> Export:
         """Returns it as a file. Raises KeyError for an unknown format."""
@@ -47,8 +49,11 @@ def text_of(share: Share) -> SharedText | None:
     row = newest(share)
     if row is None:
         return None
-    segments = list(_cut(redacted(row), share.excerpt))
-    return SharedText(_plain(row, share, segments), segments, _speakers(row, segments))
+    found = list(_cut(redacted(row), share.excerpt))
+    segments = [segment for _place, segment in found]
+    return SharedText(
+        _plain(row, share, segments), segments, _speakers(row, segments), [place for place, _one in found]
+    )
 
 
 def newest(share: Share) -> Transcription | None:
@@ -83,14 +88,23 @@ def _plain(row: Transcription, share: Share, segments: list[Segment]) -> Transcr
     return plain
 
 
-def _cut(segments: Iterable[Segment], excerpt: tuple[float, float] | None) -> Iterator[Segment]:
+def _cut(segments: Iterable[Segment], excerpt: tuple[float, float] | None) -> Iterator[tuple[int | None, Segment]]:
+    """Yields copies of what lies in an excerpt, counted from 0 on, each with the index that it had if it is whole."""
     if excerpt is None:
-        yield from (_bare(copy.copy(segment)) for segment in segments)
+        yield from ((_place(segment, excerpt), _bare(copy.copy(segment))) for segment in segments)
         return
-    inside = (found for segment in segments if (found := _within(segment, *excerpt)))
-    for index, found in enumerate(inside):
+    inside = ((_place(segment, excerpt), found) for segment in segments if (found := _within(segment, *excerpt)))
+    for index, (place, found) in enumerate(inside):
         found.index, found.seek = index, 0
-        yield _bare(found)
+        yield place, _bare(found)
+
+
+def _place(segment: Segment, excerpt: tuple[float, float] | None) -> int | None:
+    return None if MASK in segment.text or _is_partial(segment, excerpt) else segment.index
+
+
+def _is_partial(segment: Segment, excerpt: tuple[float, float] | None) -> bool:
+    return excerpt is not None and (segment.start < excerpt[0] - SLACK or segment.end > excerpt[1] + SLACK)
 
 
 def _bare(segment: Segment) -> Segment:
@@ -107,7 +121,7 @@ def _within(segment: Segment, start: float, end: float) -> Segment | None:
     if segment.end <= start or segment.start >= end:
         return None
     found = copy.copy(segment)
-    if segment.start < start - SLACK or segment.end > end + SLACK:
+    if _is_partial(segment, (start, end)):
         found.text, found.words = _words_within(segment, start, end)
     if not found.text.strip():
         return None

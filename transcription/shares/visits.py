@@ -25,6 +25,7 @@ PROOF_LASTS = timedelta(hours=12)
 GUESSES = Limit("passwords of a link from an address", 10, 600)
 ALL_GUESSES = Limit("passwords of a link", 200, 3600)
 READINGS = Limit("texts of a link from an address", 300, 60)
+WRITINGS = Limit("what an address writes by a link", 60, 600)
 DOWNLOADS = Limit("files of a link from an address", 60, 600)
 
 
@@ -39,7 +40,7 @@ def find(secret: str) -> Share | None:
     """
     with scope.across_tenants("the link says which tenant"):
         rows = Share.objects.filter(open_ones(), digest=digest_of(secret))
-        return rows.select_related("tenant", "recording").first()
+        return rows.select_related("tenant", "recording__folder").first()
 
 
 def check(share: Share, password: str, address: str) -> bool:

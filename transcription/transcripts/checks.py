@@ -2,7 +2,7 @@
 
 A segment's `checks` are disjoint parts of its trimmed text, in order: the characters from and to, who, and when. Who is
 `user:ID` or `key:ID`, so that the checks go through revisions as they are, and a person's name is read when it is
-shown. A transcription's `checked` sums them up:
+shown; or `guest:NAME`. A transcription's `checked` sums them up:
 
     {"words": 120, "by": {"user:7": 90}, "at": "2026-11-29T10:00:00+00:00", "gaps": [[3.0, 6.0, "user:7", "…"]]}
 
@@ -100,6 +100,8 @@ class Checked:
 
 def check_of(actor: Actor, first: int, last: int) -> Check:
     who = f"key:{actor.key.pk}" if actor.key else f"user:{actor.person.pk}" if actor.person else ""
+    if actor.guest is not None:
+        who = f"guest:{actor.guest.full_name}"
     return [first, last, who, timezone.now().isoformat(timespec="seconds")]
 
 
@@ -189,7 +191,7 @@ def _names(whose: Iterable[str]) -> dict[str, str]:
     for who in whose:
         kind, _colon, number = who.partition(":")
         ids[kind].add(number)
-    names: dict[str, str] = {}
+    names = {f"guest:{name}": name for name in ids["guest"]}
     if ids["user"]:
         names |= {f"user:{user.pk}": str(user) for user in User.objects.filter(pk__in=ids["user"])}
     if ids["key"]:

@@ -258,7 +258,7 @@ def _store(actor: Actor, row: Transcription, action: str, series: UUID | None, *
         raise Stale(list_tag(row))
     row.revision, row.text = number, text
     checks.recount(row)
-    who = {"made_by": actor.person, "api_key": actor.key}
+    who = {"made_by": actor.person, "api_key": actor.key, "guest": actor.guest.full_name if actor.guest else ""}
     common = {"tenant_id": row.tenant_id, "transcription": row, "number": number, "action": action, "series": series}
     Revision.objects.create(**common, **who, **kept, size=len(json.dumps(kept)))
     details = {"recording": str(row.recording_id), "how": action} | ({"series": str(series)} if series else {})

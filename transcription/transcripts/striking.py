@@ -119,7 +119,13 @@ def _seconds(row: Transcription, words: Words, hidden: Sequence[Span] = ()) -> l
 
     Raises Http404, and InvalidOption where no word is chosen.
     """
-    chosen = redacted_segments(row.segments.filter(index__gte=words.first, index__lte=words.last), hidden)
+    return seconds_of_words(
+        redacted_segments(row.segments.filter(index__range=(words.first, words.last)), hidden), words
+    )
+
+
+def seconds_of_words(chosen: Sequence[Segment], words: Words) -> list[Span]:
+    """Returns when words are said, of the segments in which they stand. Raises as `_seconds` does."""
     if words.last < words.first or len(chosen) != words.last - words.first + 1:
         raise Http404(_("There is no such segment."))
     found = list[Span]()

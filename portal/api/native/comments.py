@@ -108,7 +108,7 @@ def comment_fields(row: Comment) -> CommentBody:
         "made_at": row.made_at.isoformat(),
         "edited_at": rfc3339(row.edited_at),
         "resolved_at": rfc3339(row.resolved_at),
-        "resolved_by": str(row.resolved_by) if row.resolved_by else None,
+        "resolved_by": row.resolver or None,
         "mentions": [mention.user.email for mention in row.mentions.all()],
     }
 

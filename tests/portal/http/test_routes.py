@@ -275,7 +275,10 @@ PAGES = """
     shares/<uuid:share_id>/revoke/
     shares/<uuid:share_id>/keep/
     s/<str:secret>/
+    s/<str:secret>/comments/
+    s/<str:secret>/comments/<uuid:comment_id>/
     s/<str:secret>/lines
+    s/<str:secret>/lines/<int:index>/
     s/<str:secret>/transcript.<slug:format>
     s/<str:secret>/sound
     s/<str:secret>/peaks.json

@@ -50,6 +50,7 @@ def test_a_link_is_made_in_the_dialog_and_shown_once(as_alice: Client, row: Tran
     address = f"/recordings/{row.recording_id}/shares/"
     day = (timezone.localdate() + timedelta(days=3)).isoformat()
     fields = {"share-label": "For Guest", "share-expires_on": day, "share-with_sound": "on", "share-start": "0:04"}
+    fields["share-level"] = "comment"
     part = as_alice.post(address, fields, headers=SCRIPT).content.decode()
     assert part.lstrip().startswith('<div class="stack" data-part>')
     guest = Client().get(link_in(part)).content.decode()
@@ -61,6 +62,8 @@ def test_a_link_is_made_in_the_dialog_and_shown_once(as_alice: Client, row: Tran
     with scope.bound(row.tenant_id):
         made = Share.objects.get()
     assert (made.excerpt, made.with_sound, made.with_download) == ((4.0, 100.4), True, False)
+    assert "Comment, too" in page
+    assert made.level == "comment"
     assert timezone.localtime(made.expires_at).hour == 0
     whole = as_alice.post(address, {}).content.decode()  # a browser without scripts
     assert "Board meeting.mp3" in whole

@@ -59,7 +59,7 @@ class CommentChanges(RequestBody):
 
 
 class CommentBody(TypedDict):
-    """A comment. `by` is a person's or a key's name, null once they were deleted; `mentions` are e-mail addresses."""
+    """A comment. `by` is a person's, key's or guest's name, null once they were deleted; `mentions` are addresses."""
 
     id: str
     parent: str | None

@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('tenants', '0024_people_addresses'),
+        ('tenants', '0025_guests_in_the_audit_log'),
     ]
 
     operations = [

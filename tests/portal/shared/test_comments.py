@@ -1,0 +1,218 @@
+"""Guest comments by a link: under a name, within the excerpt, as long as the link works, and mails nobody."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import quote
+from uuid import uuid4
+
+import pytest
+from django.core import mail
+from django.http import Http404
+from django.test import Client
+
+from tenants import scope
+from tenants.models import AuditEntry, Role
+from tests.conftest import Character, create_member
+from tests.portal.shared.conftest import Share, make_interview, strike
+from tests.portal.shared.test_links import end_by_revoking, end_by_switching_off
+from transcription.comments import mentions, threads
+from transcription.folders import folders
+from transcription.models import Comment, Mention, Transcription
+from transcription.shares import comments as shared_comments
+from transcription.shares import links, visits
+from transcription.shares import models as rows
+from transcription.shares.guests import Writer
+
+pytestmark = pytest.mark.django_db
+WORDS = {"transcription": "shared", "first": 0, "position": 0, "last": 0, "until": None}
+
+
+def post(client: Client, path: str, body: dict[str, Any], name: str = "Jane", visit: str = "1" * 32) -> Any:
+    headers = {"X-Visit": visit, "X-Visitor": quote(name)}
+    return client.post(path, json.dumps(body), "application/json", headers=headers)
+
+
+def said(client: Client, path: str, text: str = "Who says that?", **more: Any) -> Comment:
+    answer = post(client, f"{path}comments/", WORDS | {"text": text}, **more)
+    assert answer.status_code == 200, answer.content
+    with scope.across_tenants("a test looks"):
+        return Comment.objects.latest("made_at")
+
+
+def listed(client: Client, path: str) -> str:
+    return str(client.get(f"{path}comments/").json()["html"])
+
+
+def test_guest_comments_replies_and_resolves_under_the_name_that_they_gave(
+    guest: Client, share: Share, alice: Character, interview: Transcription
+) -> None:
+    path = share(level="comment", label="For the editor")
+    assert "data-comments" in guest.get(path).content.decode()
+    hers = said(guest, path, "Check this. <b>", name="珍妮")
+    with scope.bound(alice.tenant.id):
+        answer = threads.reply(alice.actor, interview.recording_id, hers.id, "It is right.")
+        assert (hers.author, hers.start, hers.end) == ("珍妮 (by link For the editor)", 0.0, 4.0)
+    shown = listed(guest, path)
+    assert "Check this. &lt;b&gt;" in shown
+    assert ">珍妮<" in shown
+    assert "For the editor" not in shown  # only the organisation reads the label
+    assert ">Acme<" in shown
+    assert "alice" not in shown
+    assert post(guest, f"{path}comments/{hers.id}/", {"do": "resolve"}).status_code == 200
+    with scope.bound(alice.tenant.id):
+        [row] = threads.threads(alice.actor, interview.recording_id, "resolved")
+        assert row.resolver == "Jane (by link For the editor)"
+        threads.resolve(alice.actor, interview.recording_id, row.id, again=True)
+        entry = AuditEntry.objects.get(action="comment.created", object_id=str(hers.id))
+    assert (entry.actor_kind, entry.actor_name, entry.address) == ("guest", "珍妮 (by link For the editor)", "")
+    assert post(guest, f"{path}comments/{answer.id}/", {"do": "change", "text": "It is wrong."}).status_code == 403
+
+
+def test_a_visit_changes_its_own_and_deletes_what_nobody_answered(
+    guest: Client, share: Share, alice: Character, interview: Transcription
+) -> None:
+    path = share(level="comment")
+    hers, other = said(guest, path), "2" * 32
+    address = f"{path}comments/{hers.id}/"
+    assert post(guest, address, {"do": "change", "text": "Another one"}, visit=other).status_code == 403
+    assert post(guest, address, {"do": "delete"}, visit=other).status_code == 403
+    assert post(guest, address, {"do": "change", "text": "Who was that?"}).status_code == 200
+    with scope.bound(alice.tenant.id):
+        answer = threads.reply(alice.actor, interview.recording_id, hers.id, "Jane.")
+        assert post(guest, address, {"do": "delete"}).status_code == 403
+        threads.delete(alice.actor, interview.recording_id, answer.id)
+        assert post(guest, address, {"do": "delete"}).status_code == 200
+        assert not Comment.objects.exists()
+
+
+def test_only_a_link_that_says_so_takes_comments_and_asks_for_a_name(guest: Client, share: Share) -> None:
+    looks, comments = share(), share(level="comment")
+    assert "data-comments" not in guest.get(looks).content.decode()
+    assert guest.get(f"{looks}comments/").status_code == 404
+    assert post(guest, f"{looks}comments/", WORDS | {"text": "Hello"}).status_code == 404
+    for name in (" ", "x" * 61, "Jane\u202e"):
+        answer = post(guest, f"{comments}comments/", WORDS | {"text": "Hello"}, name=name)
+        assert answer.status_code == 400
+
+
+def test_a_link_that_asks_for_a_password_takes_no_comments_before_it(guest: Client, share: Share) -> None:
+    path = share(level="comment", password="winter morning")
+    assert guest.get(f"{path}comments/").status_code == 404
+    assert post(guest, f"{path}comments/", WORDS | {"text": "Hello"}).status_code == 404
+    guest.post(path, {"password": "winter morning"})
+    said(guest, path)
+
+
+@pytest.mark.parametrize("end", [end_by_revoking, end_by_switching_off])
+def test_nothing_is_written_by_a_link_that_ended_even_just_now(
+    guest: Client, share: Share, alice: Character, end: Callable[[Character, rows.Share], None]
+) -> None:
+    path = share(level="comment")
+    said(guest, path)
+    found = visits.find(path.split("/")[2])
+    assert found is not None
+    with scope.bound(alice.tenant.id):
+        end(alice, rows.Share.objects.get())
+        with pytest.raises(Http404):
+            shared_comments.comment(found, Writer("Jane", uuid4()), (1.0, 2.0), "Too late", 0)
+        assert Comment.objects.count() == 1
+    assert post(guest, f"{path}comments/", WORDS | {"text": "Too late"}).status_code == 404
+
+
+def test_an_excerpt_shows_and_takes_comments_on_its_passage_alone(
+    guest: Client, share: Share, alice: Character, interview: Transcription
+) -> None:
+    path = share(level="comment", start=4.0, end=8.0)
+    with scope.bound(alice.tenant.id):
+        before = threads.comment(alice.actor, interview.recording_id, 0.0, 2.0, "Before it")
+        threads.comment(alice.actor, interview.recording_id, 5.0, 6.0, "Within it")
+        threads.comment(alice.actor, interview.recording_id, 7.0, 9.0, "Across its end")
+    hers = said(guest, path, "All of it")
+    assert (hers.start, hers.end) == (4.0, 8.0)
+    body = guest.get(f"{path}comments/").json()
+    assert "Within it" in body["html"]
+    assert "Before it" not in body["html"]
+    assert "Across its end" not in body["html"]
+    assert [(one["start"], one["end"]) for one in body["marks"]] == [(0.0, 4.0), (1.0, 2.0)]
+    for attempt in ({"parent": str(before.id), "text": "Hm"}, {"start": 5.0, "end": 7.0, "text": "Later"}):
+        assert post(guest, f"{path}comments/", attempt).status_code in (400, 404)
+    for do in ("resolve", "change", "delete"):
+        assert post(guest, f"{path}comments/{before.id}/", {"do": do, "text": "x"}).status_code == 404
+
+
+def test_what_the_organisation_says_of_struck_words_is_not_shown(
+    guest: Client, share: Share, alice: Character, interview: Transcription
+) -> None:
+    path = share(level="comment")
+    with scope.bound(alice.tenant.id):
+        row = threads.comment(alice.actor, interview.recording_id, 1.0, 2.0, "bravo is a name")
+    hers = said(guest, path, "All of the line")
+    strike(alice, interview, 1.0, 2.0)
+    assert "bravo" not in listed(guest, path)
+    assert "All of the line" in listed(guest, path)
+    assert post(guest, f"{path}comments/", {"parent": str(row.id), "text": "Hm"}).status_code == 404
+    with scope.bound(alice.tenant.id):
+        threads.reply(alice.actor, interview.recording_id, hers.id, "bravo is a name")
+    assert "bravo" not in listed(guest, path)
+
+
+def test_guest_mentions_nobody_and_sees_nobody_s_address(
+    guest: Client, share: Share, alice: Character, bob: Character, interview: Transcription
+) -> None:
+    path = share(level="comment")
+    said(guest, path, "@bob@acme.example look")
+    with scope.bound(alice.tenant.id):
+        assert not Mention.objects.exists()
+        threads.comment(alice.actor, interview.recording_id, 5.0, 6.0, "@bob@acme.example, is it?")
+    answer = guest.get(f"{path}comments/").json()
+    assert answer["people"] == []
+    assert "@…, is it?" in answer["html"]
+    assert mentions.send_due() == 0
+    assert not mail.outbox
+
+
+def test_a_link_reaches_no_other_recording(
+    guest: Client, share: Share, alice: Character, interview: Transcription
+) -> None:
+    path, other = share(level="comment"), make_interview(alice)
+    with scope.bound(alice.tenant.id):
+        row = threads.comment(alice.actor, other.recording_id, 1.0, 2.0, "Of another one")
+    assert "Of another one" not in listed(guest, path)
+    for attempt in ("resolve", "open", "delete"):
+        assert post(guest, f"{path}comments/{row.id}/", {"do": attempt}).status_code == 404
+    assert post(guest, f"{path}comments/", {"parent": str(row.id), "text": "Hm"}).status_code == 404
+    assert post(guest, f"{path}comments/{uuid4()}/", {"do": "resolve"}).status_code == 404
+
+
+def test_a_link_gives_no_more_than_its_maker_may_do(
+    guest: Client, share: Share, alice: Character, interview: Transcription
+) -> None:
+    adam = create_member(alice.tenant, "adam@acme.example", Role.EDITOR)
+    path = share(adam, level="comment")
+    said(guest, path)
+    with scope.bound(alice.tenant.id):
+        folder = folders.create(alice.actor, "Board", restricted=True)
+        interview.recording.folder = folder
+        interview.recording.save(update_fields=["folder"])
+    assert guest.get(path).status_code == 200  # whether it is still shown was decided when it was moved
+    assert guest.get(f"{path}comments/").status_code == 404
+    assert post(guest, f"{path}comments/", WORDS | {"text": "Hello"}).status_code == 404
+    with scope.bound(alice.tenant.id):
+        links.keep(alice.actor, rows.Share.objects.get().id)
+    said(guest, path)
+
+
+def test_how_much_guests_write_is_limited(
+    guest: Client, share: Share, alice: Character, interview: Transcription, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = share(level="comment")
+    monkeypatch.setattr(threads, "MOST_OF_GUESTS", 1)
+    said(guest, path)
+    assert post(guest, f"{path}comments/", WORDS | {"text": "One more"}).status_code == 409
+    with scope.bound(alice.tenant.id):
+        threads.comment(alice.actor, interview.recording_id, 1.0, 2.0, "Members go on")
+    answers = [post(guest, f"{path}comments/", {}).status_code for _ in range(60)]
+    assert answers[-1] == 429

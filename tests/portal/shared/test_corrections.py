@@ -1,0 +1,116 @@
+"""Guest corrects lines by a link: those that it shows whole, under a name, and the organisation can undo it."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from django.test import Client
+
+from tenants import scope
+from tenants.models import AuditEntry
+from tenants.throttle import Limit
+from tests.conftest import Character
+from tests.portal.shared.conftest import Share, strike
+from transcription.models import Revision, Segment, Transcription
+from transcription.shares import corrections, links
+from transcription.shares import models as rows
+from transcription.strikes import MASK
+from transcription.transcripts import checks, editing
+from transcription.transcripts.revisions import ANY
+
+pytestmark = pytest.mark.django_db
+
+
+def tags(client: Client, path: str) -> list[str]:
+    """Returns the tags of the lines that can be corrected."""
+    return re.findall(r'data-etag="(\w+)"', client.get(path).content.decode())
+
+
+def correct(client: Client, path: str, index: int, tag: str, text: str = "Corrected.", name: str = "Jane") -> Any:
+    headers = {"X-Visit": "1" * 32, "X-Visitor": quote(name)}
+    body = json.dumps({"text": text, "etag": tag})
+    return client.post(f"{path}lines/{index}/", body, "application/json", headers=headers)
+
+
+def text_of(row: Transcription) -> list[str]:
+    with scope.bound(row.tenant_id):
+        return [one.text.strip() for one in Segment.objects.filter(transcription=row).order_by("index")]
+
+
+def test_guest_corrects_a_line_and_alice_takes_it_back(
+    guest: Client, share: Share, alice: Character, interview: Transcription
+) -> None:
+    path = share(level="edit", label="For the editor")
+    before = text_of(interview)
+    saved = correct(guest, path, 1, tags(guest, path)[1], "Echo <b>foxtrot</b>.").json()
+    assert "Echo &lt;b&gt;foxtrot&lt;/b&gt;." in saved["change"]["lines"]
+    assert text_of(interview)[1] == "Echo <b>foxtrot</b>."
+    with scope.bound(alice.tenant.id):
+        [revision] = Revision.objects.all()
+        assert revision.author == "Jane (by link For the editor)"
+        entry = AuditEntry.objects.get(action="transcript.corrected")
+        assert (entry.actor_kind, entry.actor_name) == ("guest", "Jane (by link For the editor)")
+        interview.refresh_from_db()
+        assert "Jane (by link For the editor)" in dict(checks.checked(interview).by)
+        editing.revert(alice.actor, interview.id, 0, {ANY})
+    assert text_of(interview) == before
+    again = correct(guest, path, 1, saved["etag"], "Once more")
+    assert again.status_code == 412
+    assert again.json()["now"]["text"] == before[1]
+    assert correct(guest, path, 1, again.json()["now"]["etag"], "Once more").status_code == 200
+
+
+def test_only_a_link_that_says_so_corrects_and_asks_for_a_name(
+    guest: Client, share: Share, interview: Transcription
+) -> None:
+    before, tag = text_of(interview), tags(guest, share(level="edit"))[0]
+    for path in (share(), share(level="comment")):
+        assert tags(guest, path) == []
+        assert correct(guest, path, 0, tag).status_code == 404
+    path = share(level="edit")
+    assert correct(guest, path, 0, tags(guest, path)[0], name="").status_code == 400
+    assert correct(guest, path, 0, tags(guest, path)[0], text=" ").status_code == 400
+    assert correct(guest, path, 0, tag).status_code == 412  # of another link
+    assert correct(guest, path, 7, tag).status_code == 409
+    assert text_of(interview) == before
+
+
+def test_an_excerpt_takes_corrections_of_its_whole_lines_alone(
+    guest: Client, share: Share, interview: Transcription
+) -> None:
+    path = share(level="edit", start=2.0, end=8.0)
+    [tag] = tags(guest, path)
+    assert correct(guest, path, 0, tag).status_code == 403
+    assert correct(guest, path, 1, tag, "The middle").status_code == 200
+    assert text_of(interview) == ["Alfa bravo charlie delta.", "The middle", "India juliett kilo lima."]
+
+
+def test_lines_with_struck_words_are_the_organisation_s(
+    guest: Client, share: Share, alice: Character, interview: Transcription
+) -> None:
+    path = share(level="edit")
+    tag = tags(guest, path)[0]
+    strike(alice, interview, 1.0, 2.0)
+    assert len(tags(guest, path)) == 2
+    answer = correct(guest, path, 0, tag, f"Alfa {MASK} Charlie delta.")
+    assert answer.status_code == 403
+    assert "bravo" not in answer.content.decode()
+    assert text_of(interview)[0] == "Alfa bravo charlie delta."
+
+
+def test_it_ends_with_the_link_and_leaves_the_history_whole(
+    guest: Client, share: Share, alice: Character, interview: Transcription, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(corrections, "OF_A_DAY", Limit("corrections in this test", 1, 86_400))
+    path = share(level="edit")
+    assert correct(guest, path, 0, tags(guest, path)[0]).status_code == 200
+    assert correct(guest, path, 0, tags(guest, path)[0], "Once more").status_code == 429
+    tag = tags(guest, path)[0]
+    with scope.bound(alice.tenant.id):
+        links.revoke(alice.actor, rows.Share.objects.get().id)
+    assert correct(guest, path, 0, tag, "Too late").status_code == 404
+    assert text_of(interview)[0] == "Corrected."

@@ -1,0 +1,93 @@
+"""Who writes by a link, without an account: what they may, under which name, and until when."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from uuid import UUID, uuid5
+
+from django.conf import settings
+from django.db import transaction
+from django.http import Http404
+from django.utils import translation
+from django.utils.translation import gettext as _
+
+from tenants.access import Actor, Guest, guest_actor, member_actor
+from tenants.models import Member
+from transcription import tenant_lock
+from transcription.errors import InvalidOption
+from transcription.folders.visibility import among
+from transcription.shares.models import Level, Share, open_ones
+
+LONGEST_NAME = 60
+NO_VISIT = UUID(int=0)
+LOOK, COMMENT, CORRECT = "recordings.view", "comments.write", "transcripts.edit"
+GIVES: dict[str, frozenset[str]] = {
+    Level.VIEW: frozenset(),
+    Level.COMMENT: frozenset({LOOK, COMMENT}),
+    Level.EDIT: frozenset({LOOK, COMMENT, CORRECT}),
+}
+
+
+@dataclass(frozen=True)
+class Writer:
+    """What a page says of who writes: the name that they gave, and a number that it made for this visit."""
+
+    name: str = ""
+    visit: UUID = NO_VISIT
+
+
+NOBODY = Writer()
+
+
+def permissions_of(share: Share) -> frozenset[str]:
+    """Returns what a link lets its holders do beside looking: no more than its maker may do there now.
+
+    One that was kept, or that no member made, is the organisation's own.
+    """
+    given = GIVES[share.level]
+    if not given or share.kept_at is not None or not share.made_by:
+        return given
+    rows = Member.objects.filter(tenant=share.tenant_id, user=share.created_by_id).select_related("tenant", "user")
+    maker = rows.first()
+    return given & among(member_actor(maker), share.recording.folder).permissions if maker else frozenset()
+
+
+def actor_of(share: Share, who: Writer = NOBODY) -> Actor:
+    """Returns the actor of a link's holder."""
+    with translation.override(settings.LANGUAGE_CODE):  # it is kept, and read by people of all languages
+        full = _("%(name)s (by link %(label)s)") % {"name": who.name, "label": share.label or str(share.id)[:8]}
+    guest = Guest(share.id, share.recording_id, uuid5(share.id, str(who.visit)), who.name, full)
+    return guest_actor(share.tenant, guest, permissions_of(share))
+
+
+@contextmanager
+def writing(share: Share, who: Writer) -> Iterator[Actor]:
+    """Makes one transaction in which the link works until its end.
+
+    Raises InvalidOption without a name, Refused, and Http404 for a link that ended since it was found.
+    """
+    who = introduced(who)
+    with transaction.atomic():
+        tenant_lock.lock_for_adding(share.tenant_id)
+        yield held(share, who)
+
+
+def held(share: Share, who: Writer) -> Actor:
+    """Keeps a link from ending until the transaction does, and returns the actor. Raises Http404 if it has ended."""
+    rows = Share.objects.select_for_update(of=("self",), no_key=True).filter(open_ones(), id=share.id)
+    now = rows.select_related("tenant", "recording__folder").first()
+    if now is None:
+        raise Http404
+    return actor_of(now, who)
+
+
+def introduced(who: Writer) -> Writer:
+    """Returns who writes, with the name as it is shown. Raises InvalidOption without one."""
+    name = " ".join(who.name.split())
+    if not name:
+        raise InvalidOption("name", _("Say who you are first: write your name above the comments."))
+    if len(name) > LONGEST_NAME or not name.isprintable():
+        raise InvalidOption("name", _("A name can have at most %(n)d characters.") % {"n": LONGEST_NAME})
+    return Writer(name, who.visit)
