@@ -178,7 +178,7 @@ TABLE: list[tuple[str, str, Any, dict[str, int]]] = [
     ("DELETE", "/api/v1/places/{place}", None, ADMIN_204),
     ("POST", "/api/v1/places/{place}/test", None, ADMIN),
     ("GET", "/api/v1/places/{place}/deliveries", None, ADMIN),
-    ("POST", "/api/v1/places/{place}/deliveries/{export}/again", None, ADMIN_202),
+    ("POST", "/api/v1/places/{place}/deliveries/{delivery}/again", None, ADMIN_202),
     ("GET", "/api/v1/places/{place}/arrivals", None, ADMIN),
     ("GET", "/api/v1/webhooks", None, ADMIN),
     ("POST", "/api/v1/webhooks", {"url": "nonsense"}, ADMIN_400),
@@ -241,7 +241,7 @@ def address_of(path: str, row: Transcription, alice: Character) -> str:
             there = {"kind": "bucket", "endpoint": "https://acme.example", "bucket": "acme", "key_id": "a"}
             place = Place.objects.create(tenant=row.tenant, name="Archive", sealed_secret="unreadable", **there)
             export = Export.objects.create(tenant=row.tenant, place=place, recording=row.recording, formats=["txt"])
-            made |= {"place": place.id, "export": export.id}
+            made |= {"place": place.id, "delivery": export.id}
         if "{video}" in path:
             made["video"] = make_video(row).id
         if "{rehearing}" in path:
