@@ -25,6 +25,7 @@ from portal.http.request_id import RequestIdMiddleware  # noqa: E402
 from portal.http.request_metrics import RequestMetricsMiddleware  # noqa: E402
 from portal.http.routes import Body, RoutingMiddleware  # noqa: E402
 from portal.http.thread_pools import ThreadPoolMiddleware  # noqa: E402
+from portal.http.tracing import TracingMiddleware  # noqa: E402
 from portal.http.tus import open_chunk  # noqa: E402
 from portal.http.uploads import IncomingForm  # noqa: E402
 from portal.probes import ProbeMiddleware  # noqa: E402
@@ -33,4 +34,5 @@ views = DisconnectMiddleware(cast(Application, django))
 bodies = BodyLimitMiddleware(ReceivingMiddleware(views, {Body.FILE: IncomingForm, Body.CHUNK: open_chunk}))
 http = MailLinkMiddleware(ProbeMiddleware(bodies))
 protocols = cast(Application, ProtocolTypeRouter({"http": http, "websocket": sockets}))
-application = RequestMetricsMiddleware(RequestIdMiddleware(RoutingMiddleware(ThreadPoolMiddleware(protocols))))
+routed = RoutingMiddleware(ThreadPoolMiddleware(protocols))
+application = RequestMetricsMiddleware(RequestIdMiddleware(TracingMiddleware(routed)))

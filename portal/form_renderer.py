@@ -38,6 +38,8 @@ def _group(name: str | None, options: Iterable[dict[str, Any]]) -> SafeString:
 
 def _attributes(attributes: dict[str, Any]) -> SafeString:
     """Leaves out what is False; True stands without a value."""
+    if not attributes:
+        return SafeString("")
     set_ones = ((name, value) for name, value in attributes.items() if value is not False)
     return format_html_join(
         "", "{}", ([format_html(" {}", n) if v is True else format_html(' {}="{}"', n, v)] for n, v in set_ones)

@@ -11,7 +11,7 @@ import dj_database_url
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
-from portal import env
+from portal import env, telemetry
 from portal.exposure import require_safe_settings
 from portal.http import cors
 from portal.origins import s3_origins
@@ -456,6 +456,15 @@ LOGGING = {
         "urllib3": {"level": "ERROR"},  # its warnings name whole URLs, with what is secret in them
     },
 }
+OTEL_EXPORTER_OTLP_ENDPOINT = env.text(
+    "OTEL_EXPORTER_OTLP_ENDPOINT", "", "an OpenTelemetry collector that gets traces, such as `http://collector:4318`"
+)
+SENTRY_DSN = env.secret("SENTRY_DSN", "", "the Sentry project that gets exceptions")
+if OTEL_EXPORTER_OTLP_ENDPOINT:
+    telemetry.require("OTEL_EXPORTER_OTLP_ENDPOINT", "opentelemetry")
+if SENTRY_DSN:
+    telemetry.start_sentry(SENTRY_DSN)
+
 # These checks look for Django's own names in MIDDLEWARE, not for subclasses;
 # tests/portal/api/test_waiting.py does for both.
 SILENCED_SYSTEM_CHECKS = ["security.W001", "security.W002", "security.W003"]

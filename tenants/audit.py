@@ -168,7 +168,9 @@ def record(actor: Actor, action: str, obj: Model | None = None, **details: Detai
         _entry(actor, action, obj, details).save()
 
 
-def record_once(actor: Actor, action: str, obj: Model, within: timedelta, slot: int = 0, **details: Detail) -> None:
+def record_once(
+    actor: Actor, action: str, obj: Model | None, within: timedelta, slot: int = 0, **details: Detail
+) -> None:
     """Writes an entry unless this actor has one of this action on this object in this `slot` already.
 
     Time is divided into periods of `within`, and each has at most one such entry: one INSERT that ignores conflicts,

@@ -47,7 +47,7 @@ class RequestMetricsMiddleware:
             nonlocal is_answered
             if message["type"] == "http.response.start":
                 is_answered = True
-                route, method = _route(scope), _method(scope)
+                route, method = route_of(scope), method_of(scope)
                 seconds.labels(route, method).observe(time.perf_counter() - begin)
                 requests.labels(route, method, str(message["status"])).inc()
             await send(message)
@@ -56,7 +56,7 @@ class RequestMetricsMiddleware:
             await self.application(scope, receive, send_and_count)
         finally:
             if not is_answered:
-                disconnected.labels(_route(scope)).inc()
+                disconnected.labels(route_of(scope)).inc()
 
     async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
         is_open = False
@@ -92,7 +92,7 @@ def registry() -> CollectorRegistry:
     return result
 
 
-def _route(scope: Scope) -> str:
+def route_of(scope: Scope) -> str:
     route: str | None = scope.get(SCOPE_KEY)
     if route is not None:
         return f"/{route}"
@@ -102,6 +102,6 @@ def _route(scope: Scope) -> str:
     return settings.STATIC_URL if path.startswith(settings.STATIC_URL) else "none"
 
 
-def _method(scope: Scope) -> str:
+def method_of(scope: Scope) -> str:
     method: str = scope["method"]
     return method if method in METHODS else "other"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import date, datetime
 from functools import lru_cache
 from uuid import UUID
@@ -35,6 +36,7 @@ from transcription.fetches.models import Fetch
 from transcription.folders.folders import label
 from transcription.models import Folder, Mode, Recording, Revision, Segment, Transcription
 from transcription.options import audio_tracks
+from transcription.search import Match, excerpt
 from transcription.transcripts.checks import Checked
 from transcription.transcripts.revisions import list_tag, segment_tag
 from transcription.webhooks import failures as webhook_failures
@@ -272,6 +274,13 @@ def export_formats() -> list[tuple[str, str]]:
 def undone_move(message: Message) -> tuple[UUID, str] | None:
     """Returns the recording that the message's Undo button moves back, and the id of its folder."""
     return move_to_undo(message)
+
+
+@register.filter
+def found_in(passages: dict[UUID, list[Match]], transcription: Transcription | None) -> list[Match]:
+    """Returns where a search's words stand in a transcription, each passage from shortly before them on."""
+    found = passages.get(transcription.pk, []) if transcription else []
+    return [replace(match, parts=excerpt(match.parts)) for match in found]
 
 
 @register.filter

@@ -32,7 +32,7 @@ from portal.web.tags import context_of
 from portal.web.transcript_lines import LINE_FIELDS, Line, is_voiced, lines_of, some_lines
 from portal.web.undo import success_with_undo
 from tenants.access import Actor
-from transcription import exports
+from transcription import exports, search
 from transcription.errors import InvalidOption, Refused
 from transcription.folders import folders
 from transcription.intake import accept
@@ -166,8 +166,17 @@ def _list_context(request: TenantRequest) -> dict[str, Any]:
         "page": page,
         "favourites": tags.favourites_among(request.actor, page.rows),
         "checked": checks.checked_of(latest for row in page.rows if (latest := row.latest)),
+        "passages": _passages(request.actor, wanted.search, page.rows),
         "section": "recordings",
     }
+
+
+def _passages(actor: Actor, query: str, rows: list[Recording]) -> dict[UUID, list[search.Match]]:
+    """Returns where a search's words stand in the latest transcriptions of recordings, by the transcription's id."""
+    found = search.matches_in(rows, search.terms_of(query))
+    if found:
+        read_audit.listed(actor, [*found])
+    return found
 
 
 def _elsewhere(request: TenantRequest, wanted: Filter) -> int:

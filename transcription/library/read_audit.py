@@ -5,6 +5,7 @@ Each is one INSERT, written before anything is returned: if it fails, the reader
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from datetime import timedelta
 from uuid import UUID
@@ -14,6 +15,7 @@ from tenants.access import Actor
 from transcription.models import Recording, Transcription
 
 PLAYBACK_WINDOW = timedelta(minutes=10)  # a player requests a recording in many ranges
+SEARCH_WINDOW = timedelta(minutes=10)
 
 
 def read(actor: Actor, row: Transcription, by: str) -> None:
@@ -32,6 +34,16 @@ def searched(actor: Actor, hits: int, shown: Sequence[UUID]) -> None:
     The query isn't stored: its words are in the text, and would outlive it.
     """
     audit.record(actor, audit.SEARCHED, hits=hits, transcriptions=[str(transcription_id) for transcription_id in shown])
+
+
+def listed(actor: Actor, shown: Sequence[UUID]) -> None:
+    """Records that a list shows passages of the transcriptions `shown`: one entry per SEARCH_WINDOW for the same ones.
+
+    A list that is open is asked for again whenever something changes.
+    """
+    names = sorted(map(str, shown))
+    slot = int.from_bytes(hashlib.sha256("".join(names).encode()).digest()[:8])
+    audit.record_once(actor, audit.SEARCHED, None, SEARCH_WINDOW, slot, hits=len(names), transcriptions=names)
 
 
 def played(actor: Actor, recording: Recording) -> None:

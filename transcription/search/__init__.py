@@ -2,10 +2,10 @@
 
 from transcription.models import SearchEntry
 from transcription.search.folding import LONGEST_QUERY, Term, terms_of
-from transcription.search.highlighting import TextSpan
+from transcription.search.highlighting import TextSpan, excerpt
 from transcription.search.index import index_missing, index_recording, rebuild, remove_recording
 from transcription.search.lookup import Cursor, is_matching, matching_recordings, names_containing, page
-from transcription.search.results import Match, SearchResult, results
+from transcription.search.results import Match, SearchResult, matches_in, results
 
 __all__ = [
     "LONGEST_QUERY",
@@ -15,9 +15,11 @@ __all__ = [
     "SearchResult",
     "Term",
     "TextSpan",
+    "excerpt",
     "index_missing",
     "index_recording",
     "is_matching",
+    "matches_in",
     "matching_recordings",
     "names_containing",
     "page",

@@ -30,6 +30,16 @@ def highlight(text: str, terms: Sequence[Term]) -> list[TextSpan]:
     return [*parts, TextSpan(text[at:], False)] if at < len(text) else parts
 
 
+def excerpt(spans: Sequence[TextSpan], lead: int = 40) -> list[TextSpan]:
+    """Returns the spans from about `lead` characters before the first match on, after an ellipsis if that cuts."""
+    first, *others = spans
+    if first.match or len(first.text) <= lead:
+        return [*spans]
+    kept = first.text[-lead:]
+    word = kept.find(" ") + 1
+    return [TextSpan("…" + (kept[word:] or kept), False), *others]
+
+
 def _spans(text: str, terms: Sequence[Term]) -> Iterator[tuple[int, int]]:
     for unit in UNITS.finditer(text):
         folded, places = _folded(unit[0])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -44,21 +44,30 @@ class _FoundSegment:
 
 def results(page: Iterable[SearchEntry], terms: Sequence[Term]) -> list[SearchResult]:
     """Returns the results of some entries, each with up to MAX_MATCHES segments."""
-    indexes = {entry: _segment_indexes(entry.folded, terms) for entry in page}
-    recordings = Recording.objects.filter(deleted_at=None).defer("peaks").in_bulk([entry.pk for entry in indexes])
-    known = [(entry.transcription_id, recordings[entry.pk]) for entry in indexes if entry.pk in recordings]
-    struck = {transcription: row.struck for transcription, row in known if row.struck}
-    segments = _segments(indexes, struck)
+    entries = list(page)
+    recordings = Recording.objects.filter(deleted_at=None).defer("peaks").in_bulk([entry.pk for entry in entries])
+    known = [entry for entry in entries if entry.pk in recordings]
+    matches = _matches(known, {entry.transcription_id: recordings[entry.pk].struck for entry in known}, terms)
     return [
         SearchResult(
             recording=recordings[entry.pk],
             transcription_id=entry.transcription_id,
             name=highlight(recordings[entry.pk].name, terms),
-            matches=_matches(segments.get(entry.transcription_id, []), terms),
+            matches=matches.get(entry.transcription_id, []),
         )
-        for entry in indexes
-        if entry.pk in recordings
+        for entry in known
     ]
+
+
+def matches_in(recordings: Iterable[Recording], terms: Sequence[Term]) -> dict[UUID, list[Match]]:
+    """Returns up to MAX_MATCHES segments of the latest transcription of each recording that has some, by its id."""
+    latest = {row.latest.pk: row for row in recordings if row.latest}
+    if not terms or not latest:
+        return {}
+    rows = SearchEntry.objects.filter(pk__in=[row.pk for row in latest.values()])
+    entries = [entry for entry in rows.only("tenant", "transcription_id", "folded") if entry.transcription_id in latest]
+    found = _matches(entries, {transcription_id: row.struck for transcription_id, row in latest.items()}, terms)
+    return {transcription_id: matches for transcription_id, matches in found.items() if transcription_id and matches}
 
 
 def _segment_indexes(folded: str, terms: Sequence[Term]) -> list[int]:
@@ -83,18 +92,31 @@ def _line(folded: str, at: int) -> int:
     return folded.count("\n", 0, at) - 1
 
 
+def _matches(
+    entries: Iterable[SearchEntry], struck: Mapping[UUID | None, list[list[float]]], terms: Sequence[Term]
+) -> dict[UUID | None, list[Match]]:
+    """Returns matches by transcription. Leaves out segments that were corrected since and don't match any more."""
+    indexes = {entry.transcription_id: _segment_indexes(entry.folded, terms) for entry in entries}
+    wanted = {transcription: numbers for transcription, numbers in indexes.items() if numbers}
+    found: dict[UUID | None, list[Match]] = {}
+    for transcription, segments in _segments(wanted, struck).items():
+        candidates = [Match(s.index, s.start, s.end, highlight(s.text.strip(), terms)) for s in segments]
+        found[transcription] = [match for match in candidates if any(span.match for span in match.parts)]
+    return found
+
+
 def _segments(
-    indexes: dict[SearchEntry, list[int]], struck: dict[UUID | None, list[list[float]]]
+    wanted: dict[UUID | None, list[int]], struck: Mapping[UUID | None, list[list[float]]]
 ) -> dict[UUID | None, list[_FoundSegment]]:
     """Returns segments by transcription, in order, without what is `struck` of them.
 
     Two IN lists are far cheaper than a condition for each pair.
     """
-    wanted = {entry.transcription_id: numbers for entry, numbers in indexes.items() if numbers}
     rows = Segment.objects.filter(transcription__in=wanted, index__in=set().union(*wanted.values()))
     found: dict[UUID | None, list[_FoundSegment]] = {}
     columns = rows.order_by("index").values_list("transcription", "index", "start", "end", "text")
-    words = rows.filter(transcription__in=struck).values_list("transcription", "index", "words") if struck else ()
+    hidden = [transcription for transcription, spans in struck.items() if spans]
+    words = rows.filter(transcription__in=hidden).values_list("transcription", "index", "words") if hidden else ()
     timed = {(transcription, index): timed for transcription, index, timed in words}
     for transcription, index, start, end, text in columns:
         if index in wanted[transcription]:
@@ -102,9 +124,3 @@ def _segments(
                 text = masked_text(text, timed.get((transcription, index), []), start, end, spans)
             found.setdefault(transcription, []).append(_FoundSegment(index, start, end, text))
     return found
-
-
-def _matches(segments: list[_FoundSegment], terms: Sequence[Term]) -> list[Match]:
-    """Leaves out segments that were corrected since the lookup and don't match any more."""
-    candidates = [Match(s.index, s.start, s.end, highlight(s.text.strip(), terms)) for s in segments]
-    return [match for match in candidates if any(span.match for span in match.parts)]

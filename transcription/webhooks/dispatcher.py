@@ -18,10 +18,11 @@ from django.db import close_old_connections, connection, connections
 from django.utils import timezone
 
 from tenants import scope
-from transcription import request_id
+from transcription import request_id, tracing
 from transcription.leases import Claim
 from transcription.outbound import requests
 from transcription.outbound.errors import OutboundError
+from transcription.tracing import Span
 from transcription.webhooks import deliveries, endpoints, signing
 from transcription.webhooks.deliveries import DueEndpoint, Outcome
 from transcription.webhooks.models import Delivery
@@ -100,6 +101,7 @@ def send(claim: Claim) -> bool:
         if not connection.in_atomic_block:
             connection.close()  # not occupied while the receiver answers
         outcome = _attempt(row)
+        _trace(row, outcome)
         log.info("Delivery %s of %s: %s", row.id, row.event.type, outcome.error or outcome.status)
         return deliveries.finish(claim, outcome)
 
@@ -129,7 +131,7 @@ def _attempt(row: Delivery) -> Outcome:
     moment, begin, body = timezone.now(), time.monotonic(), row.event.body.encode()
     try:
         signed = signing.headers(row.event.message_id, moment, body, endpoints.keys_of(row.endpoint))
-        answer = requests.post(row.endpoint.url, body, {"Content-Type": "application/json", **signed})
+        answer = requests.post(row.endpoint.url, body, {"Content-Type": "application/json", **_known_as(row), **signed})
     except OutboundError as error:
         return Outcome(moment, time.monotonic() - begin, error=error.code)
     except signing.SecretLost:
@@ -142,6 +144,20 @@ def _attempt(row: Delivery) -> Outcome:
         answer.body.decode("utf-8", "replace").replace("\x00", "\ufffd"),
         answer.retry_after,
     )
+
+
+def _known_as(row: Delivery) -> dict[str, str]:
+    """Returns the header with the id of the HTTP request that the event goes back to, if there was one."""
+    return {"X-Request-Id": row.request_id} if row.request_id else {}
+
+
+def _trace(row: Delivery, outcome: Outcome) -> None:
+    if tracing.is_on() and row.request_id:
+        begin = outcome.started_at.timestamp()
+        attributes: dict[str, str | int | float] = {"event": row.event.type, "delivery": str(row.id)}
+        attributes |= {"http.response.status_code": outcome.status} if outcome.status else {}
+        span = Span("webhook", begin, begin + outcome.seconds, attributes, outcome.error, "CLIENT")
+        tracing.send(row.request_id, span)
 
 
 def _code(status: int) -> str:

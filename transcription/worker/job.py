@@ -37,7 +37,7 @@ from transcription.queue.database_outage import retry_through_outage
 from transcription.redaction import redact
 from transcription.stopwatch import Stopwatch
 from transcription.transcripts.terms import Correction
-from transcription.worker import claim_watchdog, playback
+from transcription.worker import claim_watchdog, playback, traces
 from transcription.worker.audio_meter import AudioMeter
 from transcription.worker.resume import ResumePlan
 from transcription.worker.speaker_finder import SpeakerFinder
@@ -99,6 +99,7 @@ def work() -> None:
     if claim is not None:
         with scope.bound(claim.tenant_id), request_id.bound(claim.request_id):
             run_attempt(claim)
+            traces.send(claim)
     progress.flush()
     connections.close_all()
 

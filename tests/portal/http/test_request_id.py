@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import time
 import uuid
@@ -10,12 +11,15 @@ from pathlib import Path
 
 import httpx
 import pytest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from portal.asgi import application
 from tests import stack as stacks
 from tests.conftest import Character
-from tests.receiver import Receiver, listening
+from tests.receiver import Receiver, Sent, listening
 from tests.stack import Stack
+from transcription import tracing
 
 SECONDS = 60
 TRACED = (
@@ -27,10 +31,18 @@ TRACED = (
 
 
 @pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+def collector() -> Iterator[Receiver]:
+    """An OpenTelemetry collector, as far as it takes what it is sent."""
+    with listening() as collector:
+        yield collector
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory, collector: Receiver) -> Iterator[Stack]:
     """A portal that may tell receivers on this machine."""
     allowed = {"OUTBOUND_ALLOWED_NETWORKS": "127.0.0.0/8", "OUTBOUND_PLAIN_HTTP": "downloads,webhooks"}
-    started = stacks.start_scripted(tmp_path_factory.mktemp("traced"), LOG_FORMAT="json", **allowed)
+    traced = {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.url, "OTEL_BSP_SCHEDULE_DELAY": "200"}
+    started = stacks.start_scripted(tmp_path_factory.mktemp("traced"), LOG_FORMAT="json", **allowed, **traced)
     yield started
     stacks.stop(started)
 
@@ -42,7 +54,7 @@ def receiver() -> Iterator[Receiver]:
 
 
 def test_one_upload_is_followed_from_the_web_process_to_its_webhook(
-    running: Stack, receiver: Receiver, fox: Path
+    running: Stack, receiver: Receiver, collector: Receiver, fox: Path
 ) -> None:
     trace = f"trace-{uuid.uuid4().hex}"
     subscribe(running, receiver.url)
@@ -59,7 +71,20 @@ def test_one_upload_is_followed_from_the_web_process_to_its_webhook(
     assert {one["request_id"] for one in told} == {trace}
     assert [name for name in TRACED if name not in {one["logger"] for one in told}] == []
     assert all({"time", "level", "process", "message"} <= one.keys() for one in told)
-    assert [sent.path for sent in receiver.requests] == ["/"]
+    assert [(sent.path, sent.headers["x-request-id"]) for sent in receiver.requests] == [("/", trace)]
+    spans = spans_of(collector, trace, last="webhook")
+    (request,) = (span for span in spans if not span.parent_span_id)
+    assert request.name == "POST /v1/audio/transcriptions"
+    attempt = next(span for span in spans if span.name == "attempt")
+    stages = {span.name: span for span in spans if span.parent_span_id == attempt.span_id}
+    assert {"engine", "save"} <= stages.keys()
+    assert all(
+        attempt.start_time_unix_nano <= one.start_time_unix_nano <= one.end_time_unix_nano for one in stages.values()
+    )
+    others = [span for span in spans if span is not request and span not in stages.values()]
+    assert {span.parent_span_id for span in others} == {request.span_id}
+    assert {"receive", "queue", "attempt", "webhook"} <= {span.name for span in others}
+    assert fox.name.encode() not in b"".join(sent.body for sent in collector.requests)
 
 
 def subscribe(running: Stack, url: str) -> None:
@@ -82,6 +107,22 @@ def lines_with(running: Stack, trace: str, last: str) -> list[str]:
         lines = [line for line in (running.data / "up.log").read_text().splitlines() if trace in line]
         time.sleep(0.2)
     return lines
+
+
+def spans_of(collector: Receiver, trace: str, last: str) -> list[Span]:
+    """The spans of this id that were sent by all processes, once `last` is among them."""
+    deadline, known = time.monotonic() + SECONDS, tracing.trace_id(trace).to_bytes(16)
+    spans: list[Span] = []
+    while time.monotonic() < deadline and last not in {span.name for span in spans}:
+        time.sleep(0.2)
+        told = [ExportTraceServiceRequest.FromString(body_of(sent)) for sent in [*collector.requests]]
+        scopes = [scope for one in told for resource in one.resource_spans for scope in resource.scope_spans]
+        spans = [span for scope in scopes for span in scope.spans if span.trace_id == known]
+    return spans
+
+
+def body_of(sent: Sent) -> bytes:
+    return gzip.decompress(sent.body) if sent.headers.get("content-encoding") == "gzip" else sent.body
 
 
 @pytest.mark.django_db(transaction=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from html import unescape
 
 import pytest
@@ -12,11 +13,12 @@ from django.utils import timezone
 
 from portal.form_renderer import FormRenderer
 from tenants import api_keys, scope
-from tenants.models import ApiKey
+from tenants.models import ApiKey, AuditEntry
 from tests.conftest import Character
 from tests.portal.web.conftest import Make
+from transcription import search
 from transcription.library import recordings
-from transcription.models import Recording, SavedView
+from transcription.models import Recording, SavedView, Transcription
 
 PAGE = "/recordings/"
 NAMES = ("Meeting.mp3", "clip 7.mp3")
@@ -162,3 +164,36 @@ def test_what_is_on_legal_hold_is_filtered(as_alice: Client, key: ApiKey, alice:
     with scope.bound(alice.tenant.id):
         Recording.objects.filter(name=NAMES[0]).update(held_at=timezone.now())
     assert shown(as_alice, "by=all&held=1") == {NAMES[0]}
+
+
+def test_a_search_shows_where_it_is_said(as_alice: Client, alice: Character, make: Make) -> None:
+    row = make(alice.tenant, "Meeting.mp3")
+    long = "As I said to everybody who came here last week already, there are <b>two</b> risks, and risks are fine."
+    with scope.bound(alice.tenant.id):
+        row.segments.filter(index=1).update(text=long)
+        search.index_recording(row.recording_id)
+    page = as_alice.get(f"{PAGE}?search=risk").content.decode()
+    (passage,) = re.findall(rf'<a class="truncate" href="{PAGE}{row.recording_id}/#t=4.00">(.*?)</a>', page)
+    assert passage.startswith('<span class="clock">0:04</span> …week already, there are &lt;b&gt;two&lt;/b&gt; ')
+    assert passage.count("<mark>risks</mark>") == 2
+    assert "row__passages" not in as_alice.get(f"{PAGE}?search=meeting").content.decode()
+    assert "row__passages" not in as_alice.get(PAGE).content.decode()
+    as_alice.get(f"{PAGE}rows/?search=risks")
+    with scope.bound(alice.tenant.id):
+        told = AuditEntry.objects.filter(action="transcript.searched")
+        assert [entry.details["transcriptions"] for entry in told] == [[str(row.id)]]
+
+
+def test_a_search_shows_nothing_that_is_struck_or_of_an_older_text(
+    as_alice: Client, alice: Character, make: Make
+) -> None:
+    row = make(alice.tenant, "Meeting.mp3")
+    with scope.bound(alice.tenant.id):
+        search.index_recording(row.recording_id)
+        Recording.objects.filter(id=row.recording_id).update(struck=[[4.0, 7.5]])
+    assert "risks" not in as_alice.get(f"{PAGE}rows/?search=two").content.decode()
+    with scope.bound(alice.tenant.id):
+        Recording.objects.filter(id=row.recording_id).update(struck=[])
+        Transcription.objects.create(tenant=alice.tenant, recording=row.recording, model="base")
+    page = as_alice.get(f"{PAGE}rows/?search=two").content.decode()
+    assert ("Meeting.mp3" in page, "risks" in page) == (True, False)
