@@ -5,6 +5,7 @@
 # lint   ruff, import contracts, djlint, biome and tsc for static/js, mypy, migrations that match the models, and docs
 #        that can be built
 # chaos  kills everything again and again and checks the promises   (make chaos ARGS="--seed 7")
+# hosts  cuts and kills three hosts in network namespaces and checks the promises   (as root: make hosts ARGS=--verbose)
 # bench  measures the service on this machine                       (python -m benchmarks.engine: the engine beside its peers,
 #                                                                    python -m benchmarks.gpu: a GPU, with nothing but torch)
 # contestants  installs what `python -m benchmarks.engine` compares the engine with, into var/contestants, and converts
@@ -57,9 +58,9 @@ PARALLEL := -n $(JOBS) --dist loadfile --no-loadscope-reorder
 FAST := not (slow or thorough or product or browser or chaos or parity or torch or weights or gpu)
 
 # Tests start hundreds of Python processes, which would compile everything again.
-check test chaos: export PYTHONDONTWRITEBYTECODE :=
+check test chaos hosts: export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: run dev check test lint chaos bench contestants docs sbom lock weights
+.PHONY: run dev check test lint chaos hosts bench contestants docs sbom lock weights
 .NOTPARALLEL:
 
 run: $(BASE) $(if $(filter-out 0,$(GPU)),$(TORCH) $(CUDA12),$(OPENVINO))
@@ -94,6 +95,9 @@ lint: $(DEV) $(TORCH) $(SPEECH) $(SCRIPTS)
 
 chaos: $(DEV) $(SPEECH)
 	@$(python) -m tests.chaos $(ARGS)
+
+hosts: $(DEV) $(SPEECH)
+	@$(python) -m tests.hosts $(ARGS)
 
 bench: $(DEV) $(TORCH) $(OPENVINO) $(SPEECH) weights
 	@WHISPER_WEIGHTS="$(abspath $(WHISPER_WEIGHTS))" $(python) -m benchmarks.service

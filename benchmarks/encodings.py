@@ -10,6 +10,7 @@ from torch import Tensor
 from whisper.audio import N_SAMPLES, log_mel_spectrogram
 
 from benchmarks.speech import pcm
+from transcription.engine.torch_backend.encoder import Encoder
 from transcription.engine.torch_backend.slots import SlotDecoder
 
 
@@ -17,4 +18,4 @@ def encoding_of(decoder: SlotDecoder, path: Path) -> Tensor:
     """(1500, state): the first 30 s, with silence after a shorter recording."""
     samples = torch.from_numpy(np.frombuffer(pcm(path), dtype="<i2").copy())[:N_SAMPLES] / 32768.0
     mel = log_mel_spectrogram(samples, decoder.parameters.dims.n_mels, padding=N_SAMPLES - len(samples))
-    return decoder.encode(mel[None])[0]
+    return Encoder(decoder.parameters.audio)(mel[None])[0]

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from whisper.model import ModelDimensions, Whisper
 
-from transcription.engine.torch_backend.decode_request import DecodeRequest, Rules
+from transcription.engine.torch_backend.decode_request import DecodeRequest
 from transcription.engine.torch_backend.vocabulary import Start, Vocabulary, start_of, vocabulary_of
 
 LARGE_V3 = ModelDimensions(128, 1500, 1280, 20, 32, 51866, 448, 1280, 20, 32)
@@ -61,9 +61,7 @@ class Job:
 
     def request(self, encoding: Tensor, tokens: int = 0) -> DecodeRequest:
         """encoding: (1500, state). tokens: to sample; the job's own number unless given."""
-        return DecodeRequest(
-            encoding, self.start, rules=Rules(suppressed=self.suppressed), max_tokens=tokens or self.tokens
-        )
+        return DecodeRequest(encoding, self.start, suppressed=self.suppressed, max_tokens=tokens or self.tokens)
 
 
 def random_whisper(dims: ModelDimensions, device: torch.device | str, seed: int = 1) -> Whisper:

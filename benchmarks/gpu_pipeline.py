@@ -15,6 +15,7 @@ from torch import Tensor
 from benchmarks.gpu_model import Job
 from transcription.engine.decode_result import DecodeResult
 from transcription.engine.torch_backend.device import DEVICE
+from transcription.engine.torch_backend.encoder import Encoder
 from transcription.engine.torch_backend.slots import SlotDecoder
 
 ENCODER_BATCH = 8
@@ -84,10 +85,11 @@ def _encode_all(
     decoder: SlotDecoder, mels: Tensor, encoded: queue.Queue[_Encoded | BaseException], stop: threading.Event
 ) -> None:
     try:
+        encode = Encoder(decoder.parameters.audio)
         stream = torch.cuda.Stream(mels.device) if mels.is_cuda else None
         for part in mels.split(min(ENCODER_BATCH, decoder.slots)):
             with DEVICE.shared(), torch.cuda.stream(stream) if stream else nullcontext():
-                encodings = decoder.encode(part)
+                encodings = encode(part)
                 ready = stream.record_event() if stream else None
             if not _put(encoded, _Encoded(encodings, ready), stop):
                 return

@@ -29,10 +29,10 @@ from transcription.engine.decode_result import DecodeResult
 from transcription.engine.torch_backend.attention import attend
 from transcription.engine.torch_backend.cross import CROSSES, CrossName, KeysValues
 from transcription.engine.torch_backend.decode_request import DecodeRequest
+from transcription.engine.torch_backend.encoder import Encoder
 from transcription.engine.torch_backend.int8 import quantised, restored
 from transcription.engine.torch_backend.parameters import Parameters, of_whisper
 from transcription.engine.torch_backend.slots import SlotDecoder
-from transcription.engine.torch_backend.text import TorchVocabulary
 from transcription.engine.torch_backend.vocabulary import start_of
 
 PARTS = ("errors", "texts")
@@ -104,7 +104,7 @@ def _print_texts(parameters: Parameters, words: Sequence[str], slots: int) -> No
 
 
 def _row(decoders: Sequence[SlotDecoder], name: str, sounds: Sequence[Sound]) -> list[str]:
-    vocabulary = TorchVocabulary(decoders[0].parameters.dims)
+    vocabulary = decoders[0].vocabulary
     errors: list[list[wer.Errors]] = [[] for _ in decoders]
     windows = changed = 0
     for sound in sounds:
@@ -126,7 +126,8 @@ def _encodings(decoder: SlotDecoder, sound: Sound) -> Tensor:
     samples = torch.from_numpy(np.frombuffer(sound.pcm, dtype="<i2").copy()) / 32768.0
     mels = decoder.parameters.dims.n_mels
     windows = [log_mel_spectrogram(part, mels, N_SAMPLES - len(part)) for part in samples.split(N_SAMPLES)]
-    return torch.cat([decoder.encode(window[None]) for window in windows])
+    encode = Encoder(decoder.parameters.audio)
+    return torch.cat([encode(window[None]) for window in windows])
 
 
 def _decoded(decoder: SlotDecoder, encodings: Tensor, language: str) -> list[DecodeResult]:

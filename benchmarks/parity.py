@@ -73,7 +73,8 @@ def _windows(model: Whisper, decoder: SlotDecoder, recordings: list[tuple[Path, 
         kinds = [("plain", "transcribe", ""), ("prompt", "transcribe", PROMPT)]
         for kind, task, prompt in [*kinds, *([("translate", "translate", "")] if language != "en" else [])]:
             options = DecodingOptions(task=task, language=language, prompt=prompt or None, fp16=False)
-            request = DecodeRequest(encoding, start_of(model.dims, language, task, prompt))
+            before = decoder.vocabulary.encode(f" {prompt}") if prompt else ()
+            request = DecodeRequest(encoding, start_of(model.dims, language, task, before))
             yield Window(kind, language, task, prompt, decode(model, encoding, options), request)
 
 

@@ -29,10 +29,11 @@ from portal.http.tracing import TracingMiddleware  # noqa: E402
 from portal.http.tus import open_chunk  # noqa: E402
 from portal.http.uploads import IncomingForm  # noqa: E402
 from portal.probes import ProbeMiddleware  # noqa: E402
+from portal.registration import LifespanMiddleware  # noqa: E402
 
 views = DisconnectMiddleware(cast(Application, django))
 bodies = BodyLimitMiddleware(ReceivingMiddleware(views, {Body.FILE: IncomingForm, Body.CHUNK: open_chunk}))
 http = MailLinkMiddleware(ProbeMiddleware(bodies))
 protocols = cast(Application, ProtocolTypeRouter({"http": http, "websocket": sockets}))
-routed = RoutingMiddleware(ThreadPoolMiddleware(protocols))
-application = RequestMetricsMiddleware(RequestIdMiddleware(TracingMiddleware(routed)))
+routed = RequestIdMiddleware(TracingMiddleware(RoutingMiddleware(ThreadPoolMiddleware(protocols))))
+application = LifespanMiddleware(RequestMetricsMiddleware(routed))

@@ -29,6 +29,7 @@ from portal.http import authentication
 from portal.http.asgi import Application, Message, Receive, Scope, Send
 from portal.http.outage import AWAY
 from portal.http.websocket_origin import OwnOriginOnly
+from portal.ops import sockets as operations
 from portal.realtime.consumer import RealtimeConsumer
 from tenants import scope
 from tenants.access import Actor, TenantClosed, TenantMismatch
@@ -429,6 +430,7 @@ class NoSuchConsumer(AsyncWebsocketConsumer):
 
 
 routes = [
+    *operations.routes,
     path("ws/transcriptions/<uuid:transcription_id>/", TranscriptionConsumer.as_asgi()),
     path("ws/transcripts/<uuid:transcription_id>/", TranscriptConsumer.as_asgi()),
     path("ws/recordings/", RecordingsConsumer.as_asgi()),

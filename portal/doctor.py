@@ -116,8 +116,11 @@ def _redis() -> Findings:
         yield Finding("redis", "warning" if settings.REDIS_EMBEDDED else "problem", "does not answer", remedy)
         return
     if not redis.is_writable():
-        remedy = "It is full or a replica: raise maxmemory, or name the primary in REDIS_URL."
+        remedy = "It is full or a replica: raise maxmemory, or name the primary, or its Sentinels, in REDIS_URL."
         yield Finding("redis", "problem", "takes no writes", remedy)
+    if silent := redis.silent_sentinels():
+        remedy = "Start it, or correct REDIS_URL: without a majority of the Sentinels no replica takes over."
+        yield Finding("redis", "warning", f"no primary is known to the Sentinel {', '.join(silent)}", remedy)
     yield Finding("redis", "ok", f"answers within {milliseconds:.1f} ms")
 
 

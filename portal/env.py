@@ -68,10 +68,14 @@ def secret(name: str, default: str, meaning: str) -> str:
 
 
 def address(name: str, default: str, meaning: str) -> str:
-    """Reads a secret URL. Raises ImproperlyConfigured if its password is not percent-encoded."""
+    """Reads a secret URL, of one host or several with commas between them.
+
+    Raises ImproperlyConfigured if its password is not percent-encoded.
+    """
     value = secret(name, default, meaning)
     try:
-        _port = urlsplit(value).port
+        for host in urlsplit(value).netloc.rpartition("@")[2].split(","):
+            _port = urlsplit(f"//{host}").port
     except ValueError:
         message = f"{name} is no address. Write characters such as / and @ of a password as %2F and %40."
         raise ImproperlyConfigured(message) from None

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import math
 import resource
-import shutil
 import sys
 from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Any
 
-from django.conf import settings
 from django.db import Error as DatabaseError
 from django.http import HttpRequest, JsonResponse
 from django.views.decorators.cache import never_cache
@@ -18,7 +15,7 @@ from django.views.decorators.http import require_safe
 
 from tenants import announcements, database_clock, outbound_hold
 from tenants.models import Maintenance
-from transcription import redis
+from transcription import processes, redis
 from transcription.media import storage_check
 from transcription.models import Engine
 from transcription.models.sweeper import sweepers_alive
@@ -135,8 +132,7 @@ def _examine_engines(found: Health) -> None:
 
 def least_free_gib() -> float:
     """Returns what is free on the fullest of the disks that uploads are written to."""
-    folders = (settings.DATA, settings.INCOMING_DIR, settings.UPLOADS_DIR)
-    return min((shutil.disk_usage(folder).free for folder in folders if folder.exists()), default=math.inf) / GIB
+    return processes.least_free_bytes() / GIB
 
 
 def mebibytes(figure: float) -> str:

@@ -27,9 +27,10 @@ from prometheus_client.registry import Collector, CollectorRegistry
 from portal import health
 from portal.http import request_metrics
 from portal.ops import figures
-from portal.ops.figures import Figures
+from portal.ops.figures import Load
 from tenants.models import Backup
 from transcription import stage_times
+from transcription.alerts import measuring
 from transcription.engine.types import UNLOADS
 from transcription.fetches import claims
 from transcription.models import Engine, Lane, Status
@@ -74,7 +75,7 @@ def metrics(request: HttpRequest) -> HttpResponse:
     if not may_read(request):
         return HttpResponseForbidden("METRICS_TOKEN as a bearer token, or a private address, is needed.\n")
     registry = CollectorRegistry()
-    registry.register(Installation(figures.read()))
+    registry.register(Installation(figures.load()))
     text = generate_latest(registry) + generate_latest(request_metrics.registry())
     return HttpResponse(text, content_type=CONTENT_TYPE_LATEST)
 
@@ -99,7 +100,7 @@ def may_read(request: HttpRequest) -> bool:
 class Installation(Collector):
     """Converts figures to Prometheus metrics. Times are in seconds, memory in bytes."""
 
-    def __init__(self, now: Figures) -> None:
+    def __init__(self, now: Load) -> None:
         self._now = now
 
     def collect(self) -> Iterator[Metric]:
@@ -149,7 +150,7 @@ class Installation(Collector):
             yield family
 
     def _latency(self) -> Iterator[Metric]:
-        rate = self._now.hour.throughput
+        rate = self._now.throughput
         yield GaugeMetricFamily("whisper_throughput", "Audio seconds finished in a second, last hour.", value=rate)
 
     def _engines(self) -> Iterator[Metric]:
@@ -178,6 +179,8 @@ class Installation(Collector):
     def _here(self) -> Iterator[Metric]:
         yield GaugeMetricFamily("whisper_redis_up", "Whether Redis answers.", value=self._now.redis_ms is not None)
         yield GaugeMetricFamily("portal_sweepers_alive", "Machines with a sweeper.", value=sweepers_alive())
+        late = measuring.sweepers_late(self._now.at)
+        yield GaugeMetricFamily("portal_sweeper_behind_seconds", "How late the sweepers' latest round is.", value=late)
         free = health.least_free_gib() * health.GIB
         yield GaugeMetricFamily(
             "portal_disk_free_bytes", "Free on the fullest disk of this host's uploads.", value=free
@@ -214,6 +217,10 @@ class Installation(Collector):
         paused, failing = endpoints.troubled()
         yield GaugeMetricFamily("portal_webhooks_paused", "Webhooks that were paused for failing.", value=paused)
         yield GaugeMetricFamily("portal_webhooks_failing", "Webhooks whose last delivery failed.", value=failing)
+        untrusted = endpoints.untrusted()
+        yield GaugeMetricFamily(
+            "portal_webhooks_untrusted", "Webhooks that fail for their receiver's certificate.", value=untrusted
+        )
         yield GaugeMetricFamily("portal_fetches", "Downloads by URL that are under way.", value=claims.under_way())
 
 

@@ -7,17 +7,19 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import dj_database_url
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
-from portal import env, telemetry
+from portal import __version__, env, telemetry
+from portal.database_settings import database
 from portal.exposure import require_safe_settings
 from portal.http import cors
 from portal.origins import s3_origins
 from portal.run_dir import run_folder
 from portal.secret_key import kept_secret_key
+from transcription import redis_address
 
+RELEASE = __version__
 BASE_DIR = Path(__file__).resolve().parent.parent
 DATA = env.path("PORTAL_DATA", BASE_DIR / "var", "folder for everything an embedded installation keeps")
 RUN_DIR = run_folder(DATA)
@@ -88,6 +90,7 @@ INSTALLED_APPS = [
     "transcription.exchange",
     "transcription.rules",
     "transcription.offboarding",
+    "transcription.alerts",
     "portal",
     "portal.tickets",
 ]
@@ -132,32 +135,25 @@ TEMPLATES = [
 # Data ------------------------------------------------------------------------------------------
 DATABASE_URL = env.address("DATABASE_URL", f"sqlite:///{DATA / 'portal.sqlite3'}", "PostgreSQL or SQLite")
 CONNECTIONS_OF_A_PROCESS = 28
-DATABASES: dict[str, Any] = {"default": dj_database_url.parse(DATABASE_URL, conn_max_age=0)}
-if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
-    DATABASES["default"]["OPTIONS"] = {
-        "transaction_mode": "IMMEDIATE",
-        "timeout": 20,
-        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA busy_timeout=20000;",
-    }
-else:
-    DATABASES["default"]["CONN_HEALTH_CHECKS"] = True  # a restarted PostgreSQL leaves a pool of dead connections
-    DATABASES["default"].setdefault("OPTIONS", {})["pool"] = {
-        "min_size": 0,
-        "max_size": CONNECTIONS_OF_A_PROCESS,
-        "timeout": 10,
-    }
+DATABASES: dict[str, Any] = {"default": database(DATABASE_URL, CONNECTIONS_OF_A_PROCESS)}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 REDIS_URL = env.address(
-    "REDIS_URL", f"unix://{RUN_DIR / 'valkey.sock'}?db=0", "Redis or Valkey; the embedded one when empty"
+    "REDIS_URL",
+    f"unix://{RUN_DIR / 'valkey.sock'}?db=0",
+    "Redis or Valkey, or Sentinels (redis+sentinel://host,host/primary/0); the embedded one when empty",
 )
 REDIS_EMBEDDED = REDIS_URL.startswith(f"unix://{RUN_DIR}")
+try:
+    _redis = redis_address.parse(REDIS_URL)
+except ValueError as error:
+    raise ImproperlyConfigured(f"REDIS_URL: {error}") from None
 CHANNEL_LAYERS = {
     "default": {
         "BACKEND": "portal.channel_layer.CancellableRedisChannelLayer",
         # Longer than the five seconds that channels_redis lets a blocking read take: redis-py 8 gives up after five.
         "CONFIG": {
-            "hosts": [{"address": REDIS_URL, "socket_timeout": 15}],
+            "hosts": [_redis.channel_host(socket_timeout=15, socket_connect_timeout=1)],
             "capacity": 1000,
             "expiry": 30,
             "group_expiry": 86400,
@@ -165,7 +161,7 @@ CHANNEL_LAYERS = {
     }
 }
 RQ_QUEUES = {
-    lane: {"URL": REDIS_URL, "DEFAULT_TIMEOUT": 24 * 3600, "SERIALIZER": "rq.serializers.JSONSerializer"}
+    lane: _redis.queue(DEFAULT_TIMEOUT=24 * 3600, SERIALIZER="rq.serializers.JSONSerializer")
     for lane in ("interactive", "standard", "bulk")
 }
 RQ_SHOW_ADMIN_LINK = False  # portal/admin.py has the dashboard, for those who may see it
@@ -277,6 +273,7 @@ BACKUP_RECIPIENTS = env.items(
 )
 BACKUPS_KEPT = env.integer("BACKUPS_KEPT", 14, "backups that are kept, the newest; all when 0")
 POSTGRESQL_PROGRAMS = env.text("POSTGRESQL_PROGRAMS", "", "folder of pg_dump and pg_restore; searched when empty")
+DOCS_URL = env.text("DOCS_URL", "", "address of this documentation, for links from alerts").rstrip("/")
 AUDIT_RETENTION_DAYS = env.integer("AUDIT_RETENTION_DAYS", 400, "days that the audit log is kept; for good when 0")
 
 # Outbound: addresses that users name -----------------------------------------------------------

@@ -23,7 +23,7 @@ LEAST_CHARACTERS = 4
 SAFE_ANYWHERE = 8
 """A shorter secret is redacted only as a whole word: "portal" is part of many names."""
 ADDRESS = re.compile(r"[A-Za-z][\w+.-]*://")
-PASSWORD_IN_ADDRESS = re.compile(r"://[^:/?#]*:(.+)@|[?&]password=([^&]+)")
+PASSWORD_IN_ADDRESS = re.compile(r"://[^:/?#]*:(.+)@|[?&](?:sentinel_)?password=([^&]+)")
 FORMS = re.compile(
     r"""
       (?P<key>\bwp_[0-9a-z]+_)[\w-]{16,}
@@ -33,8 +33,8 @@ FORMS = re.compile(
     | (?P<reset>/password/reset/key/)[^\s"'<>]+
     | (?P<share>/s/)[\w-]{24,}
     | (?P<scheme>\b(?:Bearer|Basic)\s+)[\w.~+/=-]{8,}
-    | (?P<named>\b(?:sessionid|csrftoken|csrfmiddlewaretoken|X-CSRFToken|ticket|password\d?|passwd|pwd|secret
-        |(?:access|secret|api)_?key(?:_id)?|AWSAccessKeyId|Signature|X-Amz-(?:Signature|Credential|Security-Token))
+    | (?P<named>\b(?:sessionid|csrftoken|csrfmiddlewaretoken|X-CSRFToken|ticket|(?:sentinel_)?password\d?|passwd
+        |pwd|secret|(?:access|secret|api)_?key(?:_id)?|AWSAccessKeyId|Signature|X-Amz-(?:Signature|Credential|Security-Token))
         ["']?\s*[=:]\s*b?["']?)(?!/)[^\s"'&,;<>)}\]]+
     """,
     re.VERBOSE | re.IGNORECASE,

@@ -7,9 +7,10 @@ from time import perf_counter
 
 from django.conf import settings
 from redis import Redis
-from redis.backoff import NoBackoff
+from redis import asyncio as aio
 from redis.exceptions import RedisError, ResponseError
-from redis.retry import Retry
+
+from transcription import redis_address
 
 TIMEOUT_SECONDS = 1.0
 NO_EVICTION = "noeviction"
@@ -26,12 +27,23 @@ def connection() -> Redis:
 
 
 def _connect() -> Redis:
-    return Redis.from_url(
-        settings.REDIS_URL,
-        socket_timeout=TIMEOUT_SECONDS,
-        socket_connect_timeout=TIMEOUT_SECONDS,
-        retry=Retry(NoBackoff(), 0),
+    return new_client(TIMEOUT_SECONDS)
+
+
+def new_client(seconds: float | None) -> Redis:
+    """Returns a client of its own, which waits so long for an answer: longer than a blocking read takes."""
+    return redis_address.parse(settings.REDIS_URL).client(
+        socket_timeout=seconds, socket_connect_timeout=TIMEOUT_SECONDS
     )
+
+
+def new_async_client() -> aio.Redis:
+    return redis_address.parse(settings.REDIS_URL).async_client(socket_connect_timeout=TIMEOUT_SECONDS)
+
+
+def silent_sentinels() -> list[str]:
+    """Returns the Sentinels of REDIS_URL that do not know the primary, or do not answer."""
+    return redis_address.parse(settings.REDIS_URL).silent_sentinels()
 
 
 def eviction_policy() -> str:

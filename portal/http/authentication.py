@@ -22,7 +22,7 @@ from rest_framework.authentication import CSRFCheck
 
 from portal.http.asgi import Scope, header, scope_of
 from portal.http.routes import ALWAYS, REMOVING, Credentials, route_of
-from portal.http.sessions import actor_of_session, session_key_of
+from portal.http.sessions import actor_of_session, operator_of_session, session_key_of
 from portal.tickets import service as tickets
 from tenants import access, addresses, announcements, api_keys, directory, people_addresses
 from tenants.access import Actor, AddressRefused, Page, TenantClosed, TenantMismatch
@@ -98,6 +98,22 @@ def renewed(scope: Scope) -> Actor | None:
     with suppress(TenantClosed):
         return actor_of_session(_session_key(scope), str(known.tenant.id), address)
     return None
+
+
+def operator_of(scope: Scope) -> User | None:
+    """Returns the operator whose page opens a socket, as the database has them now.
+
+    None for a program's, which may come from anybody's page: it has a ticket or a key, and cookies say nothing.
+    """
+    if ticket_of(scope) is not None or socket_key_of(scope) is not None:
+        return None
+    return operator_of_session(_session_key(scope))
+
+
+def language_of(scope: Scope) -> str:
+    """Returns the language of whoever opens a socket, by their cookie and their browser."""
+    request = ASGIRequest({**scope, "method": "GET"}, BytesIO())
+    return translation.get_language_from_request(request)
 
 
 def ticket_of(scope: Scope) -> str | None:

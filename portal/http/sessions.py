@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib import import_module
 from types import SimpleNamespace
 from typing import Any, cast
@@ -11,9 +12,10 @@ from django.contrib.auth import get_user
 from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest, parse_cookie
 
-from tenants import access
+from tenants import access, support
 from tenants.access import Actor, Page
 from tenants.models import User
+from tenants.second_factors import is_missing_for_operator
 
 
 def session_key_of(cookie_header: str) -> str | None:
@@ -27,6 +29,27 @@ def user_of(request: HttpRequest) -> User | AnonymousUser:
         session.flush()
         return AnonymousUser()
     return user
+
+
+def is_operator(user: object, session: Mapping[str, Any]) -> bool:
+    """Returns whether a session may open the administration.
+
+    It wants a second factor, too, where OPERATOR_SECOND_FACTOR says so; no tenant's provider makes operators. Who acts
+    for a member has no administration meanwhile.
+    """
+    if not isinstance(user, User) or not (user.is_active and user.is_staff):
+        return False
+    is_own = access.signed_by_of(session) is None and not is_missing_for_operator(user)
+    return is_own and support.going_on(user, session) is None
+
+
+def operator_of_session(session_key: str | None) -> User | None:
+    """Returns the operator of a session as the database has it now."""
+    if not session_key:
+        return None
+    session: Any = import_module(settings.SESSION_ENGINE).SessionStore(session_key)
+    user = get_user(cast(HttpRequest, SimpleNamespace(session=session)))
+    return user if isinstance(user, User) and is_operator(user, session) else None
 
 
 def actor_of_session(

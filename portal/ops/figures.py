@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import statistics
+import threading
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import Any
 
 from django.db.models import Count, DurationField, ExpressionWrapper, F, Min, QuerySet, Sum
 
 from tenants import database_clock, scope
 from tenants.models import AccountCheck, Backup
-from transcription import redis
+from transcription import processes, redis
 from transcription.maintenance import reconciliation
 from transcription.models import Engine, Lane, Status, Transcription
 from transcription.options import engines
+from transcription.processes import Processes
 
 HOUR = timedelta(hours=1)
 DAY = timedelta(hours=24)
 SAMPLE = 5000
+DAY_SECONDS = 60
 BARS = 30
 RECENT_FAILURES = 10
 SLOWEST = 10
@@ -75,15 +79,15 @@ class Period:
     span: timedelta
     done: Sequence[CompletedTranscription]
 
-    @property
+    @cached_property
     def waited(self) -> Quantiles:
         return quantiles(transcription.waited for transcription in self.done)
 
-    @property
+    @cached_property
     def processing(self) -> Quantiles:
         return quantiles(transcription.processing for transcription in self.done)
 
-    @property
+    @cached_property
     def audio_seconds(self) -> float:
         return sum(transcription.audio_seconds for transcription in self.done)
 
@@ -94,20 +98,15 @@ class Period:
 
 
 @dataclass(frozen=True)
-class Figures:
-    """The figures of the installation at one moment."""
+class Load:
+    """What the installation has to do at one moment, and what it does it with. `throughput` is that of an hour."""
 
     at: datetime
     engines: list[Engine]
     lanes: list[LaneLoad]
-    hour: Period
-    day: Period
-    failed_day: int
-    failures: list[Transcription]
-    slowest: list[Transcription]
     redis_ms: float | None
-    backup: Backup | None
     accounts: AccountCheck | None
+    throughput: float
 
     @property
     def waiting(self) -> int:
@@ -136,6 +135,19 @@ class Figures:
         """The time since the last finished account check; None before the first one."""
         return self.at - self.accounts.finished_at if self.accounts and self.accounts.finished_at else None
 
+
+@dataclass(frozen=True)
+class Figures(Load):
+    """The same with what the operations page shows besides. Those of a day are up to DAY_SECONDS old."""
+
+    hour: Period
+    day: Period
+    failed_day: int
+    failures: list[Transcription]
+    slowest: list[Transcription]
+    backup: Backup | None
+    processes: Processes
+
     @property
     def bars(self) -> list[float]:
         """Audio seconds finished in each interval of the last hour, oldest first."""
@@ -147,23 +159,39 @@ class Figures:
         return totals
 
 
-def read() -> Figures:
-    """Reads the figures by ten queries and a ping of Redis."""
+def load() -> Load:
+    """Reads the load by six queries and a ping of Redis."""
     now = database_clock.now()
     with scope.across_tenants("operators watch the whole installation"):
-        done = _done_since(now - DAY)
+        done = _done_since(now - HOUR).aggregate(seconds=Sum("audio_seconds"))["seconds"] or 0.0
+        return Load(**_load(now), throughput=done / HOUR.total_seconds())
+
+
+def _load(now: datetime) -> dict[str, Any]:
+    return {
+        "at": now,
+        "engines": list(Engine.objects.filter(updated_at__gte=now - engines.REMEMBERED)),
+        "lanes": lanes(),
+        "redis_ms": redis.ping(),
+        "accounts": reconciliation.latest(),
+    }
+
+
+def read() -> Figures:
+    """Reads the figures by eleven queries, twelve where those of a day are old, and a ping of Redis."""
+    now = database_clock.now()
+    with scope.across_tenants("operators watch the whole installation"):
+        hour = Period(HOUR, _sample(_done_since(now - HOUR)))
         return Figures(
-            at=now,
-            engines=list(Engine.objects.filter(updated_at__gte=now - engines.REMEMBERED)),
-            lanes=lanes(),
-            hour=Period(HOUR, [row for row in done if row.finished_at >= now - HOUR]),
-            day=Period(DAY, done),
+            **_load(now),
+            throughput=hour.throughput,
+            hour=hour,
+            day=day_figures.read(now),
             failed_day=_failed().filter(finished_at__gte=now - DAY).count(),
             failures=list(_failed().select_related("recording", "tenant").order_by("-finished_at")[:RECENT_FAILURES]),
             slowest=list(_slowest(now - HOUR)),
-            redis_ms=redis.ping(),
             backup=Backup.objects.first(),
-            accounts=reconciliation.latest(),
+            processes=processes.read(),
         )
 
 
@@ -177,8 +205,32 @@ def quantiles(values: Iterable[float]) -> Quantiles:
     return Quantiles(p50=cuts[9], p95=cuts[18])
 
 
-def _done_since(begin: datetime) -> list[CompletedTranscription]:
-    rows = Transcription.objects.filter(status=Status.COMPLETED, finished_at__gte=begin, is_reused=False)
+class DayFigures:
+    """The figures of a day, which this process reads every DAY_SECONDS: thousands of rows that hardly change."""
+
+    def __init__(self) -> None:
+        self._found: tuple[datetime, Period] | None = None
+        self._lock = threading.Lock()
+
+    def read(self, now: datetime) -> Period:
+        """Reads them, unless somebody has just done. Call across tenants."""
+        with self._lock:
+            if self._found is None or not timedelta(0) <= now - self._found[0] < timedelta(seconds=DAY_SECONDS):
+                self._found = now, Period(DAY, _sample(_done_since(now - DAY)))
+            return self._found[1]
+
+    def forget(self) -> None:
+        self._found = None
+
+
+day_figures = DayFigures()
+
+
+def _done_since(begin: datetime) -> QuerySet[Transcription]:
+    return Transcription.objects.filter(status=Status.COMPLETED, finished_at__gte=begin, is_reused=False)
+
+
+def _sample(rows: QuerySet[Transcription]) -> list[CompletedTranscription]:
     rows = rows.order_by("-finished_at")
     values = rows.values_list("created_at", "started_at", "finished_at", "audio_seconds")[:SAMPLE]
     return [
@@ -190,7 +242,7 @@ def _done_since(begin: datetime) -> list[CompletedTranscription]:
 
 def _slowest(begin: datetime) -> QuerySet[Transcription]:
     """Selects those completed since `begin` that took longest, with how long as `took`."""
-    rows = Transcription.objects.filter(status=Status.COMPLETED, finished_at__gte=begin, is_reused=False)
+    rows = _done_since(begin)
     took = ExpressionWrapper(F("finished_at") - F("created_at"), DurationField())
     rows = rows.annotate(took=took).order_by("-took").select_related("tenant").select_related("recording")
     return rows.only("id", "created_at", "finished_at", "lane", "tenant__name", "recording__name", "audio_seconds")[

@@ -16,10 +16,11 @@ from django.shortcuts import redirect
 from django.urls import URLPattern, URLResolver, path, reverse
 from django.utils.translation import gettext_lazy as _
 
+from portal.http.sessions import is_operator
 from tenants import scope, support
-from tenants.access import signed_by_of
 from tenants.models import User
 from tenants.second_factors import is_missing_for_operator
+from transcription.alerts import receivers, shown
 
 
 class OperatorsSite(AdminSite):
@@ -39,14 +40,14 @@ class OperatorsSite(AdminSite):
         return super().admin_view(unscoped, cacheable)
 
     def has_permission(self, request: HttpRequest) -> bool:
-        """Wants a second factor, too, where OPERATOR_SECOND_FACTOR says so; no tenant's provider makes operators.
+        return super().has_permission(request) and is_operator(request.user, cast(Any, request.session))
 
-        Who acts for a member has no administration meanwhile.
-        """
-        user, session = request.user, cast(Any, request.session)
-        if not super().has_permission(request) or not isinstance(user, User) or signed_by_of(session) is not None:
-            return False
-        return not is_missing_for_operator(user) and support.going_on(user, session) is None
+    def each_context(self, request: HttpRequest) -> dict[str, Any]:
+        """Adds the alerts that fire, for whoever may see operations."""
+        context = super().each_context(request)
+        if self.has_permission(request) and cast(User, request.user).has_perm(receivers.PERMISSION):
+            context["alerts"] = shown.for_banner()
+        return context
 
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """Redirects to the portal's sign-in, which limits attempts and writes the audit log."""
@@ -77,6 +78,7 @@ class OperatorsSite(AdminSite):
             path("operations/queue/", self.admin_view(views.queue), name="operations_queue"),
             path("operations/failures/", self.admin_view(views.failures), name="operations_failures"),
             path("operations/engines/", self.admin_view(views.engines), name="operations_engines"),
+            path("operations/alerts/", self.admin_view(views.alerts), name="operations_alerts"),
             path("operations/latency/", self.admin_view(views.latency), name="operations_latency"),
             path(
                 "operations/transcriptions/<uuid:transcription_id>/",

@@ -1,10 +1,10 @@
-"""The operations pages of the admin. Each is read again every few seconds by its script."""
+"""The operations pages of the admin. Each is pushed, or read again every few seconds, by its script."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial, wraps
-from typing import Any, Literal
+from typing import Any, Literal, cast
 from uuid import UUID
 
 from django.contrib import admin, messages
@@ -16,14 +16,14 @@ from django.utils.translation import gettext_lazy as _lazy
 from django.utils.translation import ngettext
 from django.views.decorators.cache import never_cache
 
-from portal import charts, health
-from portal.ops import figures, fleet, latencies, waterfall, work
-from tenants import database_clock, discrepancies
+from portal.ops import alerts as alerts_page
+from portal.ops import fleet, latencies, pages, waterfall, work
+from tenants import database_clock
 from tenants.admin import operator_of
 from tenants.models import User
-from transcription.models import Lane
+from transcription.alerts import receivers, shown
 
-PERMISSION = "transcription.view_operations"
+PERMISSION = receivers.PERMISSION
 ACTING = "transcription.act_on_operations"
 PAGES = {
     "operations": _lazy("Overview"),
@@ -31,6 +31,13 @@ PAGES = {
     "operations_engines": _lazy("Engines"),
     "operations_latency": _lazy("Latency"),
     "operations_failures": _lazy("Failures"),
+    "operations_alerts": _lazy("Alerts"),
+}
+ALERT_CHANGES = {
+    "pause": alerts_page.pause,
+    "end_pause": alerts_page.end_pause,
+    "test": alerts_page.change_webhook,
+    "remove_webhook": alerts_page.change_webhook,
 }
 View = Callable[..., HttpResponse]
 
@@ -50,15 +57,7 @@ def for_operators(view: View) -> View:
 @for_operators
 def operations(request: HttpRequest) -> HttpResponse:
     """Renders the current state of engines, queue and latency."""
-    now = figures.read()
-    context = {
-        "figures": now,
-        "problems": health.examine().problems,
-        "discrepancies": discrepancies.of_check(now.accounts),
-        "chart": charts.bars(now.bars),
-        "free_gib": health.least_free_gib(),
-    }
-    return _render(request, "operations", _("Operations"), context)
+    return _render(request, "operations", _("Operations"), pages.overview(request.GET.dict()))
 
 
 @for_operators
@@ -66,18 +65,7 @@ def queue(request: HttpRequest) -> HttpResponse:
     """Renders what waits, by lane and tenant; moves and cancels a selection, once that is confirmed."""
     if request.method == "POST":
         return _act(request, work.FOR_WAITING)
-    chosen = work.Filter(tenant=_uuid(request.GET.get("tenant", "")), lane=_lane(request.GET.get("lane", "")))
-    now, lanes = database_clock.now(), figures.lanes()
-    context = {
-        "at": now,
-        "backlogs": work.backlogs(),
-        "lanes": lanes,
-        "rows": work.waiting(chosen, min((lane.oldest for lane in lanes if lane.oldest), default=now)),
-        "chosen": chosen,
-        "actions": work.FOR_WAITING,
-        "most": work.SHOWN,
-    }
-    return _render(request, "operations_queue", _("Queue"), context)
+    return _render(request, "operations_queue", _("Queue"), pages.queue(request.GET.dict()))
 
 
 @for_operators
@@ -86,7 +74,7 @@ def failures(request: HttpRequest) -> HttpResponse:
     if request.method == "POST":
         return _act(request, work.FOR_FAILED)
     now = database_clock.now()
-    chosen = work.Filter(tenant=_uuid(request.GET.get("tenant", "")), cause=request.GET.get("cause", "")[:40])
+    chosen = work.Filter(tenant=pages.as_uuid(request.GET.get("tenant", "")), cause=request.GET.get("cause", "")[:40])
     context = {
         "at": now,
         "causes": work.causes(now),
@@ -109,7 +97,25 @@ def engines(request: HttpRequest) -> HttpResponse:
             text = _("Paused: %(engine)s. Its workers finish what they have, and claim nothing more.")
             messages.success(request, (text if pauses else _("Resumed: %(engine)s.")) % {"engine": name})
         return redirect("admin:operations_engines")
-    return _render(request, "operations_engines", _("Engines"), {"fleet": fleet.read()})
+    return _render(request, "operations_engines", _("Engines"), pages.engines(request.GET.dict()))
+
+
+@for_operators
+def alerts(request: HttpRequest) -> HttpResponse:
+    """Renders what fires; pauses alerts, and changes who is told."""
+    added = None
+    user = cast(User, request.user)
+    if request.method == "POST":
+        do = request.POST.get("do", "")
+        if do in ("mail", "no_mail"):
+            alerts_page.set_mail(request, user)
+        elif do == "add_webhook":
+            added = alerts_page.add_webhook(request, _actor(request))
+        elif change := ALERT_CHANGES.get(do):
+            change(request, _actor(request))
+        if added is None:
+            return redirect("admin:operations_alerts")
+    return _render(request, "operations_alerts", _("Alerts"), alerts_page.context(user) | {"added": added})
 
 
 def _order(request: HttpRequest, choice: str) -> HttpResponse:
@@ -117,9 +123,7 @@ def _order(request: HttpRequest, choice: str) -> HttpResponse:
     kind: Literal["load", "unload"] = "load" if do == "load" else "unload"
     if fleet.order(name, kind, model, _actor(request)):
         loads = _("Loading: %(model)s. It takes seconds.")
-        unloads = _(
-            "Unloading: %(model)s, as soon as its windows under way are done. Whoever asks for it has it loaded again."
-        )
+        unloads = _("Unloading: %(model)s, once no window needs it. Whoever asks for it later has it loaded again.")
         messages.success(request, (loads if kind == "load" else unloads) % {"model": model})
     else:
         messages.warning(request, _("Nothing to do: the engine is not ready, or has the model as you want it."))
@@ -131,7 +135,7 @@ def _act(request: HttpRequest, actions: dict[str, work.Action]) -> HttpResponse:
     _actor(request)
     here = request.get_full_path()
     action = actions.get(request.POST.get("do", ""))
-    ids = [found for text in request.POST.getlist("id")[: work.SHOWN] if (found := _uuid(text)) is not None]
+    ids = [found for text in request.POST.getlist("id")[: work.SHOWN] if (found := pages.as_uuid(text)) is not None]
     if action is None or not ids:
         messages.warning(request, _("Nothing was selected."))
         return redirect(here)
@@ -154,17 +158,6 @@ def _actor(request: HttpRequest) -> User:
     return request.user
 
 
-def _uuid(text: str) -> UUID | None:
-    try:
-        return UUID(text)
-    except ValueError:
-        return None
-
-
-def _lane(text: str) -> int | None:
-    return int(text) if text in map(str, Lane.values) else None
-
-
 @for_operators
 def latency(request: HttpRequest) -> HttpResponse:
     """Renders how long the stages take, over a period."""
@@ -184,6 +177,12 @@ def _render(request: HttpRequest, name: str, title: str, context: dict[str, Any]
     """Renders a page, or only its changing part for its script."""
     part = f"admin/_{name}.html"
     if request.headers.get("X-Requested-With") == "fetch":
-        return render(request, part, context)
-    frame = admin.site.each_context(request) | {"title": title, "part": part, "page": name, "pages": PAGES}
+        return render(request, "admin/_operations_region.html", context | {"part": part, "alerts": shown.for_banner()})
+    frame = admin.site.each_context(request) | {
+        "title": title,
+        "part": part,
+        "page": name,
+        "pages": PAGES,
+        "pushed": pages.PUSHED,
+    }
     return render(request, "admin/operations.html", frame | context)

@@ -58,12 +58,9 @@ def backlogs() -> QuerySet[LaneBacklog]:
     return rows.annotate(oldest=Subquery(first, output_field=DateTimeField()))[:SHOWN]
 
 
-def waiting(chosen: Filter, since: datetime) -> QuerySet[Transcription]:
-    """Selects what waits, the first that came first; SHOWN at most. `since` is when the oldest came.
-
-    Without it PostgreSQL looks through all that came before, to find them in their order.
-    """
-    rows = _rows().filter(status=Status.QUEUED, created_at__gte=since, **chosen.fields)
+def waiting(chosen: Filter) -> QuerySet[Transcription]:
+    """Selects what waits, the first that came first; SHOWN at most."""
+    rows = _rows().filter(status=Status.QUEUED, **chosen.fields)
     return rows.order_by("created_at", "id")[:SHOWN]
 
 

@@ -89,7 +89,7 @@ def web_command(listener: socket.socket) -> list[str]:
     return [
         *(sys.executable, "-m", "uvicorn", "portal.asgi:application", "--fd", str(listener.fileno())),
         *("--loop", "uvloop", "--http", "portal.http.connection_limits:BoundedHttpProtocol"),
-        *("--ws", "websockets-sansio", "--ws-max-size", str(LARGEST_WEBSOCKET_MESSAGE), "--lifespan", "off"),
+        *("--ws", "websockets-sansio", "--ws-max-size", str(LARGEST_WEBSOCKET_MESSAGE), "--lifespan", "on"),
         *("--no-access-log", "--log-level", "warning", "--timeout-graceful-shutdown", str(WEB_GRACE_SECONDS)),
     ]
 

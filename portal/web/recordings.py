@@ -35,7 +35,8 @@ from tenants.access import Actor
 from transcription import exports, search
 from transcription.errors import InvalidOption, Refused
 from transcription.folders import folders
-from transcription.intake import accept
+from transcription.intake import accept, idempotency
+from transcription.intake.request import CallContext
 from transcription.library import keeping, read_audit, retention, tags
 from transcription.library import recordings as library
 from transcription.library.filters import MOST_COUNTED, Filter
@@ -84,9 +85,11 @@ def rows(request: TenantRequest) -> HttpResponse:
 def upload(request: TenantRequest) -> JsonResponse:
     try:
         sent = received(request)
+        key = idempotency.checked_key(request.headers.get("Idempotency-Key"))
+        call = CallContext(endpoint=request.path, key=key)
         options = TranscriptionOptions.from_fields({name: sent.field(name) for name in sent.fields})
         folder = folders.chosen(request.actor, sent.field("folder"))
-        transcription = accept.accept(request.actor, sent, options, source=_source(sent), folder=folder)
+        transcription = accept.accept(request.actor, sent, options, _source(sent), call, folder)
     except UploadRefused as refused:
         return _problem(refused.code, _upload_message(refused), UPLOAD_STATUS.get(refused.code, 400))
     except Refused as refused:

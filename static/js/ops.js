@@ -1,8 +1,10 @@
-// Keeps the operations page fresh: the changing part is fetched and replaced every few seconds.
+// Keeps the operations page fresh: its changing part is pushed where it can be, and fetched every few seconds otherwise.
 
 import { data, find } from "./query.js";
 
 const EVERY_MS = 2500;
+const LONGEST_MS = 15_000;
+const SILENT_MS = 12_000; // the server pushes every five seconds at least
 const region = find(document, "#operations", HTMLElement);
 const news = find(document, "#ops-news", HTMLElement);
 
@@ -22,12 +24,52 @@ function isInUse() {
   const selecting = selection && !selection.isCollapsed && region.contains(selection.anchorNode);
   const focused = document.activeElement;
   const ticked = region.querySelector("input:checked") !== null;
-  return (region.contains(focused) && !focused?.matches(".ops-scroll")) || selecting || ticked;
+  const typed = [...region.querySelectorAll("input[type=text], input[type=url]")].some(
+    (field) => field instanceof HTMLInputElement && field.value !== "",
+  );
+  return typed || (region.contains(focused) && !focused?.matches(".ops-scroll")) || selecting || ticked;
 }
 
 /** @returns {NodeListOf<HTMLElement>} */
 function scrolled() {
   return region.querySelectorAll(".ops-scroll");
+}
+
+let heardAt = 0;
+let tries = 0;
+
+/** Forms that are pushed have no token: this page's own is put in. */
+function sign() {
+  const own = document.querySelector("#logout-form input[name=csrfmiddlewaretoken]");
+  for (const field of region.querySelectorAll("input[name=csrfmiddlewaretoken]"))
+    if (field instanceof HTMLInputElement && own instanceof HTMLInputElement) field.value = own.value;
+}
+
+/** @param {string} html */
+function show(html) {
+  if (document.hidden || isInUse()) return;
+  const before = health();
+  replace(html);
+  sign();
+  region.classList.remove("is-stale");
+  say(health() === before ? "" : health());
+}
+
+function listen() {
+  const path = region.dataset.socket;
+  if (!path) return;
+  const socket = new WebSocket(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}${path}`);
+  socket.addEventListener("message", (event) => {
+    tries = 0;
+    heardAt = Date.now();
+    show(JSON.parse(event.data).html);
+  });
+  socket.addEventListener("close", () => {
+    heardAt = 0;
+    const longest = Math.min(LONGEST_MS, 500 * 2 ** tries);
+    tries += 1;
+    setTimeout(listen, longest / 4 + Math.random() * longest * 0.75);
+  });
 }
 
 /**
@@ -45,8 +87,7 @@ function replace(html) {
 }
 
 async function refresh() {
-  if (document.hidden || isInUse()) return;
-  const before = health();
+  if (document.hidden || isInUse() || Date.now() - heardAt < SILENT_MS) return;
   try {
     const answer = await fetch(data(region, "address"), {
       headers: { "X-Requested-With": "fetch" },
@@ -55,9 +96,7 @@ async function refresh() {
       signal: AbortSignal.timeout(10000),
     });
     if (!answer.ok) throw new Error(answer.statusText);
-    replace(await answer.text());
-    region.classList.remove("is-stale");
-    say(health() === before ? "" : health());
+    show(await answer.text());
   } catch {
     region.classList.add("is-stale");
     say(data(news, "stale"));
@@ -70,3 +109,4 @@ async function keepFresh() {
 }
 
 setTimeout(keepFresh, EVERY_MS);
+listen();

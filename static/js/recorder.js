@@ -9,6 +9,7 @@ import { LiveText } from "./livetext.js";
 import { mayRecord, openMicrophone, recorderOf } from "./microphone.js";
 import { data, find } from "./query.js";
 import { text } from "./strings.js";
+import { uuid } from "./uuid.js";
 
 const CHUNK = 1000;
 
@@ -262,9 +263,4 @@ function save(file) {
   const link = element("a", { href: URL.createObjectURL(file), download: file.name });
   link.click();
   URL.revokeObjectURL(link.href);
-}
-
-/** crypto.randomUUID is missing over plain http. */
-function uuid() {
-  return [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }

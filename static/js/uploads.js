@@ -9,6 +9,7 @@ import { data, find } from "./query.js";
 import { Rate } from "./rate.js";
 import { LARGE, Resumable } from "./resumable.js";
 import { text } from "./strings.js";
+import { uuid } from "./uuid.js";
 
 const AT_ONCE = 2;
 const SHOWN_WHEN_DONE = 6000;
@@ -103,6 +104,8 @@ class Upload {
   /** @type {Resumable | null} */
   #pieces = null;
   #rate = new Rate();
+  /** Sent again after an answer that was lost, the file is not taken twice. */
+  #key = uuid();
 
   /**
    * @param {UploadQueue} queue
@@ -282,6 +285,7 @@ class Upload {
     request.open("POST", data(this.queue.card, "action"));
     for (const [name, value] of Object.entries(pageHeaders())) request.setRequestHeader(name, value);
     request.setRequestHeader("Accept", "application/json");
+    request.setRequestHeader("Idempotency-Key", this.#key);
     request.responseType = "json";
     request.upload.addEventListener("progress", (event) => {
       if (event.lengthComputable) this.#progress(event.loaded / event.total);

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import uuid
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -64,6 +65,27 @@ def test_two_files_at_once_become_text_while_one_watches(page: Page, fox: Path, 
         expect(row(page, name)).to_contain_text("Done", timeout=TRANSCRIBED)
     row(page, "first fox.wav").get_by_role("link").first.click()
     expect(page.locator("[data-transcript]")).to_contain_text("fox")
+
+
+def test_a_file_whose_answer_was_lost_is_there_once_after_another_try(page: Page, fox: Path, tmp_path: Path) -> None:
+    answers: list[int] = []
+    line = page.context.new_cdp_session(page)
+
+    def lose(paused: dict[str, Any]) -> None:
+        answers.append(paused["responseStatusCode"])
+        line.send("Fetch.failRequest", {"requestId": paused["requestId"], "errorReason": "InternetDisconnected"})
+
+    line.on("Fetch.requestPaused", lose)
+    line.send("Fetch.enable", {"patterns": [{"urlPattern": "*/recordings/", "requestStage": "Response"}]})
+    choose(page, copy_of(fox, tmp_path, "lost answer.wav"))
+    again = page.locator("[data-uploads]").get_by_role("button", name="Try again")
+    expect(again).to_be_visible()
+    line.send("Fetch.disable")
+    again.click()
+    expect(page.locator("[data-uploads]")).to_contain_text("Open")
+    assert answers == [201]
+    page.reload()
+    expect(row(page, "lost answer.wav")).to_have_count(1)
 
 
 def test_the_text_grows_on_the_page_and_the_page_turns_into_the_player(

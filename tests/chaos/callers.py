@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -31,7 +32,7 @@ class Try:
 
 @dataclass(frozen=True)
 class Accepted:
-    """What the portal promised with its 201, and to whom; `seconds` from the first try on."""
+    """What the portal promised with its 201, when, and to whom; `seconds` from the first try on."""
 
     made: Made
     tenant: str
@@ -39,12 +40,21 @@ class Accepted:
     recording: str
     transcription: str
     seconds: float
+    moment: float
 
 
 class Callers:
-    """`may_send` says when the next recording may go."""
+    """`may_send` says when the next recording may go, `patience` how long one answer is waited for."""
 
-    def __init__(self, url: str, seed: int, tenants: list[dict[str, Any]], may_send: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        url: str,
+        seed: int,
+        tenants: list[dict[str, Any]],
+        may_send: Callable[[], bool],
+        verify: ssl.SSLContext | bool = True,
+        patience: float = PATIENCE_SECONDS,
+    ) -> None:
         self.accepted: list[Accepted] = []
         self.tries: list[Try] = []
         self.given_up: list[Made] = []
@@ -52,12 +62,14 @@ class Callers:
         self._chance = random.Random(f"{seed}/callers")
         self._tenants = tenants
         self._may_send = may_send
+        self._verify = verify
+        self._patience = patience
         self._lock = threading.Lock()
         self._ending = threading.Event()
         self._threads: list[threading.Thread] = []
 
     def start(self, recordings: Iterable[Made]) -> None:
-        queue = iter(list(recordings))
+        queue = iter(recordings)
         self._threads = [threading.Thread(target=self._call, args=(queue,), daemon=True) for _ in range(CALLERS)]
         for thread in self._threads:
             thread.start()
@@ -86,12 +98,13 @@ class Callers:
     def _deliver(self, made: Made, tenant: str, key: str) -> None:
         headers = {"Authorization": f"Bearer {key}", "Idempotency-Key": f"recording-{made.number}"}
         began = time.monotonic()
-        with httpx.Client(base_url=self._url, headers=headers, timeout=PATIENCE_SECONDS) as http:
+        with httpx.Client(base_url=self._url, headers=headers, timeout=self._patience, verify=self._verify) as http:
             while not self._ending.is_set():
                 body = self._try(http, made)
                 if body is not None:
                     ids = str(body["id"]), str(body["transcription"]["id"])
-                    self.accepted.append(Accepted(made, tenant, key, *ids, time.monotonic() - began))
+                    seconds = time.monotonic() - began
+                    self.accepted.append(Accepted(made, tenant, key, *ids, seconds, time.time()))
                     return
                 self._ending.wait(RETRY_SECONDS)
         self.given_up.append(made)

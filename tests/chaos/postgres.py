@@ -31,10 +31,16 @@ class Postgres:
         command = [str(POSTGRES_BIN_PATH / "initdb"), "-D", str(self.folder / "data"), *trust]
         subprocess.run(command, check=True, capture_output=True, user=self.user, cwd=self.folder)
 
-    def command(self) -> list[str]:
+    def open_to(self, network: str) -> None:
+        """Lets whoever is in a network in."""
+        with (self.folder / "data" / "pg_hba.conf").open("a") as file:
+            file.write(f"host all all {network} trust\n")
+
+    def command(self, address: str = "") -> list[str]:
+        """On a socket in `folder` and, where there is one, at an address."""
         quiet = ["-c", "log_min_messages=warning", "-c", "max_connections=200"]
         data = str(self.folder / "data")
-        return [str(POSTGRES_BIN_PATH / "postgres"), "-D", data, "-k", str(self.folder), "-h", "", *quiet]
+        return [str(POSTGRES_BIN_PATH / "postgres"), "-D", data, "-k", str(self.folder), "-h", address, *quiet]
 
     def _open_to_account(self) -> None:
         ensure_user_exists(ACCOUNT)

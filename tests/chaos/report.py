@@ -11,9 +11,9 @@ from typing import Any
 import httpx
 
 from tests.chaos.callers import Accepted, Callers
-from tests.chaos.installation import Installation
 from tests.chaos.kill_scheduler import Kill, KillScheduler
 from tests.chaos.plan import Plan
+from tests.chaos.watch import Watch
 
 RECOVERY_LIMIT = 75.0
 PICKUP_LIMIT = 10.0
@@ -113,33 +113,20 @@ class Report:
         return "\n".join(lines)
 
 
-class Checker:
-    """Compares what was accepted with what the database has."""
+class Books:
+    """What was accepted, what the database has of it, and what it was charged."""
 
-    def __init__(
-        self, installation: Installation, callers: Callers, scheduler: KillScheduler, expected: dict[str, str]
-    ) -> None:
-        self._watch = installation.watch
-        self._url = installation.processes.url
-        self._accepted = callers.accepted
-        self._tries = callers.tries
-        self._scheduler = scheduler
+    def __init__(self, watch: Watch, accepted: Sequence[Accepted], expected: dict[str, str], report: Report) -> None:
+        self.report = report
+        self._watch = watch
+        self._accepted = accepted
         self._expected = expected
-        self.report = Report(installation.plan)
 
-    def check(self, calm: Sequence[Accepted], seconds: float) -> Report:
-        """`calm` are those that were sent undisturbed, `seconds` is how long the others took."""
-        self.report.seconds = seconds
+    def check(self, calm: Sequence[Accepted] = ()) -> None:
+        """`calm` are further ones, whose texts are compared, too."""
         self._count()
         self._compare_texts([*calm, *self._good])
         self._check_accounts()
-        self._check_poison()
-        self._time_recoveries()
-        self._look_at_outage()
-        report, scheduler = self.report, self._scheduler
-        report.kills = Counter(kill.name for kill in scheduler.kills)
-        report.missed, report.troubles = scheduler.missed, scheduler.troubles
-        return report
 
     @property
     def _good(self) -> list[Accepted]:
@@ -147,7 +134,7 @@ class Checker:
 
     def _count(self) -> None:
         report, tenants = self.report, sorted({one.tenant for one in self._accepted})
-        rows = self._rows("id, status, error_code, attempts_made, error_message")
+        rows = self.rows("id, status, error_code, attempts_made, error_message")
         report.accepted = len(self._accepted)
         report.finished = sum(
             rows[one.transcription][1] == "completed" for one in self._good if one.transcription in rows
@@ -191,7 +178,7 @@ class Checker:
         ledger: dict[str, list[int]] = {}
         for name, seconds in self._watch.rows("select transcription_id::text, seconds from tenants_ledgerentry"):
             ledger.setdefault(name, []).append(seconds)
-        rows = self._rows("id, status")
+        rows = self.rows("id, status")
         for one in self._accepted:
             completed = rows.get(one.transcription, ("", ""))[1] == "completed"
             wanted = [math.ceil(round(one.made.seconds, 3))] if completed else []
@@ -208,9 +195,43 @@ class Checker:
         self.report.misbilled += 1
         self.report.notes.append(note)
 
+    def rows(self, columns: str) -> dict[str, tuple[Any, ...]]:
+        """Every accepted transcription's columns, the first of which is its id."""
+        ids = [one.transcription for one in self._accepted]
+        columns = columns.replace("id,", "id::text,", 1)
+        query = f"select {columns} from transcription_transcription where id::text = any(%s)"
+        return {row[0]: row for row in self._watch.rows(query, ids)}
+
+
+class Checker:
+    """Compares what was accepted with what the database has."""
+
+    def __init__(
+        self, watch: Watch, url: str, plan: Plan, callers: Callers, scheduler: KillScheduler, expected: dict[str, str]
+    ) -> None:
+        self._books = Books(watch, callers.accepted, expected, Report(plan))
+        self.report = self._books.report
+        self._watch = watch
+        self._url = url
+        self._accepted = callers.accepted
+        self._tries = callers.tries
+        self._scheduler = scheduler
+
+    def check(self, calm: Sequence[Accepted], seconds: float) -> Report:
+        """`calm` are those that were sent undisturbed, `seconds` is how long the others took."""
+        self.report.seconds = seconds
+        self._books.check(calm)
+        self._check_poison()
+        self._time_recoveries()
+        self._look_at_outage()
+        report, scheduler = self.report, self._scheduler
+        report.kills = Counter(kill.name for kill in scheduler.kills)
+        report.missed, report.troubles = scheduler.missed, scheduler.troubles
+        return report
+
     def _check_poison(self) -> None:
         """Failed after three attempts, for a reason that a person can read."""
-        rows = self._rows("id, status, attempts_made, error_code")
+        rows = self._books.rows("id, status, attempts_made, error_code")
         for one in self._accepted:
             if not one.made.poison:
                 continue
@@ -234,7 +255,7 @@ class Checker:
         for name, fence, start, end in self._watch.rows(claims):
             begun.setdefault(name, []).append((fence, start))
             over[name, fence] = end or math.inf
-        ends = {row[0]: row[1] for row in self._rows("id, extract(epoch from finished_at)::float").values()}
+        ends = {row[0]: row[1] for row in self._books.rows("id, extract(epoch from finished_at)::float").values()}
         for kill in (*self._scheduler.kills, *self._scheduler.freezes):
             for name, fence in kill.victims:
                 claimed = [moment for number, moment in begun.get(name, []) if number > fence]
@@ -267,13 +288,6 @@ class Checker:
         later = [moment for moment in moments if moment >= outage.ended]
         if outage.waiting:
             report.pickup = later[0] - outage.ended if later else math.inf
-
-    def _rows(self, columns: str) -> dict[str, tuple[Any, ...]]:
-        """Every accepted transcription's columns, the first of which is its id."""
-        ids = [one.transcription for one in self._accepted]
-        columns = columns.replace("id,", "id::text,", 1)
-        query = f"select {columns} from transcription_transcription where id::text = any(%s)"
-        return {row[0]: row for row in self._watch.rows(query, ids)}
 
 
 def _listed(counts: dict[str, int]) -> str:

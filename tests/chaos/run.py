@@ -65,7 +65,14 @@ class Run:
         if reckoner.wait():
             raise RuntimeError("The expected texts could not be computed.")
         expected = json.loads((self._installation.media / "expected.json").read_text())
-        return Checker(self._installation, callers, self._scheduler, expected).check(calm, seconds)
+        return Checker(
+            self._installation.watch,
+            self._installation.processes.url,
+            self._plan,
+            callers,
+            self._scheduler,
+            expected,
+        ).check(calm, seconds)
 
     def _disturb(self) -> Callers:
         installation = self._installation

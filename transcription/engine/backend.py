@@ -7,13 +7,13 @@ StepModel has slots, which windows enter and leave while others are under way.
 from __future__ import annotations
 
 import math
+import zlib
 from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Protocol
 
-from transcription.engine.compression import compression_ratio
 from transcription.engine.types import WINDOW_FRAMES, DecodeOptions, Window
 
 
@@ -70,6 +70,12 @@ class Work:
         self.encoding = None
 
 
+def alike(work: Work) -> Hashable:
+    """Returns the key of works with as many start tokens and encodings of one length."""
+    window = work.window
+    return (work.urgent, work.temperature, len(work.prompt), work.beams, window.tail is None, window.encoder_frames)
+
+
 def by_encoder_frames(works: Iterable[Work]) -> list[list[Work]]:
     """Returns the works in groups whose encodings have one length."""
     groups: dict[int, list[Work]] = {}
@@ -109,7 +115,9 @@ class Decoded:
 
     @cached_property
     def compression_ratio(self) -> float:
-        return compression_ratio(self.text.strip())
+        """The bytes of the text over its bytes after zlib: high where it repeats itself."""
+        data = self.text.strip().encode()
+        return len(data) / len(zlib.compress(data))
 
 
 @dataclass(slots=True)

@@ -13,7 +13,7 @@ from typing import cast
 
 from transcription.engine.backend import Backend, BatchModel, Decoded, ServerAway, Work
 from transcription.engine.encoded_buffer import Encoded, EncodedBuffer
-from transcription.engine.lane_queue import Request
+from transcription.engine.lane_queue import Request, model_of
 from transcription.engine.models import Models
 from transcription.engine.request_queue import RequestQueue
 from transcription.engine.stages import announce, attempt, prepare, set_next_try, time_words
@@ -89,7 +89,7 @@ class BatchLoop:
         with queue.changed:
             queue.changed.wait_for(lambda: queue.stopping or self._may_encode())
             requests = queue.take(
-                0 if queue.stopping else self._encode_batch, _model_name, self._lanes(), self._models.prefers
+                0 if queue.stopping else self._encode_batch, model_of, self._lanes(), self._models.prefers
             )
             self._opening = bool(requests)
             is_alone = self._is_alone()
@@ -285,10 +285,6 @@ def _by_key(model: BatchModel, requests: Sequence[Request]) -> list[list[Request
     for request in requests:
         groups.setdefault(model.batch_key(request.work), []).append(request)
     return list(groups.values())
-
-
-def _model_name(work: Work) -> str:
-    return work.options.model
 
 
 def _alike(work: Work) -> Hashable:

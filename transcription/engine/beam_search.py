@@ -19,17 +19,15 @@ NO_TIMESTAMP = -1
 
 @dataclass(frozen=True, slots=True)
 class Beam:
-    """The sampled tokens of a text, the logarithm of each one's probability, their sum in float32, and the last
-    timestamp token or NO_TIMESTAMP."""
+    """The sampled tokens of a text, the sum of their log-probabilities in float32, and the last timestamp token or
+    NO_TIMESTAMP."""
 
     tokens: tuple[int, ...] = ()
-    logprobs: tuple[float, ...] = ()
     total: float = 0.0
     timestamp: int = NO_TIMESTAMP
 
-    def with_token(self, token: int, logprob: float, total: float, is_timestamp: bool) -> Beam:
-        timestamp = token if is_timestamp else self.timestamp
-        return Beam((*self.tokens, token), (*self.logprobs, logprob), total, timestamp)
+    def with_token(self, token: int, total: float, is_timestamp: bool) -> Beam:
+        return Beam((*self.tokens, token), total, token if is_timestamp else self.timestamp)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,8 +112,7 @@ class Search:
         # At least 1: openai-whisper divides by zero if a text is empty.
         scores = [beam.total / max(1, self._text_length(beam)) for beam in texts]
         best = texts[int(np.argmax(scores))]
-        length = self._text_length(best)
-        return DecodeResult(best.tokens[:length], best.logprobs[:length], best.total, self.no_speech)
+        return DecodeResult(best.tokens[: self._text_length(best)], best.total, self.no_speech)
 
     def _update(self, logprobs: NDArray[np.float32], tokens: NDArray[np.int64]) -> list[int]:
         """Selects the best candidates that continue, and the texts that end with a better one than the last of them.
@@ -128,9 +125,8 @@ class Search:
         for index in np.argsort(-totals, axis=None, kind="stable").tolist():
             source, rank = divmod(index, totals.shape[1])
             token = int(tokens[source, rank])
-            is_timestamp = token >= self._timestamp_begin
-            logprob, total = float(logprobs[source, rank]), float(totals[source, rank])
-            beam = self.beams[source].with_token(token, logprob, total, is_timestamp)
+            total = float(totals[source, rank])
+            beam = self.beams[source].with_token(token, total, token >= self._timestamp_begin)
             if token != self._eot:
                 kept.append(beam)
                 sources.append(source)

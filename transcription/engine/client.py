@@ -9,8 +9,7 @@ import uuid
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Literal, Self
+from typing import Literal
 
 from transcription.engine import wire
 from transcription.engine.types import (
@@ -47,17 +46,6 @@ class EngineClient:
         self.address = address
         self.patience = patience
         self.request_id = request_id
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Does nothing: every call has a connection of its own and closes it."""
 
     def decode(
         self,

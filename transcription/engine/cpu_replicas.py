@@ -45,7 +45,7 @@ def has_room(folder: Path) -> bool:
     return weights_mib(folder) * URGENT_SHARE < machine.available_mib()
 
 
-def weights_mib(folder: Path) -> float:
-    """Returns the size of the weights' file in MiB, 0 if there is none."""
-    file = folder / WEIGHTS
+def weights_mib(path: Path) -> float:
+    """Returns the size of a model's file, or of the weights in its folder, in MiB; 0 if there is none."""
+    file = path / WEIGHTS if path.is_dir() else path
     return file.stat().st_size / machine.MIB if file.is_file() else 0.0

@@ -50,13 +50,6 @@ class Stretch(NamedTuple):
     overlap: int = 0
 
 
-class _Silence(NamedTuple):
-    """The half-open range [start, end) of frames without speech."""
-
-    start: int
-    end: int
-
-
 class _Cut(NamedTuple):
     """The frame after a window's last one, and how many before it the next window hears, too."""
 
@@ -114,16 +107,16 @@ def _holds_speech(probabilities: NDArray[np.float32]) -> bool:
     return int(np.count_nonzero(probabilities >= SPEECH_PROBABILITY)) >= MIN_SPEECH_FRAMES
 
 
-def _silences(probabilities: NDArray[np.float32]) -> list[_Silence]:
+def _silences(probabilities: NDArray[np.float32]) -> list[Stretch]:
     """Returns the runs of frames below SILENCE_PROBABILITY."""
     quiet = np.concatenate([[False], probabilities < SILENCE_PROBABILITY, [False]])
     edges = np.flatnonzero(quiet[1:] != quiet[:-1])
-    return [_Silence(int(a), int(b)) for a, b in zip(edges[::2], edges[1::2], strict=True)]
+    return [Stretch(int(a), int(b)) for a, b in zip(edges[::2], edges[1::2], strict=True)]
 
 
 def _early_end(probabilities: NDArray[np.float32]) -> int | None:
     """Returns the frame at which a long silence ends the window, or None if there is no long silence."""
-    for start, end in _silences(probabilities):
+    for start, end, _ in _silences(probabilities):
         if start > 0 and end - start >= LONG_SILENCE_FRAMES:
             return start + PADDING_FRAMES
     return None
@@ -142,7 +135,7 @@ def _full_window_cut(probabilities: NDArray[np.float32]) -> _Cut:
     if not late:
         return _overlapping(probabilities, EARLIEST_CUT + int(np.argmin(probabilities[EARLIEST_CUT:])))
     pauses = [silence for silence in late if silence.end - silence.start >= PAUSE_FRAMES]
-    start, end = pauses[-1] if pauses else max(late, key=lambda silence: silence.end - silence.start)
+    start, end, _ = pauses[-1] if pauses else max(late, key=lambda silence: silence.end - silence.start)
     cut = start + min(PADDING_FRAMES, (end - start + 1) // 2)
     return _Cut(cut) if pauses else _overlapping(probabilities, cut)
 

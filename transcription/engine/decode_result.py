@@ -1,4 +1,4 @@
-"""The tokens that were decoded of a window, with their probabilities."""
+"""The tokens that were decoded of a window, and how probable they are."""
 
 from __future__ import annotations
 
@@ -9,13 +9,12 @@ from dataclasses import dataclass
 class DecodeResult:
     """The sampled tokens, without start tokens and end of text.
 
-    logprobs: natural logarithm of each token's probability among those that were allowed.
-    sum_logprob: their sum, with that of the end of the text if it came to that.
+    sum_logprob: of the natural logarithms of their probabilities among the tokens that were allowed, with that of the
+    end of the text if it came to that.
     no_speech_prob: that of <|nospeech|> right after <|startoftranscript|>.
     """
 
     tokens: tuple[int, ...]
-    logprobs: tuple[float, ...]
     sum_logprob: float
     no_speech_prob: float
 

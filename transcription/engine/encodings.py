@@ -5,10 +5,12 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections import OrderedDict
+from collections.abc import Callable, Iterable, Sequence
 from typing import Generic, Protocol, Self, TypeVar
 
 import numpy as np
 
+from transcription.engine.backend import Work, by_encoder_frames
 from transcription.engine.types import Window
 
 MOST = 16
@@ -41,16 +43,30 @@ class Encodings(Generic[E]):
             if len(self._kept) > MOST:
                 self._kept.popitem(last=False)
 
+    def encode(
+        self, works: Iterable[Work], encoded: Callable[[Sequence[Work]], Iterable[E]], held: Callable[[E], object]
+    ) -> None:
+        """Sets the `encoding` of works without one: of a tail that of its window, if that is kept.
+
+        encoded: encodes works of one length. held: what a work has of an encoding.
+        """
+        missing = []
+        for work in (work for work in works if work.encoding is None):
+            if work.window.tail is not None and (kept := self.find(work.window)) is not None:
+                work.encoding = held(kept)
+            else:
+                missing.append(work)
+        for some in by_encoder_frames(missing):
+            for work, encoding in zip(some, encoded(some), strict=True):
+                work.encoding = held(encoding)
+                if work.window.passage is None and work.window.tail is None:  # a tail of it may follow
+                    self.keep(work.window, encoding)
+
     def find(self, window: Window) -> E | None:
         """Returns the encoding of a window with the same samples and frames; None if it is no longer kept."""
         key = _digest(window)
         with self._lock:
             return self._kept.get(key)
-
-
-def may_have_rest(window: Window) -> bool:
-    """Returns whether a tail of this window may follow: in fast mode, unless it is a tail itself."""
-    return window.passage is None and window.tail is None
 
 
 def _digest(window: Window) -> bytes:

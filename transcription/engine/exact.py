@@ -7,6 +7,7 @@ that of the whole recording: the recording is listened to once before the first 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -63,7 +64,7 @@ def transcribe_exactly(
     window reaches into a long stretch in which no voice is heard; those that are loud have windows of
     their own. Where the language is followed, a window that seems to hold several is heard again, shorter.
     """
-    with Spool() as sound:
+    with closing(Spool()) as sound:
         loudest, finder = Loudest(mels), NonSpeechFinder()
         listens = options.skip_non_speech or options.follows_language
 

@@ -8,14 +8,12 @@ import resource
 import signal
 import threading
 import time
-from pathlib import Path
 
 from transcription.engine import machine
 from transcription.engine.types import EngineError
 
 PR_SET_PDEATHSIG = 1
 PARENT_POLL_SECONDS = 1.0
-MIB = 1024 * 1024
 
 
 def die_with_parent() -> None:
@@ -45,13 +43,4 @@ def limit_memory(mib: int) -> None:
     """
     if mib <= (used := machine.private_mib()) < float("inf"):
         raise EngineError(f"{mib} MiB are too few: without any model the engine takes {used:.0f}; raise the limit")
-    resource.setrlimit(resource.RLIMIT_DATA, (mib * MIB, mib * MIB))
-
-
-def resident_mib() -> float:
-    """Returns the process's resident memory in MiB."""
-    try:
-        pages = int(Path("/proc/self/statm").read_text().split()[1])
-    except OSError:
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return pages * resource.getpagesize() / MIB
+    resource.setrlimit(resource.RLIMIT_DATA, (mib * machine.MIB, mib * machine.MIB))

@@ -60,6 +60,10 @@ class Request:
         return self.work.language is not None or self.stream.language is not None
 
 
+def model_of(work: Work) -> str:
+    return work.options.model
+
+
 def request_ids(requests: Collection[Request]) -> str:
     """Joins the ids of the HTTP requests that windows belong to, for a log line."""
     return ", ".join(sorted({request.stream.request_id for request in requests}))
@@ -79,8 +83,10 @@ class LaneQueue:
 
     def add(self, request: Request) -> None:
         """Appends a window to its stream."""
-        request.stream.waiting.append(request)
-        self._enqueue(request.stream)
+        stream = request.stream
+        stream.waiting.append(request)
+        if stream not in self._lanes[stream.lane]:
+            self._lanes[stream.lane].append(stream)
 
     def return_to_front(self, request: Request) -> None:
         """Puts a window that needs another try before all others of its lane."""
@@ -140,10 +146,6 @@ class LaneQueue:
     def lengths(self) -> dict[Lane, int]:
         """Counts the windows in each lane."""
         return {name: sum(len(stream.waiting) for stream in lane) for name, lane in self._lanes.items()}
-
-    def _enqueue(self, stream: Stream) -> None:
-        if stream not in self._lanes[stream.lane]:
-            self._lanes[stream.lane].append(stream)
 
     def _rounds(self, limit: int, lanes: Collection[Lane]) -> Iterator[Stream]:
         """Yields the eligible streams, the most urgent first, for at most `limit` rounds a lane."""

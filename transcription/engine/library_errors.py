@@ -2,29 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from transcription.engine.backend import DeviceLost, OutOfDeviceMemory
 from transcription.engine.types import EngineError
 
+NO_MEMORY = ("out of memory", "bad_alloc", "allocate")
+LOST = ("CUDA", "cuBLAS", "cuDNN")
+"""What the messages of CTranslate2 and OpenVINO hold that say so."""
+
 
 @contextmanager
-def translated(no_memory: Collection[str], lost: Collection[str] = ()) -> Iterator[None]:
-    """Raises OutOfDeviceMemory or DeviceLost for a library's errors that mean so; others pass unchanged.
-
-    no_memory, lost: what the message of such a RuntimeError holds.
-    """
+def translated() -> Iterator[None]:
+    """Raises OutOfDeviceMemory or DeviceLost for a library's errors that mean so; others pass unchanged."""
     try:
         yield
     except MemoryError as error:
         raise OutOfDeviceMemory("no memory left") from error
     except RuntimeError as error:
         reason = str(error)
-        if any(sign in reason for sign in no_memory):
+        if any(sign in reason for sign in NO_MEMORY):
             raise OutOfDeviceMemory(reason) from error
-        if any(sign in reason for sign in lost):
+        if any(sign in reason for sign in LOST):
             raise DeviceLost(reason) from error
         raise
 

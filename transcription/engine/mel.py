@@ -31,20 +31,22 @@ def features(window: Window, n_mels: int) -> Floats:
     With a passage it is cut out of the recording's spectrogram and clamped at the recording's loudest
     value; without one it has its own.
     """
-    passage, samples = window.passage, _floats(window.samples)
-    lead = passage.lead if passage else 0
-    frames = passage.frames if passage else whole_frames(len(samples))
-    missing = lead + frames * FRAME_SAMPLES + TRAIL_SAMPLES - len(samples)
-    # One more frame, so that the reflection at the end touches none that counts.
-    power = log_power(np.pad(samples, (0, max(0, missing) + FRAME_SAMPLES)), n_mels)
-    power = power[:, lead // FRAME_SAMPLES :][:, :frames]
-    mel = scaled(power, passage.loudest if passage else float(power.max()))
+    first, frames, padding = extent(window)
+    power = log_power(np.pad(_floats(window.samples), (0, padding)), n_mels)[:, first : first + frames]
+    loudest = float(power.max()) if window.passage is None else window.passage.loudest
+    floor = np.float32(loudest - DYNAMIC_RANGE)
+    mel = ((np.maximum(power, floor) + np.float32(4.0)) / np.float32(4.0)).astype(np.float32)
     return np.pad(mel, ((0, 0), (0, window.encoder_frames - frames)))
 
 
-def whole_frames(samples: int) -> int:
-    """Frames in so many samples; at least one."""
-    return max(1, samples // FRAME_SAMPLES)
+def extent(window: Window) -> tuple[int, int, int]:
+    """Returns the first frame of a window's samples that is the window's, how many are, and the silence to add."""
+    passage, samples = window.passage, len(window.samples)
+    lead = passage.lead if passage else 0
+    frames = passage.frames if passage else max(1, samples // FRAME_SAMPLES)
+    missing = max(0, lead + frames * FRAME_SAMPLES + TRAIL_SAMPLES - samples)
+    # One more frame, so that the reflection at the end touches none that counts.
+    return lead // FRAME_SAMPLES, frames, missing + FRAME_SAMPLES
 
 
 def log_power(audio: Floats, n_mels: int) -> Floats:
@@ -58,12 +60,6 @@ def log_power(audio: Floats, n_mels: int) -> Floats:
     power = (spectrum.real**2 + spectrum.imag**2).astype(np.float32)
     result: Floats = np.log10(np.maximum(mel_filters(n_mels) @ power.T, 1e-10))
     return result
-
-
-def scaled(power: Floats, loudest: float) -> Floats:
-    """Clamps `log_power` to its dynamic range below the loudest value, and brings it to about -1..1."""
-    floor = np.float32(loudest - DYNAMIC_RANGE)
-    return ((np.maximum(power, floor) + np.float32(4.0)) / np.float32(4.0)).astype(np.float32)
 
 
 class Loudest:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from transcription.engine.dimensions import ends_early
+from transcription.engine.ct2_file import ends_early
 
 SUMS = "SHA256SUMS"
 ORIGIN = "ORIGIN"

@@ -25,6 +25,9 @@ TENURE_SECONDS = 10.0
 OPENING_PATIENCE_SECONDS = 300.0
 """The time limit of an opening: reading gigabytes from a slow disk, after another model's windows are done."""
 
+ORDER_SECONDS = 600.0
+"""For how long operators are told that an order of theirs was not followed."""
+
 LOOKS = 4
 """How often `close_unused` looks within `unload_seconds`."""
 
@@ -44,10 +47,10 @@ class _Open:
 class Models:
     """Opens models when they are first used. Thread-safe.
 
-    weights: where each model's are; missing: why there are none; problem: why one that was to be loaded isn't.
-    limit_mib: what all open models may take together, about; 0 for as much as the device gives. unload_seconds: after
-    which a model that nobody used gives its memory back, and no longer counts when memory is shared out; 0 for never.
-    kept: a model that stays, whoever uses it.
+    weights: where each model's are; missing: why there are none. limit_mib: what all open models may
+    take together, about; 0 for as much as the device gives. unload_seconds: after which a model that nobody used gives
+    its memory back, and no longer counts when memory is shared out; 0 for never. kept: a model that stays, whoever
+    uses it.
     """
 
     def __init__(
@@ -63,7 +66,7 @@ class Models:
         self._open: dict[str, _Open] = {}
         self._used_at: dict[str, float] = {}
         self._retiring: set[str] = set()
-        self.problem = ""
+        self._problem, self._problem_at = "", 0.0
         self._changed = threading.Condition()
         self._opening = threading.Lock()
         self._opened_at = 0.0
@@ -115,22 +118,39 @@ class Models:
             self._used_at[name] = time.monotonic()
             self._changed.notify_all()
 
+    @property
+    def problem(self) -> str:
+        """Why an order of the last minutes was not followed; "" if none wasn't."""
+        return self._problem if time.monotonic() - self._problem_at < ORDER_SECONDS else ""
+
     def load(self, name: str) -> None:
-        """Opens a model ahead of its use. `problem` says what went wrong, until it or another one is loaded."""
+        """Opens a model ahead of its use."""
         try:
             with self.using(name):
-                self.problem = ""
+                self._note_order("")
         except (EngineError, DeviceLost, ServerAway) as error:
-            log.error("%s was to be loaded: %s", name, error)
-            self.problem = str(error)
+            self._note_order(f"{name} cannot be loaded: {error}")
 
-    def unload(self, name: str) -> None:
-        """Closes a model when its windows under way are done. Whoever asks for it later has it opened again."""
+    def unload(self, name: str, seconds: float = 60.0) -> None:
+        """Closes a model at the first moment at which no window needs it, if there is one within so many seconds.
+
+        Nobody waits for that meanwhile. Whoever asks for the model later has it opened again.
+        """
+        with self._changed:
+            self._changed.wait_for(lambda: name not in self._open or not self._open[name].users, seconds)
         with self._opening:
             if name in self._open:
-                self._close(name, "an operator wants its memory", "operator")
+                self._close(name, "an operator wants its memory", "operator", if_idle=True)
+            is_there = name in self._open
+            if not is_there:
                 # Nor is any memory left to it when others are opened.
-                del self._used_at[name]
+                self._used_at.pop(name, None)
+        self._note_order(f"{name} is not unloaded while windows need it: pause the engine first" if is_there else "")
+
+    def _note_order(self, problem: str) -> None:
+        if problem:
+            log.error("%s", problem)
+        self._problem, self._problem_at = problem, time.monotonic()
 
     def close_unused(self) -> None:
         """Waits for a while, and closes what nobody used for `unload_seconds`.

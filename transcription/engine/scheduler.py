@@ -38,7 +38,7 @@ class Scheduler:
     ) -> None:
         self.queue = queue
         self.models = models
-        self._loop = (
+        self.loop = (
             BatchLoop(backend, models, self.queue, _encode_batch(backend), batch_size)
             if backend.workers
             else StepLoop(models, self.queue, _encode_batch(backend), batch_size)
@@ -50,20 +50,10 @@ class Scheduler:
     def start(self, versions: dict[str, str]) -> None:
         """Starts the threads. versions: of each model's results, by its name."""
         self.queue.versions = versions
-        rounds = [*self._loop.rounds(), self.models.close_unused]
+        rounds = [*self.loop.rounds(), self.models.close_unused]
         self._threads = [threading.Thread(target=self._repeat, args=(round_,), daemon=True) for round_ in rounds]
         for thread in self._threads:
             thread.start()
-
-    @property
-    def capacity(self) -> int:
-        """How many windows the threads have use for at once."""
-        return self._loop.capacity
-
-    @property
-    def batch_capacity(self) -> int:
-        """How many windows a batch or a step may hold."""
-        return self._loop.batch_capacity
 
     def stop(self, seconds: float) -> None:
         """Takes no more windows, and waits for so many seconds at most until those in hand are done."""

@@ -56,9 +56,8 @@ def split_exactly(tokens: Sequence[int], seek: int, frames: int, vocabulary: Voc
     """
     begin = vocabulary.timestamp_begin
     offset = seek / FRAMES_PER_SECOND
-    stamps = [token >= begin for token in tokens]
-    finished = stamps[-2:] == [False, True]
-    cuts = [at for at in range(1, len(tokens)) if stamps[at - 1] and stamps[at]]
+    finished = [token >= begin for token in tokens[-2:]] == [False, True]
+    cuts = _cuts(tokens, begin)
     if not cuts:
         return TokenSplit([_whole(tokens, offset, frames, vocabulary)], frames, finished)
     if finished:
@@ -106,8 +105,8 @@ def split_fast(
     offset: the window's start, in seconds of the recording. duration: the window's length in seconds; no draft ends
     later. after: seconds of the window before which no draft begins.
     """
-    parts = _parts(tokens, vocabulary.timestamp_begin)
-    drafts = [_clamped(part, offset, duration, vocabulary, after) for part in parts]
+    edges = [0, *_cuts(tokens, vocabulary.timestamp_begin), len(tokens)]
+    drafts = [_clamped(tokens[a:b], offset, duration, vocabulary, after) for a, b in pairwise(edges) if b > a]
     return [draft for draft in drafts if draft.text.strip() and draft.end - draft.start >= MIN_SECONDS]
 
 
@@ -123,12 +122,6 @@ def _clamped(part: Sequence[int], offset: float, duration: float, vocabulary: Vo
     return SegmentDraft(offset + start, offset + end, tuple(part), vocabulary.decode(part))
 
 
-def _parts(tokens: Sequence[int], timestamp_begin: int) -> list[Sequence[int]]:
-    """Splits tokens between any two adjacent timestamps."""
-    cuts = [
-        position
-        for position in range(1, len(tokens))
-        if tokens[position - 1] >= timestamp_begin and tokens[position] >= timestamp_begin
-    ]
-    edges = [0, *cuts, len(tokens)]
-    return [tokens[a:b] for a, b in pairwise(edges) if b > a]
+def _cuts(tokens: Sequence[int], timestamp_begin: int) -> list[int]:
+    """Returns the places between any two adjacent timestamps."""
+    return [at for at in range(1, len(tokens)) if min(tokens[at - 1], tokens[at]) >= timestamp_begin]

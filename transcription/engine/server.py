@@ -11,12 +11,15 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import asdict
 from pathlib import Path
 
-from transcription.engine import guard, wire
+import psutil
+
+from transcription.engine import machine, wire
 from transcription.engine.backend import Backend, DeviceLost, Language, ServerAway, Work
 from transcription.engine.catalogue import CATALOGUE
-from transcription.engine.dimensions import dimensions_of
+from transcription.engine.ct2_file import dimensions_of
 from transcription.engine.gpu_check.choice import Footing
 from transcription.engine.lane_queue import Request, Stream
 from transcription.engine.languages import LANGUAGES, languages_of
@@ -109,7 +112,7 @@ class Server:
         Together callers have what the scheduler has use for, so that one recording fills all slots where it is alone.
         Each may have an equal part, and what others leave.
         """
-        capacity = self.scheduler.capacity
+        capacity = self.scheduler.loop.capacity
         counts = [other.unanswered for other in self.connections]
         equal = capacity // max(1, sum(count > 0 for count in counts))
         return max(LEAST_ROOM, equal, connection.unanswered + capacity - sum(counts))
@@ -125,7 +128,7 @@ class Server:
             models=self.names,
             compute_type=self.backend.compute_type,
             pid=os.getpid(),
-            memory_used_mib=guard.resident_mib(),
+            memory_used_mib=psutil.Process().memory_info().rss / machine.MIB,
             gpu_memory_used_mib=gpu[0] if gpu else None,
             gpu_memory_total_mib=gpu[1] if gpu else None,
             queued_windows=queue.queued(),
@@ -139,7 +142,7 @@ class Server:
             mels=self.mels,
             loaded=self.models.loaded,
             slots=0 if self.backend.workers else self.models.slots,
-            batch_capacity=self.scheduler.batch_capacity,
+            batch_capacity=self.scheduler.loop.batch_capacity,
             tally=queue.tally,
         )
 
@@ -271,7 +274,7 @@ class _Connection:
     async def _handle(self, header: wire.Header, payload: bytes) -> None:
         match header["kind"]:
             case "status":
-                self._write(wire.status_frame(self.server.status()))
+                self._write(wire.frame({"kind": "status", "status": asdict(self.server.status())}))
             case "load" | "unload" as kind:
                 self._write(wire.frame({"kind": "order", "reason": self.server.order(kind, header.get("model"))}))
             case "window":
@@ -341,7 +344,7 @@ class _Connection:
             told.result(ANNOUNCE_SECONDS)
 
     async def _tell_alone(self, number: int) -> None:
-        self._write(wire.alone_frame(number))
+        self._write(wire.frame({"kind": "alone", "id": number}))
         await self.writer.drain()
 
     def _answer(self, number: int, outcome: WindowResult | EngineError) -> None:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Iterable
-from types import TracebackType
-from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,19 +13,13 @@ IN_MEMORY_BYTES = 8 * 1024 * 1024
 
 
 class Spool:
-    """Mono s16le samples; a context manager, at whose end they are gone."""
+    """Mono s16le samples, which are gone when it is closed."""
 
     def __init__(self) -> None:
-        self._file = tempfile.SpooledTemporaryFile(max_size=IN_MEMORY_BYTES, prefix="sound-")  # noqa: SIM115 - closed by __exit__
+        self._file = tempfile.SpooledTemporaryFile(max_size=IN_MEMORY_BYTES, prefix="sound-")  # noqa: SIM115 - closed by its owner
         self.samples = 0
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._file.close()
+        self.close = self._file.close
 
     def fill(self, pcm: Iterable[bytes], watch: Callable[[NDArray[np.int16]], None]) -> None:
         """Takes all chunks, which may be cut anywhere; `watch` sees every sample as it passes."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Protocol
 
 from transcription.engine.backend import (
     Decoded,
@@ -29,9 +28,8 @@ from transcription.engine.window_transcript import WindowTranscript
 log = logging.getLogger(__name__)
 
 
-class OnMemoryShortage(Protocol):
-    def __call__(self, windows: int) -> None:
-        """Is called after memory ran out with so many windows at once."""
+OnMemoryShortage = Callable[[int], None]
+"""Is called after memory ran out with so many windows at once."""
 
 
 def announce(requests: Sequence[Request]) -> None:

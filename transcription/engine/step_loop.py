@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import cast
 
 from transcription.engine.backend import Decoded, DeviceLost, OutOfDeviceMemory, StepModel, Work
-from transcription.engine.lane_queue import Request, request_ids
+from transcription.engine.lane_queue import Request, model_of, request_ids
 from transcription.engine.models import Models
 from transcription.engine.request_queue import RequestQueue
 from transcription.engine.stages import announce, prepare, set_next_try, time_words
@@ -80,7 +80,7 @@ class StepLoop:
             again = self._unencoded.popleft() if self._unencoded else None
             requests = queue.take(
                 0 if queue.stopping or again else self._encode_batch,
-                _model_name,
+                model_of,
                 self._wanted_lanes(),
                 self._models.prefers,
             )
@@ -321,7 +321,3 @@ class StepLoop:
 def _by_model(group: Sequence[Pending]) -> dict[StepModel, list[Request]]:
     models = dict.fromkeys(model for model, _ in group)
     return {model: [request for own, request in group if own is model] for model in models}
-
-
-def _model_name(work: Work) -> str:
-    return work.options.model

@@ -71,17 +71,9 @@ class EngineUnavailable(EngineError):
 class WindowRejected(EngineError):
     """The caller's input is invalid. Sending it again does not help."""
 
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
-
 
 class WindowFailed(EngineError):
     """The engine failed on this window. Another try may succeed."""
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,6 +200,11 @@ class Window:
     def next_start(self) -> float:
         """The seconds at which the next window may begin."""
         return self.end - self.overlap
+
+    @property
+    def sounding_frames(self) -> int:
+        """Frames of 10 ms that hold its sound; what the encoder hears after them is padding."""
+        return self.passage.frames if self.passage else len(self.samples) // FRAME_SAMPLES
 
     @property
     def is_short(self) -> bool:

@@ -25,7 +25,7 @@ from typing import Literal, get_args
 
 from transcription.engine import alignment_heads, download, pypi_base
 from transcription.engine.catalogue import CATALOGUE, Model, find_model, models_of
-from transcription.engine.dimensions import dimensions_of
+from transcription.engine.ct2_file import dimensions_of
 from transcription.engine.model_folder import NEEDED as NEEDED
 from transcription.engine.model_folder import ORIGIN, TAKEN, damage, looks_whole, note, noted
 from transcription.engine.model_folder import SUMS as SUMS

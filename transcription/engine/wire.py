@@ -102,7 +102,7 @@ def window_frame(
     """Returns a window as a message.
 
     language: what the stream is already known to speak, where that is not given. suspect: whether an engine
-    ended while it had the window; one that is tried alone is answered with `alone_frame` before. request_id: for
+    ended while it had the window; one that is tried alone is answered with an "alone" before. request_id: for
     the engine's log lines.
     """
     header = {
@@ -280,11 +280,6 @@ def _is_number(value: object, least: float, most: float) -> bool:
     return isinstance(value, int | float) and type(value) in (int, float) and least <= value <= most
 
 
-def alone_frame(number: int) -> bytes:
-    """Says that a suspect's turn has come, and that nothing else is under way."""
-    return frame({"kind": "alone", "id": number})
-
-
 def result_frame(number: int, result: WindowResult, room: int) -> bytes:
     """Returns a window's text as a message, with how many windows the caller may have unanswered from now on."""
     return frame({"kind": "result", "id": number, "result": asdict(result), "room": room})
@@ -304,13 +299,8 @@ def _segment(fields: Header) -> Segment:
     return Segment(**{**fields, "tokens": tuple(fields["tokens"]), "words": words})
 
 
-def status_frame(status: EngineStatus) -> bytes:
-    """Returns the engine's state as a message."""
-    return frame({"kind": "status", "status": asdict(status)})
-
-
 def parse_status(header: Header) -> EngineStatus:
-    """Returns the state of a message of `status_frame`."""
+    """Returns the engine's state, which a "status" message has."""
     fields = dict(header["status"])
     fields |= {name: tuple(fields[name]) for name in ("models", "loaded")}
     return EngineStatus(**{**fields, "tally": Tally(**fields["tally"])})

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 from statistics import median
 
@@ -18,16 +17,6 @@ MAX_MEDIAN_SECONDS = 0.7
 """Seconds at which openai-whisper caps the median duration of a word."""
 MAX_DEVIATION_SECONDS = 0.5
 """Seconds by which a segment may be shorter than its words at either end; beyond, the segment's time counts."""
-
-
-@dataclass(slots=True)
-class _TimedWord:
-    """A word whose times may still change, in seconds of the recording."""
-
-    word: str
-    start: float
-    end: float
-    probability: float
 
 
 def text_tokens(drafts: Sequence[SegmentDraft], eot: int) -> list[int]:
@@ -105,19 +94,19 @@ def _cut_long_at_sentence_ends(timings: Sequence[WordTiming], longest: float) ->
                 timing.start = timing.end - longest
 
 
-def _words_of(draft: SegmentDraft, remaining: Iterator[WordTiming], eot: int, offset: float) -> list[_TimedWord]:
-    """Returns the draft's words: takes timings until they cover its tokens."""
+def _words_of(draft: SegmentDraft, remaining: Iterator[WordTiming], eot: int, offset: float) -> list[WordTiming]:
+    """Returns the draft's words, in seconds of the recording: takes timings until they cover its tokens."""
     wanted = sum(token < eot for token in draft.tokens)
     words = []
     while wanted > 0 and (timing := next(remaining, None)) is not None:
         wanted -= len(timing.tokens)
         if timing.word:
             start, end = round(offset + timing.start, 2), round(offset + timing.end, 2)
-            words.append(_TimedWord(timing.word, start, end, timing.probability))
+            words.append(WordTiming(timing.word, timing.tokens, start, end, timing.probability))
     return words
 
 
-def _cut_long_after_pause(words: Sequence[_TimedWord], typical: float, last_speech: float) -> None:
+def _cut_long_after_pause(words: Sequence[WordTiming], typical: float, last_speech: float) -> None:
     """Shortens the first two words after a pause to twice the typical duration, in place."""
     longest, first = 2 * typical, words[0]
     second = words[1] if len(words) > 1 else None
@@ -130,7 +119,7 @@ def _cut_long_after_pause(words: Sequence[_TimedWord], typical: float, last_spee
     first.start = max(0.0, first.end - longest)
 
 
-def _reconcile_start(draft: SegmentDraft, words: Sequence[_TimedWord], typical: float) -> None:
+def _reconcile_start(draft: SegmentDraft, words: Sequence[WordTiming], typical: float) -> None:
     """Moves the first word's start to the draft's if it is far earlier, otherwise the draft's start to the word's."""
     first = words[0]
     if draft.start < first.end and draft.start - MAX_DEVIATION_SECONDS > first.start:
@@ -139,7 +128,7 @@ def _reconcile_start(draft: SegmentDraft, words: Sequence[_TimedWord], typical: 
         draft.start = first.start
 
 
-def _reconcile_end(draft: SegmentDraft, words: Sequence[_TimedWord], typical: float) -> None:
+def _reconcile_end(draft: SegmentDraft, words: Sequence[WordTiming], typical: float) -> None:
     """Moves the last word's end to the draft's if it is far later, otherwise the draft's end to the word's."""
     last = words[-1]
     if draft.end > last.start and draft.end + MAX_DEVIATION_SECONDS < last.end:

@@ -15,15 +15,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.conf import settings
-from redis import Redis
-from redis import asyncio as aio
-from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
-from redis.retry import Retry
 
 from transcription.live.agreement import Heard
-from transcription.redis import TIMEOUT_SECONDS
+from transcription.redis import TIMEOUT_SECONDS, new_async_client, new_client
 
 QUEUE = "live:passes"
 PASS_SECONDS = 20
@@ -61,7 +56,7 @@ class PassQueue:
     """A session's way to the engines. It has one pass under way at a time."""
 
     def __init__(self) -> None:
-        self._redis = aio.Redis.from_url(settings.REDIS_URL, socket_connect_timeout=TIMEOUT_SECONDS)
+        self._redis = new_async_client()
 
     async def run(self, wanted: Pass) -> PassResult:
         """Returns what an engine hears. Raises PassFailed."""
@@ -95,10 +90,7 @@ class PassSource:
     """A relay's side: it takes passes, and answers them. Each thread has its own."""
 
     def __init__(self) -> None:
-        timeout = POLL_SECONDS + TIMEOUT_SECONDS
-        self._redis = Redis.from_url(
-            settings.REDIS_URL, socket_timeout=timeout, socket_connect_timeout=timeout, retry=Retry(NoBackoff(), 0)
-        )
+        self._redis = new_client(POLL_SECONDS + TIMEOUT_SECONDS)
 
     def take(self) -> tuple[str, Pass] | None:
         """Returns the name of the next pass and the pass; None where none came within two seconds.

@@ -27,7 +27,8 @@ from tenants import (
     throttle,
     user_sessions,
 )
-from transcription import search, stage_times
+from transcription import processes, search, stage_times
+from transcription.alerts import evaluation, measuring, telling
 from transcription.comments import mentions
 from transcription.exchange import deliveries as exports
 from transcription.fetches import claims as fetch_claims
@@ -36,7 +37,7 @@ from transcription.intake import idempotency, waiters
 from transcription.library import recordings, retention
 from transcription.maintenance import reconciliation
 from transcription.media import storage
-from transcription.models import Recording, Sweeper
+from transcription.models import Process, Recording, Sweeper
 from transcription.offboarding import deletion
 from transcription.queue import claims, fairness, lifecycle, statistics, wakeups
 from transcription.shares import cutting
@@ -102,6 +103,8 @@ REPORTS: dict[str, Task] = {"sweepers reported": report}
 ARRIVALS: dict[str, Task] = {"uploads found whole": uploads.note_whole, "uploads settled": uploads.accept_whole}
 DELETIONS: dict[str, Task] = {"tenants erased": deletion.advance_all}
 SOUNDS: dict[str, Task] = {"sounds of share links made": cutting.cut_due}
+ALERTS: dict[str, Task] = {"alerts that fired or ended": evaluation.evaluate}
+TELLINGS: dict[str, Task] = {"operators told of alerts": telling.send_due}
 MAILS: dict[str, Task] = {"invitations e-mailed": invitations.send_due, "mentions e-mailed": mentions.send_due}
 EVERY_MINUTE: dict[str, Task] = {
     "accounts of a new month opened": quota.open_month,
@@ -144,6 +147,8 @@ EVERY_HOUR: dict[str, Task] = {
     "old invitations forgotten": invitations.forget_old,
     "sessions forgotten": user_sessions.forget_old,
     "audit entries forgotten": audit.forget_old,
+    "processes forgotten": processes.forget_old,
+    "alerts forgotten": evaluation.forget_old,
 }
 
 
@@ -157,9 +162,24 @@ ROUNDS: tuple[tuple[float, dict[str, Task]], ...] = (
     (300.0, EVERY_FEW_MINUTES),
     (3600.0, EVERY_HOUR),
     (5.0, DELETIONS),
+    (15.0, ALERTS),
+    (5.0, TELLINGS),
 )
 """Tasks by the pause between their runs, in seconds. Rounds don't wait for each other: large uploads and tenants take
 minutes, while leases go on expiring."""
+
+
+_finished: dict[str, list[float]] = {}
+"""When each round was last finished here, in Unix time, and its pause, by the name of its first task."""
+
+
+def registration() -> processes.Registration:
+    return processes.Registration(Process.Kind.SWEEPER, lambda: {measuring.ROUNDS: dict(_finished)})
+
+
+def finish(seconds: float, tasks: dict[str, Task]) -> None:
+    """Notes that a round with pauses of `seconds` is finished."""
+    _finished[next(iter(tasks))] = [time.time(), seconds]
 
 
 def sweep(tasks: dict[str, Task]) -> dict[str, int]:

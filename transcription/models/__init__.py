@@ -7,6 +7,7 @@ from transcription.models.engine import Engine
 from transcription.models.fair_queue import LaneBacklog, TenantSchedule
 from transcription.models.folder import Folder, FolderMember, FolderRole
 from transcription.models.idempotency import IdempotencyKey
+from transcription.models.process import Process
 from transcription.models.recording import Loudness, Recording, Way
 from transcription.models.redacted_sound import RedactedSound
 from transcription.models.revision import MachineText, Revision
@@ -54,6 +55,7 @@ __all__ = [
     "MachineText",
     "Mention",
     "Mode",
+    "Process",
     "Recording",
     "RedactedSound",
     "Revision",

@@ -272,6 +272,7 @@ class Transcription(models.Model):
                 condition=Q(status="queued"),
                 name="transcriptions_waiting",
             ),
+            models.Index(fields=["created_at", "id"], condition=Q(status="queued"), name="transcriptions_by_turn"),
             models.Index(fields=["tenant", "fingerprint"], name="transcriptions_by_content"),
             models.Index(fields=["created_at"], name="transcriptions_by_arrival"),
             models.Index(fields=["lease_until"], condition=Q(status="running"), name="transcriptions_leased"),

@@ -1,7 +1,7 @@
 """Tells watchers how a transcription moves. These are hints: every page converges on the database.
 
 The groups of the channel layer are `transcription.<id>` for one, `tenant.<id>` for everything of a tenant, and
-`transcript.<id>` for the pages on which a finished text is read and corrected.
+`transcript.<id>` for the pages on which a finished text is read and corrected, and `operators` for their pages.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from transcription.strikes import redacted_segments, spans_of
 
 log = logging.getLogger(__name__)
 TIMEOUT_SECONDS = 2.0
+OPERATORS = "operators"
 
 
 def transcription_group(transcription_id: UUID | str) -> str:
@@ -86,7 +87,8 @@ def flush() -> None:
 def announce_change(tenant_id: UUID, recording_id: UUID, transcription_id: UUID) -> None:
     """Tells watchers of a changed status: they read the database again."""
     event = {"type": "recording.changed", "recording": str(recording_id), "transcription": str(transcription_id)}
-    _publish([(transcription_group(transcription_id), event), (tenant_group(tenant_id), event)])
+    told = [(transcription_group(transcription_id), event), (tenant_group(tenant_id), event)]
+    _publish([*told, (OPERATORS, {"type": "operators.changed"})])
 
 
 def announce_revision(transcription_id: UUID, revision: int) -> None:

@@ -13,15 +13,12 @@ import uuid
 from typing import Any
 
 import numpy as np
-from django.conf import settings
 from redis import Redis
-from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
-from redis.retry import Retry
 
 from transcription.connections import lend_connection
 from transcription.diarization.voices import Sample
-from transcription.redis import TIMEOUT_SECONDS
+from transcription.redis import TIMEOUT_SECONDS, new_client
 from transcription.voices import sealing
 
 QUEUE = "voices:sentences"
@@ -81,10 +78,7 @@ def answer(redis: Redis, name: str, heard: Sample | str) -> None:
 
 def connection() -> Redis:
     """Returns a connection that can wait for POLL_SECONDS."""
-    timeout = POLL_SECONDS + TIMEOUT_SECONDS
-    return Redis.from_url(
-        settings.REDIS_URL, socket_timeout=timeout, socket_connect_timeout=timeout, retry=Retry(NoBackoff(), 0)
-    )
+    return new_client(POLL_SECONDS + TIMEOUT_SECONDS)
 
 
 def _leave(redis: Redis, name: str, pcm: bytes) -> None:

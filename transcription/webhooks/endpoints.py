@@ -10,7 +10,7 @@ from datetime import timedelta
 from uuid import UUID, uuid4
 
 from django.db import transaction
-from django.db.models import F
+from django.db.models import Exists, F, OuterRef
 from django.db.models.functions import Now
 from django.http import Http404
 from django.utils import timezone
@@ -206,6 +206,14 @@ def troubled() -> tuple[int, int]:
         rows = Endpoint.objects.filter(deleted_at=None)
         paused = rows.filter(pause__in=(Endpoint.Pause.GONE, Endpoint.Pause.FAILING))
         return paused.count(), rows.filter(paused_at=None, failures__gt=0).count()
+
+
+def untrusted() -> int:
+    """Returns how many endpoints of all tenants fail for their receiver's certificate."""
+    with scope.across_tenants("the installation is counted as a whole"):
+        waiting = Delivery.objects.filter(endpoint=OuterRef("pk"), state=Delivery.State.PENDING, last_error="tls")
+        rows = Endpoint.objects.filter(Exists(waiting), deleted_at=None, paused_at=None, failures__gt=0)
+        return rows.count()
 
 
 def keys_of(row: Endpoint) -> list[bytes]:

@@ -23,6 +23,8 @@ from django.conf import settings
 from django.db import Error as DatabaseError
 from django.db import connections
 
+from transcription import processes
+from transcription.models import Process
 from transcription.options import engines, offered_models
 from transcription.queue import lifecycle, progress
 from transcription.worker import live_relay, rq_worker, status_reporter
@@ -154,6 +156,7 @@ def shut_down(name: str) -> None:
     """Leaves neither claims nor an engine's row in the database."""
     release_claims(lifecycle.hand_back_all_of, f"{name}/")
     engines.leave(name)
+    processes.leave(Process.Kind.GPUWORKER, os.getppid())
 
 
 @contextmanager

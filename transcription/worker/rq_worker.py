@@ -16,12 +16,9 @@ import django.db.models.sql.compiler  # noqa: F401 - loaded here, before workers
 from channels.layers import get_channel_layer
 from django.conf import settings
 from django.db import connections
-from redis import Redis
-from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
-from redis.retry import Retry
 from rq import Queue, Worker
 from rq.exceptions import DequeueTimeout, InvalidJobOperation, StopRequested
 from rq.executions import Execution
@@ -72,7 +69,7 @@ def _create_worker(number: int, lanes: Sequence[int]) -> LaneWorker | None:
             wakeups.queue_names(lanes),
             name=f"{settings.GPUWORKER_NAME}-{number}-{secrets.token_hex(3)}",
             queue_class=LaneQueue,
-            connection=Redis.from_url(settings.REDIS_URL, retry=Retry(NoBackoff(), 0)),
+            connection=redis.new_client(None),
             serializer=JSONSerializer,
             default_result_ttl=0,
             worker_ttl=WORKER_TTL_SECONDS,

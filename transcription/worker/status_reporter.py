@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import mmap
 import os
 import signal
@@ -14,8 +15,10 @@ from django.conf import settings
 from django.db import Error as DatabaseError
 from django.db import connections
 
+from transcription import processes
 from transcription.engine.client import EngineClient
 from transcription.engine.types import EngineStatus, EngineUnavailable
+from transcription.models import Process
 from transcription.options import engines
 
 log = logging.getLogger(__name__)
@@ -59,6 +62,7 @@ class SharedState:
 def report(name: str, state: SharedState) -> NoReturn:
     """Reports the engine of the gpuworker `name` until the process is ended."""
     client, heartbeat, was_ready = EngineClient(str(settings.ENGINE_SOCKET)), Heartbeat(), False
+    registration, registered_at = processes.Registration(Process.Kind.GPUWORKER, pid=os.getppid()), -math.inf
     while True:
         status, problem = _query(client)
         heartbeat.record(status)
@@ -72,6 +76,9 @@ def report(name: str, state: SharedState) -> NoReturn:
             engine = engines.report(name, status, state.workers_alive, state.workers_wanted, problem, restarts)
             if status and (order := engines.take_order(engine)):
                 _pass_on(client, *order)
+            if time.monotonic() - registered_at >= processes.REPORT_SECONDS:
+                registration.report()
+                registered_at = time.monotonic()
         except DatabaseError as error:
             log.warning("The engine's status could not be written: %s", str(error).strip())
             connections.close_all()

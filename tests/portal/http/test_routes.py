@@ -49,6 +49,7 @@ ADMIN = """
     operations/queue/
     operations/failures/
     operations/engines/
+    operations/alerts/
     operations/latency/
     operations/transcriptions/<uuid:transcription_id>/
     -
@@ -404,6 +405,7 @@ SOCKETS = """
     ws/transcriptions/<uuid:transcription_id>/
     ws/transcripts/<uuid:transcription_id>/
     ws/recordings/
+    ws/operations/<slug:page>/
     v1/realtime
     v1/realtime/
 """

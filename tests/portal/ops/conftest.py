@@ -5,11 +5,17 @@ from __future__ import annotations
 import pytest
 from django.test import Client
 
+from portal.ops import figures
 from tenants.models import User
 from transcription.engine.types import EngineStatus, Tally
 from transcription.maintenance import sweeper
 from transcription.models import Engine
 from transcription.options import engines
+
+
+@pytest.fixture(autouse=True)
+def no_figures_of_earlier() -> None:
+    figures.day_figures.forget()
 
 
 @pytest.fixture

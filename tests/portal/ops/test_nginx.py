@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import re
-import shutil
 import socket
 import ssl
 import subprocess
@@ -16,10 +13,10 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests import nginx
 from tests.stack import ROOT, Stack, free_port
 
-NGINX = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
-pytestmark = [pytest.mark.product, pytest.mark.skipif(NGINX is None, reason="no nginx is installed")]
+pytestmark = [pytest.mark.product, pytest.mark.skipif(not nginx.NGINX, reason="no nginx is installed")]
 
 
 @dataclass(frozen=True)
@@ -37,30 +34,9 @@ def front(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fr
     """nginx with the shipped file, but for its ports, folders and the name of the web process."""
     folder = tmp_path_factory.mktemp("nginx")
     plain, secure = free_port(), free_port()
-    names = ("SECRETS", "DATABASE_SECRETS", "S3_CONFIG", "CERTIFICATES")
-    for name in names:
-        (folder / name).mkdir()
-    given = {name: str(folder / name) for name in names} | {"OWNER": "", "PORTAL_URL": "https://localhost"}
-    subprocess.run(["sh", ROOT / "docker" / "setup.sh"], env={"PATH": os.environ["PATH"]} | given, check=True)
-    text = (ROOT / "docker" / "nginx.conf").read_text()
-    changes = {
-        r"listen \[::\]:[^;]+;": "",
-        r"listen 80;": f"listen 127.0.0.1:{plain};",
-        r"listen 443 ": f"listen 127.0.0.1:{secure} ",
-        r"/etc/nginx/certificates": str(folder / "CERTIFICATES"),
-        r"/etc/nginx/portal.d": str(folder / "portal.d"),
-        r"/var/log/nginx/access.log": str(folder / "access.log"),
-        r"http://web:8000": stack.url,
-        r"resolver [^;]+;": "",
-        r"events \{": f"pid {folder}/pid; error_log {folder}/error.log; daemon off; events {{",
-    }
-    for pattern, replacement in changes.items():
-        text, count = re.subn(pattern, replacement, text)
-        assert count, pattern
-    (folder / "nginx.conf").write_text(text)
-    assert NGINX
-    process = subprocess.Popen([NGINX, "-e", str(folder / "error.log"), "-c", str(folder / "nginx.conf")])
-    context = ssl.create_default_context(cafile=str(folder / "CERTIFICATES" / "fullchain.pem"))
+    webs = [stack.url.removeprefix("http://")]
+    process = subprocess.Popen(nginx.command(folder, "127.0.0.1", plain, secure, webs, "https://localhost"))
+    context = ssl.create_default_context(cafile=str(nginx.certificate(folder)))
     try:
         with httpx.Client(base_url=f"https://localhost:{secure}", verify=context, timeout=30) as client:
             _wait_for(client, process)

@@ -7,6 +7,7 @@ import uuid
 from datetime import timedelta
 
 import pytest
+from django.conf import LazySettings
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -19,7 +20,8 @@ from tenants import scope
 from tenants.models import Tenant
 from tests.conftest import Character
 from tests.portal.ops.conftest import condition
-from transcription.models import Engine, Lane, Recording, Status, Transcription
+from transcription import processes
+from transcription.models import Engine, Lane, Process, Recording, Status, Transcription
 from transcription.options import engines
 from transcription.queue import wakeups
 
@@ -65,7 +67,7 @@ def test_a_lane_has_one_name_for_programs_and_another_for_people(operator: Clien
 
 def test_tables_can_be_scrolled_with_the_keyboard_and_times_say_their_zone(operator: Client) -> None:
     page = operator.get(PAGE).content.decode()
-    names = ("engines", "queue", "latency", "slowest", "failures")
+    names = ("engines", "queue", "latency", "slowest", "failures", "processes")
     for name in names:
         assert f'<div class="ops-scroll" tabindex="0" role="group" aria-labelledby="ops-{name}">' in page
     assert page.count("ops-scroll") == len(names)
@@ -99,6 +101,7 @@ def test_the_number_of_queries_does_not_grow(acme: Tenant, operator: Client, eng
             assert operator.get(PAGE, headers={"x-requested-with": "fetch"}).status_code == 200
         return len(seen)
 
+    queries()  # the figures of a day are read once a minute
     few = queries()
     for _ in range(5):
         completed(acme, 1.0, 1.0)
@@ -142,3 +145,19 @@ def test_a_chart_of_nothing_is_flat() -> None:
     chart = charts.bars([0.0, 0.0])
     assert [bar.height for bar in chart.bars] == [1.0, 1.0]
     assert charts.bars([1.0, 2.0]).bars[1].height == charts.HEIGHT
+
+
+def test_each_process_is_shown_with_its_release_and_several_are_warned_of(
+    operator: Client, settings: LazySettings
+) -> None:
+    web, sweeper = processes.Registration(Process.Kind.WEB), processes.Registration(Process.Kind.SWEEPER)
+    settings.RELEASE = "1.4.0"
+    web.report()
+    page = operator.get(PAGE).content.decode()
+    assert f"web process {web.pid}" in page
+    assert "several releases" not in page
+    settings.RELEASE = "1.5.0"
+    sweeper.report()
+    assert "Processes of several releases run: 1.4.0, 1.5.0." in operator.get(PAGE).content.decode()
+    web.leave()
+    assert "several releases" not in operator.get(PAGE).content.decode()

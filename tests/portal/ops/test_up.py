@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import sqlite3
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +51,14 @@ def until(condition: Callable[[], object]) -> None:
 
 def is_healthy(stack: Stack) -> bool:
     return bool(httpx.get(f"{stack.url}/health", timeout=30).json()["status"] == "ok")
+
+
+def test_each_process_registers_itself(running: Stack) -> None:
+    def kinds() -> list[str]:
+        with closing(sqlite3.connect(running.data / "portal.sqlite3")) as database:
+            return [kind for (kind,) in database.execute("SELECT kind FROM transcription_process ORDER BY kind")]
+
+    until(lambda: kinds() == ["gpuworker", "sweeper", "web", "web"])
 
 
 def test_the_credentials_are_this_accounts_alone(running: Stack) -> None:

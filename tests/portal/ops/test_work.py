@@ -132,7 +132,7 @@ def test_an_engine_is_told_once_to_unload_a_model_and_to_load_it(operator: Clien
     def ask(what: str) -> str:
         return operator.post(ENGINES, {"engine": "here:0", "model": what}, follow=True).content.decode()
 
-    assert "Unloading: base, as soon as its windows under way are done." in ask("unload:base")
+    assert "Unloading: base, once no window needs it." in ask("unload:base")
     assert engines.take_order(Engine.objects.get()) == ("unload", "base")
     assert engines.take_order(Engine.objects.get()) is None
     engines.report("here:0", condition(loaded=()), 8, 8)

@@ -27,8 +27,7 @@ from tests.transcription.engine.test_cpu_models import opened_by, text_of, work_
 from transcription.engine import machine
 from transcription.engine.backend import Work
 from transcription.engine.backend_selection import choose_backend
-from transcription.engine.ct2_file import DTYPES, read_variables
-from transcription.engine.dimensions import VERSION
+from transcription.engine.ct2_file import DTYPES, VERSION, read_variables
 from transcription.engine.mel import features
 from transcription.engine.openvino_backend import trial
 from transcription.engine.openvino_backend.backend import OpenvinoBackend

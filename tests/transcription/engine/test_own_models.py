@@ -16,9 +16,9 @@ from tests.transcription.engine.model_hub import Hub, whisper_files
 from tests.transcription.engine.own_models import VOCABULARY, config_of, put, safetensors, weights_of_transformers
 from transcription.engine import weights
 from transcription.engine.client import EngineClient
-from transcription.engine.ct2_file import read_variables
+from transcription.engine.ct2_file import dimensions_of, read_variables
 from transcription.engine.ctranslate2_backend.replica import Plan, load
-from transcription.engine.dimensions import Dimensions, dimensions_of
+from transcription.engine.dimensions import Dimensions
 from transcription.engine.modes import transcribe
 from transcription.engine.offered import Offered
 from transcription.engine.own_models import ensure_offered, layout, tokens

@@ -79,7 +79,7 @@ def test_the_second_crash_identifies_the_window_and_fails_no_other(engine: Super
         deadly = pool.submit(engine.decode, 20, 21, DEADLY, 22).result(60)
         assert all(is_whole(one.result(60), words) for one, words in zip(heard, recordings, strict=True))
     assert isinstance(deadly, WindowFailed)
-    assert deadly.reason == "window 2 (2.0 s) ended the engine while it was decoded alone"
+    assert str(deadly) == "window 2 (2.0 s) ended the engine while it was decoded alone"
     assert is_whole(engine.decode(*range(500, 510)), range(500, 510)), "the engine continues"
     assert engine.crashes == 2
 

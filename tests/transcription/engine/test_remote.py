@@ -18,7 +18,7 @@ from tests.transcription.engine.openai_server import OpenAIServer, spoken
 from transcription.engine.client import EngineClient
 from transcription.engine.modes import transcribe
 from transcription.engine.remote_backend import answers
-from transcription.engine.remote_backend.vocabulary import RemoteVocabulary
+from transcription.engine.remote_backend.model import RemoteVocabulary
 from transcription.engine.types import MODES, DecodeOptions, Mode, Window, WindowFailed, WindowRejected, WindowResult
 
 SECRET = "a-key-of-the-server"

@@ -81,7 +81,7 @@ def test_every_window_gets_its_own_answer(run: Run, workers: int, encoders: int)
     assert scheduler.queue.under_way == 0
     tally = scheduler.queue.tally
     assert (tally.windows, tally.tokens, tally.loads) == (120, 360, 1)
-    assert tally.batches < tally.batch_windows <= tally.batches * scheduler.batch_capacity
+    assert tally.batches < tally.batch_windows <= tally.batches * scheduler.loop.batch_capacity
 
 
 @pytest.mark.parametrize("workers", [0, 2])
@@ -457,10 +457,15 @@ def test_a_model_is_loaded_ahead_and_unloaded_when_its_windows_are_done(run: Run
     assert tally.loads == len(backend.opened)
 
 
-def test_a_model_that_was_to_be_loaded_and_does_not_fit_says_so_until_another_one_is(run: Run) -> None:
+def test_orders_that_cannot_be_followed_are_told_until_one_is(run: Run) -> None:
     backend = FakeBackend(broken="small")
     models = run(backend).models
     models.load("small")
-    assert "the model small cannot be opened" in models.problem
-    models.load("base")
-    assert models.problem == ""
+    assert "small cannot be loaded: the model small cannot be opened" in models.problem
+    with models.using("base"):
+        models.unload("base", seconds=0.0)
+        assert "base is not unloaded while windows need it" in models.problem
+        assert "base" in models.loaded
+    models.unload("base", seconds=0.0)
+    assert not models.problem
+    assert "base" not in models.loaded

@@ -18,7 +18,7 @@ import pytest
 from tests.transcription.engine.model_hub import Hub, model_file, model_files, whisper_files
 from transcription.engine import catalogue, download, weights
 from transcription.engine.catalogue import CATALOGUE
-from transcription.engine.dimensions import dimensions_of
+from transcription.engine.ct2_file import dimensions_of
 from transcription.engine.weights import NEEDED, SUMS, WeightsError, ensure, install, is_whole, remove, stored, verify
 
 NOWHERE = "http://127.0.0.1:9"

@@ -7,16 +7,14 @@ from typing import Any, cast
 
 import ctranslate2
 import numpy as np
-from numpy.typing import NDArray
 
-from transcription.engine.backend import Decoded, Language, WordTiming, Work, by_encoder_frames
-from transcription.engine.ctranslate2_backend.errors import translated
+from transcription.engine.backend import Decoded, Language, WordTiming, Work, alike, by_encoder_frames
 from transcription.engine.ctranslate2_backend.memory import Encoding, Memory
-from transcription.engine.encodings import Encodings, may_have_rest
+from transcription.engine.encodings import Encodings
+from transcription.engine.library_errors import translated
 from transcription.engine.mel import features
 from transcription.engine.short_context import token_limit
 from transcription.engine.tokenizer_vocabulary import TokenizerVocabulary
-from transcription.engine.types import FRAME_SAMPLES
 from transcription.engine.word_timing import split, timings
 
 MEDIAN_FILTER_WIDTH = 7
@@ -49,15 +47,7 @@ class Ctranslate2Model:
 
         A tail gets its window's if that is kept.
         """
-        for work in works:
-            if work.window.tail is not None and work.encoding is None:
-                work.encoding = self._encodings.find(work.window)
-        for missing in by_encoder_frames(work for work in works if work.encoding is None):
-            mels = np.stack([features(work.window, self._n_mels) for work in missing])
-            for work, encoding in zip(missing, self._encoded(missing, mels), strict=True):
-                work.encoding = encoding
-                if may_have_rest(work.window):
-                    self._encodings.keep(work.window, encoding)
+        self._encodings.encode(works, self._encoded, lambda encoding: encoding)
 
     def detect(self, works: Sequence[Work]) -> list[Language]:
         """Returns the language of each encoded window; English for a model that knows nothing else."""
@@ -73,10 +63,7 @@ class Ctranslate2Model:
         return [found[work] for work in works]
 
     def batch_key(self, work: Work) -> Hashable:
-        """Works with equal keys may share a call of `decode`."""
-        # CTranslate2 wants the start of the transcript at one position in all prompts, and encodings of one length.
-        window = work.window
-        return (work.urgent, work.temperature, len(work.prompt), work.beams, window.tail is None, window.encoder_frames)
+        return alike(work)
 
     def decode(self, works: Sequence[Work]) -> list[Decoded]:
         """Decodes encoded works of one key, whose languages are known.
@@ -123,9 +110,9 @@ class Ctranslate2Model:
         assert model is not None, "it is closed"
         return model
 
-    def _encoded(self, works: Sequence[Work], mels: NDArray[np.float32]) -> list[Encoding]:
+    def _encoded(self, works: Sequence[Work]) -> list[Encoding]:
         """Encodes one window at a time on a CPU: several don't fit its caches, which costs a sixth."""
-        model = self._model(works)
+        model, mels = self._model(works), np.stack([features(work.window, self._n_mels) for work in works])
         step = 1 if model.device == "cpu" else len(mels)
         parts = np.split(mels, range(step, len(mels), step))
         found: list[Encoding] = []
@@ -147,7 +134,7 @@ class Ctranslate2Model:
     def _aligned(self, work: Work, text: list[int]) -> list[WordTiming]:
         if not text:
             return []
-        frames = max(FRAMES_PER_STEP, _frames(work))
+        frames = max(FRAMES_PER_STEP, work.window.sounding_frames)
         with translated():
             (result,) = self._model([work]).align(
                 self._gathered([work]),
@@ -157,12 +144,6 @@ class Ctranslate2Model:
                 median_filter_width=MEDIAN_FILTER_WIDTH,
             )
         return timings(split(text, work.language, self.vocabulary), result.alignments, result.text_token_probs)
-
-
-def _frames(work: Work) -> int:
-    """Frames of 10 ms that hold sound: what comes after is padding."""
-    passage = work.window.passage
-    return len(work.window.samples) // FRAME_SAMPLES if passage is None else passage.frames
 
 
 def _max_length(works: Sequence[Work], start: int) -> int:

@@ -12,8 +12,7 @@ from typing import Any
 import ctranslate2
 
 from transcription.engine.cpu_replicas import MOST_WORKERS, WEIGHTS
-from transcription.engine.ctranslate2_backend.errors import translated
-from transcription.engine.library_errors import damaged
+from transcription.engine.library_errors import damaged, translated
 from transcription.engine.machine import stand_back
 
 OTHERS = ("config.json", "vocabulary.json")

@@ -21,7 +21,7 @@ from transcription.engine.model_folder import NEEDED
 from transcription.engine.offered import Offered
 from transcription.engine.own_models import ensure_offered
 from transcription.engine.types import EngineError
-from transcription.engine.weights import Form, place_of, print_progress
+from transcription.engine.weights import place_of, print_progress
 
 DIGITS = 12
 
@@ -46,18 +46,14 @@ def footing_of(options: argparse.Namespace, models: Sequence[Offered]) -> Footin
     if options.backend not in ("auto", "torch") or options.device == "cpu":
         return Footing()
     if options.rung != "auto":
-        return pinned(rung_of(options.rung))
+        rung = rung_of(options.rung)
+        on_cpu = "WHISPER_RUNG=cpu: large models are replaced by smaller ones on the CPU"
+        return Footing(rung, on_cpu if rung.device == "cpu" else "")
     ladder = ladder_for(options, models)
     if ladder is None:
         return Footing()
     chosen = ladder.choose()
     return Footing(chosen.rung, chosen.notice, lambda reason: ladder.note_loss(chosen.rung, reason))
-
-
-def pinned(rung: Rung) -> Footing:
-    """Returns the footing on a rung that an operator names. That models are replaced is not kept quiet about."""
-    notice = "WHISPER_RUNG=cpu: large models are replaced by smaller ones on the CPU" if rung.device == "cpu" else ""
-    return Footing(rung, notice)
 
 
 def ladder_for(options: argparse.Namespace, models: Sequence[Offered]) -> Ladder | None:
@@ -83,11 +79,6 @@ def ladder_for(options: argparse.Namespace, models: Sequence[Offered]) -> Ladder
     )
 
 
-def form_of(rung: Rung) -> Form:
-    """Returns the form of weights that a rung reads."""
-    return "torch" if rung.needs_torch else "ctranslate2"
-
-
 def _attempt(rung: Rung, options: argparse.Namespace, models: Sequence[Offered], sees: bool) -> Verdict:
     """Tries a rung with each model. Only the first has to be there and to fit: others are refused by themselves."""
     if rung.needs_torch and not sees:
@@ -106,7 +97,7 @@ def _attempt(rung: Rung, options: argparse.Namespace, models: Sequence[Offered],
 
 def _attempt_with(model: Offered, rung: Rung, options: argparse.Namespace) -> Verdict:
     try:
-        ensure_offered(model, form_of(rung), options.weights, print_progress, options.mirror)
+        ensure_offered(model, rung.form, options.weights, print_progress, options.mirror)
     except EngineError as error:
         return Verdict(rung.name, False, str(error), "missing")
     device = "cpu" if options.device == "cpu" else "cuda"
@@ -132,7 +123,7 @@ def _facts(rung: Rung, card: Card, options: argparse.Namespace, models: Sequence
 
 def _stamp(rung: Rung, folder: Path, model: Offered) -> str:
     """Returns the size and time of the weights, which tell them apart without reading gigabytes; empty without any."""
-    form = "ctranslate2" if model.source else form_of(rung)
+    form = "ctranslate2" if model.source else rung.form
     places = [place_of(model.name, form, folder), place_of(model.name, "ctranslate2", folder) / NEEDED[0]]
     for file in (place / NEEDED[0] if place.is_dir() else place for place in places):
         if file.is_file():

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from transcription.engine.weights import Form
+
 
 @dataclass(frozen=True, slots=True)
 class Rung:
@@ -19,6 +21,11 @@ class Rung:
     @property
     def needs_torch(self) -> bool:
         return self.backend in ("torch", "openai-whisper")
+
+    @property
+    def form(self) -> Form:
+        """Of the weights that it reads."""
+        return "torch" if self.needs_torch else "ctranslate2"
 
 
 RUNGS = (

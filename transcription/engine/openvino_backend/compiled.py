@@ -8,8 +8,8 @@ from typing import ParamSpec, TypeVar
 
 import openvino
 
+from transcription.engine.library_errors import translated
 from transcription.engine.machine import stand_back
-from transcription.engine.openvino_backend.errors import translated
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -9,8 +9,8 @@ import numpy as np
 import openvino
 from numpy.typing import NDArray
 
+from transcription.engine.library_errors import translated
 from transcription.engine.openvino_backend.compiled import Compiled, Streams
-from transcription.engine.openvino_backend.errors import translated
 from transcription.engine.openvino_backend.graphs import Graphs
 
 Features = NDArray[np.float32]

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from transcription.engine.library_errors import translated
 from transcription.engine.openvino_backend.compiled import Streams
-from transcription.engine.openvino_backend.errors import translated
 from transcription.engine.openvino_backend.graphs import Graphs
 
 Features = NDArray[np.float32]

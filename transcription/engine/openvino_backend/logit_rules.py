@@ -17,6 +17,7 @@ class LogitRules:
     """SuppressBlank, SuppressTokens and ApplyTimestampRules of whisper.decoding 20250625."""
 
     def __init__(self, vocabulary: TokenizerVocabulary) -> None:
+        self.vocabulary = vocabulary
         self._eot = vocabulary.eot
         self._begin = vocabulary.timestamp_begin
         self._never = np.array([*vocabulary.suppressed, vocabulary.timestamp_begin - 1])

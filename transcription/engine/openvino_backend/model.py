@@ -9,19 +9,18 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from transcription.engine.backend import Decoded, Language, WordTiming, Work, by_encoder_frames
+from transcription.engine.backend import Decoded, Language, WordTiming, Work, alike
 from transcription.engine.decode_result import DecodeResult
-from transcription.engine.encodings import Encodings, may_have_rest
+from transcription.engine.encodings import Encodings
 from transcription.engine.mel import features
 from transcription.engine.openvino_backend.alignment import align
 from transcription.engine.openvino_backend.compiled import Streams
 from transcription.engine.openvino_backend.decoder import CrossKeysValues, Decoder
 from transcription.engine.openvino_backend.encoder import Encoder
 from transcription.engine.openvino_backend.logit_rules import LogitRules
-from transcription.engine.openvino_backend.search import DecodeRequest, SpecialTokens, sample, search
+from transcription.engine.openvino_backend.search import DecodeRequest, sample, search
 from transcription.engine.short_context import token_limit
 from transcription.engine.tokenizer_vocabulary import TokenizerVocabulary
-from transcription.engine.types import FRAME_SAMPLES
 from transcription.engine.word_timing import split, timings
 
 T = TypeVar("T")
@@ -59,23 +58,12 @@ class OpenvinoModel:
         self.vocabulary = vocabulary
         self._replicas: tuple[Replica, Replica] | None = (pool, urgent or pool)
         self._rules = LogitRules(vocabulary)
-        self._special = SpecialTokens(vocabulary.eot, vocabulary.no_speech, vocabulary.timestamp_begin)
         self._context = pool.decoder.context
         self._encodings: Encodings[NDArray[np.float32]] = Encodings()
 
     def encode(self, works: Sequence[Work]) -> None:
         """Sets the `encoding` of works without one. A tail gets its window's if that is kept."""
-        for work in works:
-            if work.window.tail is not None and work.encoding is None:
-                kept = self._encodings.find(work.window)
-                work.encoding = None if kept is None else Heard(kept)
-        for missing in by_encoder_frames(work for work in works if work.encoding is None):
-            encoder = self._replica(missing).encoder
-            mels = np.stack([features(work.window, encoder.n_mels) for work in missing])
-            for work, encoding in zip(missing, encoder(mels), strict=True):
-                work.encoding = Heard(encoding)
-                if may_have_rest(work.window):
-                    self._encodings.keep(work.window, encoding)
+        self._encodings.encode(works, self._encoded, Heard)
 
     def detect(self, works: Sequence[Work]) -> list[Language]:
         """Returns the language of each encoded window; English for a model that knows nothing else."""
@@ -84,9 +72,7 @@ class OpenvinoModel:
         return [self._run([work], self._detect) for work in works]
 
     def batch_key(self, work: Work) -> Hashable:
-        """Works with equal keys may share a call of `decode`: they have as many start tokens and one length."""
-        window = work.window
-        return (work.urgent, work.temperature, len(work.prompt), work.beams, window.tail is None, window.encoder_frames)
+        return alike(work)
 
     def decode(self, works: Sequence[Work]) -> list[Decoded]:
         """Decodes encoded works of one key, whose languages are known.
@@ -100,8 +86,8 @@ class OpenvinoModel:
         def decode(decoder: Decoder, cross: CrossKeysValues) -> list[DecodeResult]:
             texts = decoder.texts(cross)
             if beams > 1:
-                return search(texts, requests, beams, self._rules, self._special)
-            return sample(texts, requests, temperature, self._rules, self._special)
+                return search(texts, requests, beams, self._rules)
+            return sample(texts, requests, temperature, self._rules)
 
         return [self._decoded(result) for result in self._run(works, decode)]
 
@@ -117,6 +103,10 @@ class OpenvinoModel:
         for replica in self._replicas or ():
             replica.close()
         self._replicas = None
+
+    def _encoded(self, works: Sequence[Work]) -> NDArray[np.float32]:
+        encoder = self._replica(works).encoder
+        return encoder(np.stack([features(work.window, encoder.n_mels) for work in works]))
 
     def _replica(self, works: Sequence[Work]) -> Replica:
         assert self._replicas is not None, "it is closed"
@@ -155,7 +145,7 @@ class OpenvinoModel:
 
     def _aligned(self, work: Work, text: list[int]) -> list[WordTiming]:
         vocabulary = self.vocabulary
-        positions = max(1, _frames(work) // FRAMES_PER_POSITION)
+        positions = max(1, work.window.sounding_frames // FRAMES_PER_POSITION)
 
         def aligned(decoder: Decoder, cross: CrossKeysValues) -> tuple[list[tuple[int, int]], list[float]]:
             sequence, plain = vocabulary.sequence(work), vocabulary.timestamp_begin - 1
@@ -171,9 +161,3 @@ def _cross(work: Work, decoder: Decoder) -> CrossKeysValues:
     if work.encoding.cross is None:
         work.encoding.cross = decoder.cross_keys_values(work.encoding.encoding)
     return work.encoding.cross
-
-
-def _frames(work: Work) -> int:
-    """Frames of 10 ms that hold sound: what comes after is padding."""
-    passage = work.window.passage
-    return len(work.window.samples) // FRAME_SAMPLES if passage is None else passage.frames

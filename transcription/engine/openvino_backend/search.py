@@ -30,15 +30,6 @@ D = TypeVar("D", bound=_Decoding)
 
 
 @dataclass(frozen=True, slots=True)
-class SpecialTokens:
-    """The tokens that decoding knows by name."""
-
-    eot: int
-    no_speech: int
-    timestamp_begin: int
-
-
-@dataclass(frozen=True, slots=True)
 class DecodeRequest:
     """A window to decode.
 
@@ -63,7 +54,7 @@ class _Text:
         self._request = request
         self._no_speech = no_speech
         self._eot = eot
-        self._logprobs: list[float] = []
+        self._sum_logprob = 0.0
         self._random = np.random.default_rng(request.seed)
 
     def append(self, logits: Features, temperature: float, rules: LogitRules) -> None:
@@ -74,17 +65,16 @@ class _Text:
             # The Gumbel-max trick: argmax(x / temperature + noise) has the distribution softmax(x / temperature).
             chosen = int(np.argmax(logits / temperature + self._random.gumbel(size=len(logits))))
         self.tokens.append(chosen)
-        self._logprobs.append(float(logits[chosen]) - logsumexp(logits))
+        self._sum_logprob += float(logits[chosen]) - logsumexp(logits)
         self.done = chosen == self._eot or len(self._request.start) + len(self.tokens) >= self._request.end
 
     def result(self) -> DecodeResult:
         length = len(self.tokens) - (self.tokens[-1] == self._eot)
-        tokens, logprobs = tuple(self.tokens[:length]), tuple(self._logprobs[:length])
-        return DecodeResult(tokens, logprobs, sum(self._logprobs), self._no_speech)
+        return DecodeResult(tuple(self.tokens[:length]), self._sum_logprob, self._no_speech)
 
 
 def sample(
-    texts: Texts, requests: Sequence[DecodeRequest], temperature: float, rules: LogitRules, special: SpecialTokens
+    texts: Texts, requests: Sequence[DecodeRequest], temperature: float, rules: LogitRules
 ) -> list[DecodeResult]:
     """Returns the results of a batch: the likeliest tokens at temperature 0, else sampled ones.
 
@@ -92,7 +82,8 @@ def sample(
     """
     logits = _feed_starts(texts, requests)
     found = [
-        _Text(request, _no_speech(row[0], special), special.eot) for request, row in zip(requests, logits, strict=True)
+        _Text(request, _no_speech(row[0], rules), rules.vocabulary.eot)
+        for request, row in zip(requests, logits, strict=True)
     ]
     fed = list(found)
     while True:
@@ -105,18 +96,17 @@ def sample(
         logits = texts.feed([text.tokens[-1:] for text in fed])
 
 
-def search(
-    texts: Texts, requests: Sequence[DecodeRequest], beams: int, rules: LogitRules, special: SpecialTokens
-) -> list[DecodeResult]:
+def search(texts: Texts, requests: Sequence[DecodeRequest], beams: int, rules: LogitRules) -> list[DecodeResult]:
     """Returns the results of a batch, each found with so many beams, as openai-whisper finds them."""
+    eot, timestamp_begin = rules.vocabulary.eot, rules.vocabulary.timestamp_begin
     logits = _feed_starts(texts, requests)
     found = [
-        Search(request.start, len(request.start), request.end, beams, beams, special.eot, special.timestamp_begin)
+        Search(request.start, len(request.start), request.end, beams, beams, eot, timestamp_begin)
         for request in requests
     ]
     known = dict(zip(found, (request.known for request in requests), strict=True))
     for one, row in zip(found, logits, strict=True):
-        one.advance(*_likeliest(row[-1:], [known[one]], beams, rules), _no_speech(row[0], special))
+        one.advance(*_likeliest(row[-1:], [known[one]], beams, rules), _no_speech(row[0], rules))
         one.reset_sources()
     texts.repeat(beams)
     fed = list(found)
@@ -149,8 +139,8 @@ def _without_done(texts: Texts, fed: list[D]) -> list[D]:
     return [fed[place] for place in places]
 
 
-def _no_speech(logits: Features, special: SpecialTokens) -> float:
-    return math.exp(float(logits[special.no_speech]) - logsumexp(logits))
+def _no_speech(logits: Features, rules: LogitRules) -> float:
+    return math.exp(float(logits[rules.vocabulary.no_speech]) - logsumexp(logits))
 
 
 def _likeliest(

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from transcription.engine.dimensions import HEAD_WIDTH, Dimensions, Unreadable, dimensions_of, shapes_in
+from transcription.engine.ct2_file import Unreadable, dimensions_of, stored_in
+from transcription.engine.dimensions import HEAD_WIDTH, Dimensions
 
 Shape = tuple[int, ...]
 
@@ -31,7 +32,8 @@ class Layout:
 def layout_of(model: Path, name: str) -> Layout:
     """Returns the layout of a model file that is to be offered under a name. Raises Misfit."""
     try:
-        shapes, dimensions = shapes_in(model), dimensions_of(model)
+        shapes = {variable: stored.shape for variable, stored in stored_in(model).items()}
+        dimensions = dimensions_of(model)
     except Unreadable as error:
         raise Misfit(f"{error}: copy it again") from error
     embedding = shapes.get("decoder/embeddings/weight", ())

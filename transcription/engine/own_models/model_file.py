@@ -12,12 +12,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from transcription.engine.dimensions import VERSION
+from transcription.engine.ct2_file import DTYPES, VERSION
 from transcription.engine.own_models.layout import Layout, Misfit, Shape, expected_shapes
 from transcription.engine.own_models.safetensors_file import Half, Tensor
 
 SPECIFICATION, REVISION = "WhisperSpec", 3
-TYPES = (np.float32, np.int8, np.int16, np.int32, np.float16)
 
 FLAGS = {
     "decoder/activation": 3,
@@ -85,7 +84,7 @@ def _size(shape: Shape) -> int:
 
 def _weight(tensors: Mapping[str, Tensor], name: str, shape: Shape) -> Half:
     """Stacks one of CTranslate2's weights of those that Transformers keeps apart. Raises Misfit."""
-    sources = _sources(name)
+    sources = sources_of(name)
     rows = shape[0] // len(sources)
     parts = []
     for source in sources:
@@ -101,7 +100,7 @@ def _weight(tensors: Mapping[str, Tensor], name: str, shape: Shape) -> Half:
     return np.concatenate(parts)
 
 
-def _sources(name: str) -> list[str]:
+def sources_of(name: str) -> list[str]:
     """Returns Transformers' names of what is stacked in one of CTranslate2's weights."""
     if name in OUTER:
         return [OUTER[name]]
@@ -113,7 +112,7 @@ def _sources(name: str) -> list[str]:
 
 
 def _variable(name: str, value: NDArray[Any]) -> bytes:
-    kind = TYPES.index(value.dtype.type)
+    kind = DTYPES.index(value.dtype.name)
     head = struct.pack(f"<B{value.ndim}IBI", value.ndim, *value.shape, kind, value.nbytes)
     return _text(name) + head + value.tobytes()
 

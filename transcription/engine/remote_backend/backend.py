@@ -8,9 +8,8 @@ from collections.abc import Collection
 from pathlib import Path
 
 from transcription.engine.offered import Offered
-from transcription.engine.remote_backend.model import RemoteModel
+from transcription.engine.remote_backend.model import RemoteModel, RemoteVocabulary
 from transcription.engine.remote_backend.transport import Server
-from transcription.engine.remote_backend.vocabulary import RemoteVocabulary
 from transcription.engine.types import EngineError
 
 KEY = "REMOTE_ENGINE_KEY"

@@ -14,17 +14,39 @@ import numpy as np
 from numpy.typing import NDArray
 
 from transcription.engine.backend import Decoded, Language, WordTiming, Work
-from transcription.engine.languages import code_of
+from transcription.engine.languages import code_of, languages_of
 from transcription.engine.prompts import MAX_CHARACTERS, context_of
 from transcription.engine.remote_backend import answers
 from transcription.engine.remote_backend.transport import Fields, Server
-from transcription.engine.remote_backend.vocabulary import RemoteVocabulary
 from transcription.engine.types import FRAME_SAMPLES, SAMPLE_RATE, TIMESTAMPS_PER_SECOND, WINDOW_FRAMES, EngineError
 
 MOST_KEPT = 64
 """Answers that are kept between the detection of a language, the text and its words."""
 
+UNITS = 1 << 16
 Answer = dict[str, Any]
+
+
+class RemoteVocabulary:
+    """The tokens of a server that answers text: its letters, as UTF-16 spells them.
+
+    Each text has one spelling, the same on every machine, so that what a window leaves to the next can be stored.
+    """
+
+    eot = UNITS
+    timestamp_begin = UNITS + 1
+    is_whispers = False
+
+    def __init__(self, model: str) -> None:
+        self.languages = frozenset(languages_of(model))
+
+    def encode(self, text: str) -> list[int]:
+        raw = text.encode("utf-16-le", "surrogatepass")
+        return [int.from_bytes(raw[at : at + 2], "little") for at in range(0, len(raw), 2)]
+
+    def decode(self, tokens: Sequence[int]) -> str:
+        units = (token.to_bytes(2, "little") for token in tokens if token < self.eot)
+        return b"".join(units).decode("utf-16-le", "replace")
 
 
 class RemoteModel:

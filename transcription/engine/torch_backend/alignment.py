@@ -16,8 +16,7 @@ from transcription.engine.median import WIDTH, median_of_seven
 from transcription.engine.torch_backend.attention import attend, cross_keys_values, merge_heads, split_heads
 from transcription.engine.torch_backend.memory import ALIGNED_ROWS, ALIGNED_TOKENS, ALIGNED_WINDOWS, SCORE_ROWS
 from transcription.engine.torch_backend.parameters import DecoderLayer, Parameters
-from transcription.engine.torch_backend.text import TorchVocabulary
-from transcription.engine.torch_backend.vocabulary import tokenizer_of
+from transcription.engine.torch_backend.vocabulary import tokenizer_of, vocabulary_of
 from transcription.engine.torch_backend.warping import compiled_arrivals
 from transcription.engine.word_timing import split, timings
 
@@ -54,7 +53,7 @@ class Aligner:
 
     def __init__(self, parameters: Parameters) -> None:
         self._parameters = parameters
-        self._vocabulary = TorchVocabulary(parameters.dims)
+        self._vocabulary = vocabulary_of(parameters.dims)
         self._heads = parameters.dims.n_text_head
         self._arrivals = compiled_arrivals()
         device = parameters.device

@@ -11,11 +11,12 @@ from whisper.model import ModelDimensions
 
 from transcription.engine import machine
 from transcription.engine.backend import OutOfDeviceMemory
+from transcription.engine.cpu_replicas import weights_mib
 from transcription.engine.torch_backend.cross import CrossChoice, CrossName
 from transcription.engine.torch_backend.device import DEVICE, configure
 from transcription.engine.torch_backend.errors import translated_errors
 from transcription.engine.torch_backend.int8 import MEASURED, kernel_works
-from transcription.engine.torch_backend.limit import limit_memory
+from transcription.engine.torch_backend.limit import gpu_memory_mib, limit_memory
 from transcription.engine.torch_backend.loading import stored_whisper
 from transcription.engine.torch_backend.memory import CONTEXT_MIB, Need, best_cross, needed_mib, share_of, slots_within
 from transcription.engine.torch_backend.model import TorchModel
@@ -145,11 +146,7 @@ class TorchBackend:
 
     def memory_mib(self, path: Path) -> float:
         """Returns the memory that the weights take in MiB: twice the file on a CPU, where fp16 becomes fp32."""
-        file = path / "model.bin" if path.is_dir() else path
-        return file.stat().st_size / MIB * (1 if self.device == "cuda" else 2)
+        return weights_mib(path) * (1 if self.device == "cuda" else 2)
 
     def gpu_memory_mib(self) -> tuple[float, float] | None:
-        if self.device != "cuda":
-            return None
-        free, total = torch.cuda.mem_get_info()
-        return (total - free) / MIB, total / MIB
+        return gpu_memory_mib(self.device)

@@ -32,16 +32,6 @@ class SlotCache:
         """All tensors of the cache."""
         return (self.keys, self.values, *self.cross.tensors, self._scratch)
 
-    @property
-    def cross_keys(self) -> Tensor:
-        """Cross-attention's keys with `keys_values`, (layers, rows, heads, 1500, width)."""
-        return self.cross.tensors[0]
-
-    @property
-    def cross_values(self) -> Tensor:
-        """Cross-attention's values with `keys_values`, (layers, rows, heads, 1500, width)."""
-        return self.cross.tensors[1]
-
     def own(self, layer: int, rows: int, context: int) -> tuple[Tensor, Tensor]:
         """Returns self-attention's keys and values of the first rows as views, (rows, heads, context, width)."""
         return self.keys[layer, :rows, :, :context], self.values[layer, :rows, :, :context]

@@ -15,9 +15,9 @@ OF_OPENAI = (
     ("token_embedding", "embed_tokens"),
     ("positional_embedding", "embed_positions.weight"),
     ("blocks", "layers"),
-    ("cross_attn_ln", "encoder_attn_layer_norm"),
-    ("attn_ln", "self_attn_layer_norm"),
     ("cross_attn", "encoder_attn"),
+    ("encoder_attn_ln", "encoder_attn_layer_norm"),
+    ("attn_ln", "self_attn_layer_norm"),
     (".attn.", ".self_attn."),
     (".query", ".q_proj"),
     (".key", ".k_proj"),
@@ -26,10 +26,11 @@ OF_OPENAI = (
     ("mlp_ln", "final_layer_norm"),
     ("mlp.0", "fc1"),
     ("mlp.2", "fc2"),
-    ("ln_post", "layer_norm"),
+    ("encoder.ln_post", "encoder.layer_norm"),
     ("decoder.ln.", "decoder.layer_norm."),
 )
-"""Parts of openai-whisper's names, and what stands for them in Transformers."""
+"""Parts of openai-whisper's names, and what stands for them in Transformers: replaced in this order, or back from the
+last one on."""
 
 
 class NoCheckpoint(Exception):
@@ -64,6 +65,13 @@ def text_tokens(is_multilingual: bool, letters: Mapping[int, str]) -> dict[str, 
     """Returns the tokens of text that openai-whisper's package has, spelt with a letter for each byte."""
     ranks = get_encoding("multilingual" if is_multilingual else "gpt2")._mergeable_ranks
     return {"".join(map(letters.__getitem__, token)): rank for token, rank in ranks.items()}
+
+
+def of_openai(name: str) -> str:
+    """Returns openai-whisper's name of what Transformers calls `name`."""
+    for part, other in reversed(OF_OPENAI):
+        name = name.replace(other, part)
+    return name
 
 
 def _of_transformers(name: str) -> str:

@@ -24,7 +24,7 @@ None of this has been timed on a GPU.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Literal, Protocol
 
 import torch
@@ -81,11 +81,16 @@ class KeysValues:
         return self.keys, self.values
 
     def fill(self, rows: Tensor, encodings: Tensor) -> None:
-        for some, few in _parts(rows, encodings):
+        # A few windows at a time, whose keys and values there is memory for.
+        for some, few in zip(torch.split(rows, FILLED_WINDOWS), torch.split(encodings, FILLED_WINDOWS), strict=True):
             for number, layer in enumerate(self._layers):
                 key, value = cross_keys_values(layer.cross, few, self._heads)
-                self.keys[number].index_copy_(0, some, key)
-                self.values[number].index_copy_(0, some, value)
+                for kept, part in zip(self.tensors, self._stored(key, value), strict=True):
+                    kept[number].index_copy_(0, some, part)
+
+    def _stored(self, key: Tensor, value: Tensor) -> tuple[Tensor, ...]:
+        """Returns what `tensors` keep of keys and values."""
+        return key, value
 
     def attend(self, layer: int, query: Tensor, mask: Tensor | None = None) -> Tensor:
         keys, values = self.keys[layer, : len(query)], self.values[layer, : len(query)]
@@ -101,7 +106,7 @@ class KeysValues:
             tensor[:, target].copy_(tensor[:, source])
 
 
-class Int8KeysValues:
+class Int8KeysValues(KeysValues):
     """Stores keys and values as KeysValues does, in 8 bits, with a scale for each position of a head."""
 
     def __init__(self, parameters: Parameters, rows: int) -> None:
@@ -118,12 +123,8 @@ class Int8KeysValues:
     def tensors(self) -> tuple[Tensor, ...]:
         return self.keys, self.key_scales, self.values, self.value_scales
 
-    def fill(self, rows: Tensor, encodings: Tensor) -> None:
-        for some, few in _parts(rows, encodings):
-            for number, layer in enumerate(self._layers):
-                key, value = cross_keys_values(layer.cross, few, self._heads)
-                for kept, part in zip(self.tensors, (*quantised(key), *quantised(value)), strict=True):
-                    kept[number].index_copy_(0, some, part)
+    def _stored(self, key: Tensor, value: Tensor) -> tuple[Tensor, ...]:
+        return *quantised(key), *quantised(value)
 
     def attend(self, layer: int, query: Tensor, mask: Tensor | None = None) -> Tensor:
         parts = [kept[layer, : len(query)] for kept in self.tensors]
@@ -135,10 +136,6 @@ class Int8KeysValues:
     def keys_values(self, layer: int, rows: Tensor) -> tuple[Tensor, Tensor]:
         keys, key_scales, values, value_scales = (kept[layer].index_select(0, rows) for kept in self.tensors)
         return restored(keys, key_scales, self._dtype), restored(values, value_scales, self._dtype)
-
-    def move(self, source: int, target: int) -> None:
-        for tensor in self.tensors:
-            tensor[:, target].copy_(tensor[:, source])
 
 
 class Absorbed:
@@ -169,11 +166,6 @@ class Absorbed:
 
     def move(self, source: int, target: int) -> None:
         self.encodings[target].copy_(self.encodings[source])
-
-
-def _parts(rows: Tensor, encodings: Tensor) -> Iterable[tuple[Tensor, Tensor]]:
-    """Returns a few windows at a time, whose keys and values there is memory for."""
-    return zip(torch.split(rows, FILLED_WINDOWS), torch.split(encodings, FILLED_WINDOWS), strict=True)
 
 
 CROSSES: dict[CrossName, Callable[[Parameters, int], Cross]] = {

@@ -9,23 +9,6 @@ from torch import Tensor
 from transcription.engine.torch_backend.vocabulary import Start
 
 
-@dataclass(frozen=True, slots=True)
-class Rules:
-    """Which tokens may be sampled; the defaults are openai-whisper's.
-
-    suppressed: tokens never to be sampled; None for the vocabulary's own list.
-    max_initial_timestamp: seconds that the first timestamp may be late; None for no limit.
-    first_timestamp: the only one, in steps of 0.02 s, that may come first; None for any.
-    timestamps: whether to sample timestamps, in pairs that never go back.
-    """
-
-    timestamps: bool = True
-    suppress_blank: bool = True
-    suppressed: tuple[int, ...] | None = None
-    max_initial_timestamp: float | None = 1.0
-    first_timestamp: int | None = None
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class DecodeRequest:
     """A window to decode.
@@ -33,6 +16,8 @@ class DecodeRequest:
     encoding: the encoder's output, (positions, state), with up to 1500 positions.
     temperature: 0 for greedy search, else of the distribution that is sampled.
     seed: of the sampling; one seed gives one result, whatever else the batch holds.
+    first_timestamp: the only one, in steps of 0.02 s, that may come first; None for any up to 1.00 s.
+    suppressed: tokens never to be sampled; None for the vocabulary's own list.
     max_tokens: to sample at most; half of the context (224) unless given.
     urgent: whether somebody waits for it.
     """
@@ -41,6 +26,7 @@ class DecodeRequest:
     start: Start
     temperature: float = 0.0
     seed: int = 0
-    rules: Rules = Rules()
+    first_timestamp: int | None = None
+    suppressed: tuple[int, ...] | None = None
     max_tokens: int | None = None
     urgent: bool = False

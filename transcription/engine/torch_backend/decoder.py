@@ -48,6 +48,8 @@ class Decoder(ABC):
 
     @limit.setter
     def limit(self, limit: int) -> None:
+        if not 1 <= limit <= self.slots:
+            raise ValueError(f"the limit is 1 to {self.slots} windows, not {limit}")
         self._allocator.limit = limit
 
     @property

@@ -33,5 +33,13 @@ def peak_mib() -> float:
     return torch.cuda.max_memory_reserved() / MIB + CONTEXT_MIB
 
 
+def gpu_memory_mib(device: str) -> tuple[float, float] | None:
+    """Returns what is used of the GPU's memory, by whomever, and all of it; None where the device is none."""
+    if device != "cuda":
+        return None
+    free, total = torch.cuda.mem_get_info()
+    return (total - free) / MIB, total / MIB
+
+
 def _total() -> int:
     return int(torch.cuda.get_device_properties(0).total_memory)

@@ -46,6 +46,9 @@ ENCODER_TENSORS = 12
 """Tensors of (1500, state) that exist while a window is encoded: ten in its MLP (the residual, two of four times its
 width, the output), and two for the spectrogram and its convolutions."""
 
+ENCODED_WINDOWS = 2
+"""Windows that are encoded in one batch."""
+
 FILLED_WINDOWS = 4
 """Windows whose keys and values are made at once."""
 
@@ -103,11 +106,11 @@ def slot_mib(dims: ModelDimensions, dtype: torch.dtype, cross: CrossName = "keys
     return float(beams * ((own + scratch) * dtype.itemsize + _state(dims)) + kept) / MIB
 
 
-def step_mib(dims: ModelDimensions, dtype: torch.dtype, cross: CrossName = "keys_values", beams: int = 1) -> float:
+def step_mib(dims: ModelDimensions, dtype: torch.dtype, cross: CrossName = "keys_values") -> float:
     """Returns an estimate of a step's temporary tensors for one window, mostly its logits."""
     looks = dims.n_text_head * 2 * (dims.n_audio_ctx + dims.n_text_state) if cross == "absorbed" else 0
     layer = 16 * dims.n_text_state
-    return float(beams * (LOGIT_BYTES * dims.n_vocab + (looks + layer) * dtype.itemsize)) / MIB
+    return float(LOGIT_BYTES * dims.n_vocab + (looks + layer) * dtype.itemsize) / MIB
 
 
 def graphs_mib(dims: ModelDimensions, slots: int) -> float:
@@ -153,21 +156,10 @@ def widened_mib(dims: ModelDimensions) -> float:
     return 4 * float(convolutions + norms + (dims.n_vocab + dims.n_text_ctx) * text) / MIB
 
 
-def needed_mib(
-    dims: ModelDimensions,
-    dtype: torch.dtype,
-    slots: int,
-    cross: CrossName = "keys_values",
-    *,
-    beams: int = 1,
-    encoded: int = 2,
-) -> float:
-    """Returns the size of everything that a process with `slots` slots holds on a GPU.
-
-    encoded: windows that are encoded in one batch, at most `slots`.
-    """
-    each = slot_mib(dims, dtype, cross, beams) + step_mib(dims, dtype, cross, beams)
-    encoder = min(encoded, slots) * encoder_mib(dims, dtype)
+def needed_mib(dims: ModelDimensions, dtype: torch.dtype, slots: int, cross: CrossName = "keys_values") -> float:
+    """Returns the size of everything that a process with `slots` slots holds on a GPU."""
+    each = slot_mib(dims, dtype, cross) + step_mib(dims, dtype, cross)
+    encoder = min(ENCODED_WINDOWS, slots) * encoder_mib(dims, dtype)
     workspaces = WORKSPACES * WORKSPACE_MIB
     fixed = CONTEXT_MIB + graphs_mib(dims, slots) + workspaces + weights_mib(dims, dtype)
     # A model does one of these at a time.
@@ -182,20 +174,17 @@ def slots_within(
     cross: CrossName = "keys_values",
     *,
     name: str = "the model",
-    beams: int = 1,
-    encoded: int = 2,
     most: int = 256,
 ) -> int:
     """Returns how many slots fit into `limit_mib`, at most `most`.
 
-    name: of the model, for the error's message. encoded: windows that are encoded in one batch. Raises DoesNotFit if
-    not a single slot fits.
+    name: of the model, for the error's message. Raises DoesNotFit if not a single slot fits.
     """
-    least = needed_mib(dims, dtype, 1, cross, beams=beams, encoded=encoded)
+    least = needed_mib(dims, dtype, 1, cross)
     if least > limit_mib:
         raise DoesNotFit(f"{name} needs {math.ceil(least)} MiB at least; the limit is {math.floor(limit_mib)} MiB")
     slots = 1
-    while slots < most and needed_mib(dims, dtype, slots + 1, cross, beams=beams, encoded=encoded) <= limit_mib:
+    while slots < most and needed_mib(dims, dtype, slots + 1, cross) <= limit_mib:
         slots += 1
     return slots
 
@@ -246,5 +235,5 @@ def _norm(state: int) -> int:
 
 
 def _state(dims: ModelDimensions) -> int:
-    """Returns the bytes of a row: tokens, logprobs and suppressed; then 8 int64, 3 float32 and 3 boolean columns."""
-    return int((8 + 4) * (dims.n_text_ctx + 1) + dims.n_vocab + 8 * 8 + 3 * 4 + 3)
+    """Returns the bytes of a row: tokens and suppressed; then 8 int64, 3 float32 and 1 boolean columns."""
+    return int(8 * (dims.n_text_ctx + 1) + dims.n_vocab + 8 * 8 + 3 * 4 + 1)

@@ -25,7 +25,7 @@ from transcription.engine.short_context import token_limit
 from transcription.engine.torch_backend.alignment import Aligner, AlignmentRequest
 from transcription.engine.torch_backend.beams import BeamDecoder
 from transcription.engine.torch_backend.cross import CrossName
-from transcription.engine.torch_backend.decode_request import DecodeRequest, Rules
+from transcription.engine.torch_backend.decode_request import DecodeRequest
 from transcription.engine.torch_backend.decoder import Decoder
 from transcription.engine.torch_backend.device import DEVICE, ORDINARY, WorkStream
 from transcription.engine.torch_backend.encoder import Encoder
@@ -35,9 +35,8 @@ from transcription.engine.torch_backend.mel import features
 from transcription.engine.torch_backend.parameters import Parameters, in_float32
 from transcription.engine.torch_backend.slot_allocator import reserved
 from transcription.engine.torch_backend.slots import SlotDecoder
-from transcription.engine.torch_backend.text import TorchVocabulary
-from transcription.engine.torch_backend.vocabulary import start_of
-from transcription.engine.types import FRAME_SAMPLES, DoesNotFit
+from transcription.engine.torch_backend.vocabulary import start_of, vocabulary_of
+from transcription.engine.types import DoesNotFit
 
 ENCODED_WINDOWS = (1, 2)
 """Windows that the scheduler has encoded at once."""
@@ -63,7 +62,7 @@ class TorchModel:
     def __init__(
         self, parameters: Parameters, slots: int, cross: CrossName, graphs: bool = True, is_short: bool = False
     ) -> None:
-        self.vocabulary = TorchVocabulary(parameters.dims)
+        self.vocabulary = vocabulary_of(parameters.dims)
         self._parameters = parameters
         self.cross = cross
         self.is_short = is_short
@@ -247,11 +246,11 @@ class TorchModel:
         # The same recording gets the same text again, and a hotter try another draw.
         seed = 1000 * work.window.index + round(100 * work.temperature)
         tail = work.window.tail
-        rules = Rules(first_timestamp=tail.after) if tail else Rules()
+        first = tail.after if tail else None
         limit = token_limit(work.window)
         # One token more than is allowed shows that there are too many.
         most, urgent = None if limit is None else limit + 1, work.options.lane == "interactive"
-        return DecodeRequest(encoding, start, work.temperature, seed, rules, most, urgent)
+        return DecodeRequest(encoding, start, work.temperature, seed, first, max_tokens=most, urgent=urgent)
 
     def _outcome(self, result: DecodeResult) -> Decoded | Exception:
         try:
@@ -275,6 +274,5 @@ def _encoding(work: Work) -> Tensor:
 
 
 def _spoken(work: Work, text: Sequence[int]) -> AlignmentRequest:
-    window = work.window
-    frames = window.passage.frames if window.passage else len(window.samples) // FRAME_SAMPLES
+    frames = work.window.sounding_frames
     return AlignmentRequest(_encoding(work), tuple(text), frames, work.language, work.options.task)

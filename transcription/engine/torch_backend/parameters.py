@@ -136,11 +136,6 @@ class Parameters:
         return int(self.dims.n_text_state // self.dims.n_text_head)
 
 
-def default_dtype(device: torch.device) -> torch.dtype:
-    """Returns fp16 on a GPU, fp32 elsewhere. Never bf16: its 8 bits of mantissa flip more ties."""
-    return torch.float16 if device.type == "cuda" else torch.float32
-
-
 def of_whisper(model: Whisper, device: torch.device | str = "cpu", dtype: torch.dtype | None = None) -> Parameters:
     """Takes the parameters of openai-whisper's module, which may be thrown away afterwards."""
     heads = [(int(layer), int(head)) for layer, head in model.alignment_heads.indices().T.tolist()]
@@ -157,10 +152,11 @@ def of_state(
 ) -> Parameters:
     """Builds the parameters from a state dict under openai-whisper's names, of any dimensions.
 
-    dtype: of the device's choice unless given. Raises KeyError for a missing tensor.
+    dtype: fp16 on a GPU and fp32 elsewhere unless given. Never bf16: its 8 bits of mantissa flip more ties. Raises
+    KeyError for a missing tensor.
     """
     where = torch.device(device)
-    reader = _Reader(state, where, dtype or default_dtype(where))
+    reader = _Reader(state, where, dtype or (torch.float16 if where.type == "cuda" else torch.float32))
     return Parameters(
         dims=dims,
         audio=reader.audio(dims.n_audio_layer, dims.n_audio_head),

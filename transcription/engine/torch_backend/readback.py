@@ -15,7 +15,7 @@ from transcription.engine.decode_result import DecodeResult
 from transcription.engine.torch_backend.decode_request import DecodeRequest
 from transcription.engine.torch_backend.state import SlotState
 
-COLUMNS = ("running", "position", "tokens", "logprobs", "sum_logprob", "no_speech")
+COLUMNS = ("running", "position", "tokens", "sum_logprob", "no_speech")
 
 
 @dataclass(eq=False, slots=True)
@@ -73,10 +73,9 @@ class Readback:
         self._posted = []
 
     def _result(self, occupant: Occupant, row: int) -> DecodeResult:
-        _, position, tokens, logprobs, sum_logprob, no_speech = (column[row] for column in self._host)
+        _, position, tokens, sum_logprob, no_speech = (column[row] for column in self._host)
         begin, end = len(occupant.request.start.tokens), int(position) + 2
         sampled = tokens[begin:end].tolist()
         if sampled[-1] == self._eot:
-            end -= 1
             del sampled[-1]
-        return DecodeResult(tuple(sampled), tuple(logprobs[begin:end].tolist()), float(sum_logprob), float(no_speech))
+        return DecodeResult(tuple(sampled), float(sum_logprob), float(no_speech))

@@ -10,10 +10,10 @@ from torch import Tensor
 from whisper.model import ModelDimensions
 
 from transcription.engine.beam_search import NO_TIMESTAMP
-from transcription.engine.torch_backend.decode_request import DecodeRequest, Rules
+from transcription.engine.torch_backend.decode_request import DecodeRequest
 from transcription.engine.torch_backend.vocabulary import Vocabulary
+from transcription.engine.types import WINDOW_SECONDS
 
-WINDOW_SECONDS = 30.0
 PROMPT_BUCKETS = (32, 64, 128, 256)
 """Lengths to which prompts are padded, so that few shapes occur."""
 
@@ -44,10 +44,8 @@ class RequestTensors:
     def columns(self, requests: Sequence[DecodeRequest]) -> dict[str, Tensor]:
         """Returns the initial state of slots with these requests, by column of SlotState, on the device."""
         starts = [request.start for request in requests]
-        rules = [request.rules for request in requests]
         return {
             "tokens": self._table([start.tokens for start in starts], self._dims.n_text_ctx + 1),
-            "logprobs": self._column([0.0] * len(requests))[:, None].expand(-1, self._dims.n_text_ctx + 1),
             "position": self._column([start.sot_index for start in starts]),
             "audio": self._column([len(request.encoding) for request in requests]),
             "start": self._column([len(start.tokens) for start in starts]),
@@ -58,11 +56,9 @@ class RequestTensors:
             "seed": self._column([request.seed for request in requests]),
             "sum_logprob": self._column([0.0] * len(requests)),
             "no_speech": self._column([0.0] * len(requests)),
-            "timestamp": self._column([self._before_first(rule) for rule in rules]),
-            "last_initial": self._column([self._last_initial(rule) for rule in rules]),
-            "timestamps": self._column([rule.timestamps for rule in rules]),
-            "suppress_blank": self._column([rule.suppress_blank for rule in rules]),
-            "suppressed": torch.stack([self._suppressed(rule) for rule in rules]),
+            "timestamp": self._column([self._before_first(request) for request in requests]),
+            "last_initial": self._column([self._last_initial(request) for request in requests]),
+            "suppressed": torch.stack([self._suppressed(request) for request in requests]),
         }
 
     def prompts(self, requests: Sequence[DecodeRequest]) -> Tensor | None:
@@ -85,23 +81,20 @@ class RequestTensors:
     def rows(self, rows: Sequence[int]) -> Tensor:
         return self._column(rows)
 
-    def _before_first(self, rules: Rules) -> int:
+    def _before_first(self, request: DecodeRequest) -> int:
         """Returns the token that the first timestamp must exceed."""
-        first = rules.first_timestamp
+        first = request.first_timestamp
         return NO_TIMESTAMP if first is None else self._vocabulary.timestamp_begin + first - 1
 
-    def _last_initial(self, rules: Rules) -> int:
-        if rules.first_timestamp is not None:
-            return self._vocabulary.timestamp_begin + rules.first_timestamp
-        if not rules.max_initial_timestamp:
-            return self._vocabulary.size
-        precision = WINDOW_SECONDS / int(self._dims.n_audio_ctx)
-        return self._vocabulary.timestamp_begin + round(rules.max_initial_timestamp / precision)
+    def _last_initial(self, request: DecodeRequest) -> int:
+        first = request.first_timestamp
+        one_second = round(int(self._dims.n_audio_ctx) / WINDOW_SECONDS)
+        return self._vocabulary.timestamp_begin + (one_second if first is None else first)
 
-    def _suppressed(self, rules: Rules) -> Tensor:
+    def _suppressed(self, request: DecodeRequest) -> Tensor:
         """Returns the mask of the tokens that are never sampled, (vocabulary,); masks are cached."""
-        tokens = self._vocabulary.suppressed if rules.suppressed is None else rules.suppressed
-        tokens = (*tokens, self._vocabulary.no_timestamps) if rules.timestamps else tokens
+        tokens = self._vocabulary.suppressed if request.suppressed is None else request.suppressed
+        tokens = (*tokens, self._vocabulary.no_timestamps)
         if tokens not in self._masks:
             mask = torch.zeros(self._vocabulary.size, dtype=torch.bool)
             mask[list(tokens)] = True

@@ -15,7 +15,6 @@ class LogitRules:
     def __init__(self, vocabulary: Vocabulary, device: torch.device) -> None:
         self._eot = vocabulary.eot
         self._begin = vocabulary.timestamp_begin
-        self._blank = torch.tensor(vocabulary.blank, device=device)
         self._stamps = torch.arange(vocabulary.timestamp_begin, vocabulary.size, device=device)
 
     def __call__(self, logits: Tensor, state: SlotState, newest: Tensor) -> None:
@@ -26,14 +25,7 @@ class LogitRules:
         """
         logits.masked_fill_(state.suppressed, -torch.inf)
         sampled = state.position + 1 - state.start
-        self._suppress_blank(logits, state.suppress_blank & (sampled <= 0))
-        self._apply_timestamp_rules(logits, state, newest, sampled)
-
-    def _suppress_blank(self, logits: Tensor, rows: Tensor) -> None:
-        blank = logits.index_select(1, self._blank)
-        logits.index_copy_(1, self._blank, blank.masked_fill(rows[:, None], -torch.inf))
-
-    def _apply_timestamp_rules(self, logits: Tensor, state: SlotState, newest: Tensor, sampled: Tensor) -> None:
+        # A timestamp comes first, so that no blank text can.
         text, stamps = logits[:, : self._begin], logits[:, self._begin :]
         first = sampled <= 0
         previous = state.tokens.gather(1, (state.position - 1).clamp_min(0)[:, None])[:, 0]
@@ -44,8 +36,8 @@ class LogitRules:
         floor = torch.where(closed, state.timestamp, state.timestamp + 1)
         forbidden = opened[:, None] | (self._stamps < floor[:, None])
         forbidden |= first[:, None] & (self._stamps > state.last_initial[:, None])
-        stamps.masked_fill_(forbidden & state.timestamps[:, None], -torch.inf)
-        logits[:, : self._eot].masked_fill_((closed & state.timestamps)[:, None], -torch.inf)
+        stamps.masked_fill_(forbidden, -torch.inf)
+        logits[:, : self._eot].masked_fill_(closed[:, None], -torch.inf)
         # openai-whisper compares log-probabilities: the same logits, less one constant.
         likelier = stamps.logsumexp(dim=-1) > text.amax(dim=-1)
-        text.masked_fill_(((first | likelier) & state.timestamps)[:, None], -torch.inf)
+        text.masked_fill_((first | likelier)[:, None], -torch.inf)

@@ -29,26 +29,11 @@ class SlotAllocator:
     def __init__(self, slots: int) -> None:
         self.slots = slots
         self.occupants: dict[int, Occupant] = {}
-        self._limit = slots
-
-    @property
-    def limit(self) -> int:
-        """How many windows may be under way at once, 1 to `slots`.
-
-        Windows above a lowered limit go on until they are done. Raises ValueError where it is set
-        to anything else.
-        """
-        return self._limit
-
-    @limit.setter
-    def limit(self, limit: int) -> None:
-        if not 1 <= limit <= self.slots:
-            raise ValueError(f"the limit is 1 to {self.slots} windows, not {limit}")
-        self._limit = limit
+        self.limit = slots
 
     @property
     def free(self) -> int:
-        return max(0, self._limit - len(self.occupants))
+        return max(0, self.limit - len(self.occupants))
 
     def find(self, requests: Sequence[DecodeRequest]) -> list[Occupant]:
         """Returns occupants for the lowest free slots, without assigning them. Raises SlotsFull.

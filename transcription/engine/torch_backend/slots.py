@@ -17,7 +17,6 @@ from transcription.engine.torch_backend.cross import CrossName
 from transcription.engine.torch_backend.decode_request import DecodeRequest
 from transcription.engine.torch_backend.decoder import Decoder
 from transcription.engine.torch_backend.device import URGENT
-from transcription.engine.torch_backend.encoder import Encoder
 from transcription.engine.torch_backend.graphs import StepGraphs
 from transcription.engine.torch_backend.parameters import Parameters
 from transcription.engine.torch_backend.readback import Occupant, Readback
@@ -38,8 +37,7 @@ ALL_EVERY = 4
 class SlotDecoder(Decoder):
     """Decodes up to `slots` windows at once, each at its own position.
 
-    Not thread-safe, except for `encode`, which another thread may call meanwhile. On CUDA, `step` only queues work;
-    `finished` returns its results a few steps later.
+    Not thread-safe. On CUDA, `step` only queues work; `finished` returns its results a few steps later.
 
     A window keeps its slot number while its state may move to a lower row, so that a step computes few rows. While an
     urgent window is under way most steps compute the lowest rows only, in which urgent windows are, and the others
@@ -50,22 +48,19 @@ class SlotDecoder(Decoder):
         self,
         parameters: Parameters,
         slots: int,
-        read_every: int | None = None,
         graphs: bool = True,
         cross: CrossName = "keys_values",
         priority: int = URGENT,
     ) -> None:
         """Allocates the memory of all slots: 0.32 GB each for large-v3 in fp16, a quarter of that if absorbed.
 
-        read_every: steps between two copies of the state to the host. graphs: whether to use CUDA graphs; without
-        them an error names the operation that failed. cross: how the encodings are stored, one of cross.CROSSES.
-        priority: of its stream.
+        graphs: whether to use CUDA graphs; without them an error names the operation that failed. cross: how the
+        encodings are stored, one of cross.CROSSES. priority: of its stream.
         """
         super().__init__(parameters, slots, priority)
         dims, device = parameters.dims, parameters.device
         cuda = device.type == "cuda"
-        self._encoder = Encoder(parameters.audio)
-        self._read_every = read_every or (READ_EVERY if cuda else 1)
+        self._read_every = READ_EVERY if cuda else 1
         self._steps = 0
         with self._stream.before_the_rest():
             self._cache = SlotCache(parameters, slots, cross)
@@ -76,15 +71,6 @@ class SlotDecoder(Decoder):
             self._graphs = StepGraphs(step, self._idle, self._stream, enabled=cuda and graphs)
             self._readback = Readback(self._state, self.vocabulary.eot)
             self._languages = torch.tensor(self.vocabulary.language_tokens, dtype=torch.long, device=device)
-
-    def encode(self, mels: Tensor) -> Tensor:
-        """Returns the encodings, (batch, 1500, state), of log-mel windows, (batch, n_mels, 3000)."""
-        return self._encoder(mels)
-
-    @torch.inference_mode()
-    def detect(self, encodings: Tensor) -> list[tuple[str, float]]:
-        """Returns the likeliest language of each encoding, (batch, 1500, state), with its probability."""
-        return [max(chances.items(), key=lambda chance: chance[1]) for chances in self.language_chances(encodings)]
 
     @torch.inference_mode()
     def language_chances(self, encodings: Tensor) -> list[dict[str, float]]:

@@ -17,14 +17,13 @@ from transcription.engine.torch_backend.vocabulary import Vocabulary
 class SlotState:
     """One row for every slot; all are written in place and never moved.
 
-    tokens: (rows, 449), start tokens and then what was sampled; logprobs: alike.
+    tokens: (rows, 449), start tokens and then what was sampled.
     position: of the newest token, which the next step feeds. start: how many start tokens
     there are. end: how many tokens there may be in all. audio: positions of the encoding.
     timestamp: the last one sampled, or -1. last_initial: the greatest token that may come first.
     """
 
     tokens: Tensor
-    logprobs: Tensor
     position: Tensor
     start: Tensor
     end: Tensor
@@ -37,8 +36,6 @@ class SlotState:
     no_speech: Tensor
     timestamp: Tensor
     last_initial: Tensor
-    timestamps: Tensor
-    suppress_blank: Tensor
     suppressed: Tensor
 
     @classmethod
@@ -50,7 +47,6 @@ class SlotState:
 
         return cls(
             tokens=zeros(context + 1),
-            logprobs=zeros(context + 1, dtype=torch.float32),
             position=zeros(),
             start=zeros() + 1,
             end=zeros() + 1,
@@ -63,8 +59,6 @@ class SlotState:
             no_speech=zeros(dtype=torch.float32),
             timestamp=zeros() + NO_TIMESTAMP,
             last_initial=zeros() + vocabulary.size,
-            timestamps=zeros(dtype=torch.bool),
-            suppress_blank=zeros(dtype=torch.bool),
             suppressed=zeros(vocabulary.size, dtype=torch.bool),
         )
 

@@ -67,9 +67,7 @@ class Step:
         following = (state.position + 1)[:, None]
         sampling = state.running & (state.position + 1 >= state.start)
         token = torch.where(sampling, chosen, state.tokens.gather(1, following)[:, 0])
-        kept = state.logprobs.gather(1, following)[:, 0]
         state.tokens.scatter_(1, following, token[:, None])
-        state.logprobs.scatter_(1, following, torch.where(sampling, logprob, kept)[:, None])
         state.sum_logprob.add_(torch.where(sampling, logprob, 0.0))
         stamped = sampling & (token >= self._vocabulary.timestamp_begin)
         state.timestamp.copy_(torch.where(stamped, token, state.timestamp))

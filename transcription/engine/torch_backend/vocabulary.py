@@ -1,9 +1,9 @@
-"""The special tokens of a Whisper, and the tokens that a window starts with."""
+"""Whisper's tokens, by openai-whisper's tokenizer."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from whisper.model import ModelDimensions
 from whisper.tokenizer import Tokenizer, get_tokenizer
@@ -12,21 +12,29 @@ MULTILINGUAL_TOKENS = 51_865
 """The smallest vocabulary of a model that knows more than English."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Vocabulary:
-    """Token numbers. `suppressed` is openai-whisper's suppress_tokens="-1"."""
+    """The tokens of a model. `suppressed` is openai-whisper's suppress_tokens="-1"."""
 
     size: int
     eot: int
     sot: int
-    sot_prev: int
     no_speech: int
     no_timestamps: int
     timestamp_begin: int
-    blank: tuple[int, ...]
     suppressed: tuple[int, ...]
     language_tokens: tuple[int, ...]
     language_codes: tuple[str, ...]
+    languages: frozenset[str]
+    tokenizer: Tokenizer = field(repr=False)
+    is_whispers: bool = True
+
+    def encode(self, text: str) -> list[int]:
+        # What looks like a special token is a caller's text; tiktoken would refuse it.
+        return list(self.tokenizer.encoding.encode(text, disallowed_special=()))
+
+    def decode(self, tokens: Sequence[int]) -> str:
+        return str(self.tokenizer.decode([token for token in tokens if token < self.eot]))
 
 
 def tokenizer_of(dims: ModelDimensions, language: str | None = None, task: str | None = None) -> Tokenizer:
@@ -41,18 +49,19 @@ def vocabulary_of(dims: ModelDimensions) -> Vocabulary:
     specials = ("transcribe", "translate", "sot", "sot_prev", "sot_lm", "no_speech")
     suppressed = {*tokenizer.non_speech_tokens, *(getattr(tokenizer, name) for name in specials)}
     multilingual = dims.n_vocab >= MULTILINGUAL_TOKENS
+    codes = tuple(tokenizer.all_language_codes) if multilingual else ()
     return Vocabulary(
         size=dims.n_vocab,
         eot=tokenizer.eot,
         sot=tokenizer.sot,
-        sot_prev=tokenizer.sot_prev,
         no_speech=tokenizer.no_speech,
         no_timestamps=tokenizer.no_timestamps,
         timestamp_begin=tokenizer.timestamp_begin,
-        blank=(*tokenizer.encode(" "), tokenizer.eot),
         suppressed=tuple(sorted(suppressed)),
         language_tokens=tuple(tokenizer.all_language_tokens) if multilingual else (),
-        language_codes=tuple(tokenizer.all_language_codes) if multilingual else (),
+        language_codes=codes,
+        languages=frozenset(codes or ["en"]),
+        tokenizer=tokenizer,
     )
 
 
@@ -65,24 +74,13 @@ class Start:
 
 
 def start_of(
-    dims: ModelDimensions,
-    language: str | None,
-    task: str = "transcribe",
-    prompt: str | Sequence[int] = (),
-    timestamps: bool = True,
+    dims: ModelDimensions, language: str | None, task: str = "transcribe", prompt: Sequence[int] = ()
 ) -> Start:
     """Returns the tokens that openai-whisper's DecodingTask starts with.
 
-    prompt: text, or tokens, that the window might continue; its last 223 tokens count.
-    Raises ValueError for a language that no Whisper knows.
+    prompt: tokens that the window might continue; the last 223 count. Raises ValueError for a language that no Whisper
+    knows.
     """
     tokenizer = tokenizer_of(dims, language, task)
-    before = list(_encoded(tokenizer, prompt.strip()) if isinstance(prompt, str) else prompt)
-    if before:
-        before = [tokenizer.sot_prev, *before[-(dims.n_text_ctx // 2 - 1) :]]
-    sequence = tokenizer.sot_sequence if timestamps else tokenizer.sot_sequence_including_notimestamps
-    return Start((*before, *sequence), len(before))
-
-
-def _encoded(tokenizer: Tokenizer, prompt: str) -> list[int]:
-    return list(tokenizer.encode(" " + prompt)) if prompt else []
+    before = [tokenizer.sot_prev, *prompt[-(dims.n_text_ctx // 2 - 1) :]] if prompt else []
+    return Start((*before, *tokenizer.sot_sequence), len(before))

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection
 from pathlib import Path
 
-import torch
 import whisper
 
 from transcription.engine import machine
+from transcription.engine.cpu_replicas import weights_mib
 from transcription.engine.torch_backend.errors import translated_errors
-from transcription.engine.torch_backend.limit import limit_memory
+from transcription.engine.torch_backend.limit import gpu_memory_mib, limit_memory
 from transcription.engine.torch_backend.loading import load_whisper
 from transcription.engine.whisper_backend.model import WhisperModel
 
@@ -36,14 +36,10 @@ class WhisperBackend:
 
     def memory_mib(self, path: Path) -> float:
         """Returns the memory that the weights take in MiB: twice the file, which has float16."""
-        file = path / "model.bin" if path.is_dir() else path
-        return 2 * file.stat().st_size / machine.MIB
+        return 2 * weights_mib(path)
 
     def free_mib(self) -> float:
         return machine.available_mib() if self.device == "cpu" else float("inf")
 
     def gpu_memory_mib(self) -> tuple[float, float] | None:
-        if self.device != "cuda":
-            return None
-        free, total = torch.cuda.mem_get_info()
-        return (total - free) / machine.MIB, total / machine.MIB
+        return gpu_memory_mib(self.device)

@@ -15,16 +15,15 @@ from whisper.tokenizer import Tokenizer
 from transcription.engine.backend import Decoded, Language, WordTiming, Work
 from transcription.engine.mel import features
 from transcription.engine.torch_backend.errors import translated_errors
-from transcription.engine.torch_backend.text import TorchVocabulary
-from transcription.engine.torch_backend.vocabulary import tokenizer_of
-from transcription.engine.types import FRAME_SAMPLES, TIMESTAMPS_PER_SECOND, Tail
+from transcription.engine.torch_backend.vocabulary import tokenizer_of, vocabulary_of
+from transcription.engine.types import TIMESTAMPS_PER_SECOND, Tail
 
 
 class WhisperModel:
     """A BatchModel. It has one decoder's hooks and caches, and so one call at a time."""
 
     def __init__(self, whisper: Whisper, in_half: bool) -> None:
-        self.vocabulary = TorchVocabulary(whisper.dims)
+        self.vocabulary = vocabulary_of(whisper.dims)
         self._whisper: Whisper | None = whisper
         self._in_half = in_half
         self._alone = threading.Lock()
@@ -95,11 +94,9 @@ class WhisperModel:
         return mel.half() if self._in_half else mel
 
     def _aligned(self, work: Work, text: list[int]) -> list[WordTiming]:
-        passage = work.window.passage
-        frames = passage.frames if passage else len(work.window.samples) // FRAME_SAMPLES
         tokenizer: Tokenizer = tokenizer_of(self._model.dims, work.language, work.options.task)
         with translated_errors(), self._alone:
-            found = find_alignment(self._model, tokenizer, text, self._mel(work), frames)
+            found = find_alignment(self._model, tokenizer, text, self._mel(work), work.window.sounding_frames)
         return [WordTiming(one.word, one.tokens, float(one.start), float(one.end), one.probability) for one in found]
 
 

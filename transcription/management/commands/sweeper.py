@@ -7,11 +7,11 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import close_old_connections, connections
 
-from transcription import redis
+from transcription import processes, redis
 from transcription.exchange import sender
 from transcription.fetches import fetcher
 from transcription.inbox import polling, taking
-from transcription.maintenance.sweeper import ROUNDS, Task, sweep
+from transcription.maintenance.sweeper import ROUNDS, Task, finish, registration, sweep
 from transcription.queue import progress
 from transcription.strikes import copies
 from transcription.videos import making as videos
@@ -52,12 +52,15 @@ class Command(BaseCommand):
             signal.signal(number, lambda *_: stop.set())
         for seconds, tasks in ROUNDS:
             threading.Thread(target=_repeat, args=(stop, seconds, tasks), daemon=True).start()
+        reporter = processes.Reporter(registration())
+        reporter.start()
         loops = [threading.Thread(target=loop, args=(stop,), daemon=True) for loop in LOOPS]
         for loop in loops:
             loop.start()
         stop.wait()
         for loop in loops:
             loop.join(STOP_SECONDS)
+        reporter.stop()
 
 
 def _repeat(stop: threading.Event, seconds: float, tasks: dict[str, Task]) -> None:
@@ -66,5 +69,6 @@ def _repeat(stop: threading.Event, seconds: float, tasks: dict[str, Task]) -> No
         close_old_connections()
         sweep(tasks)
         connections.close_all()
+        finish(seconds, tasks)
         if stop.wait(seconds):
             return

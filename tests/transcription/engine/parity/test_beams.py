@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import numpy as np
 import pytest
 import torch
 from torch import Tensor
 from whisper.decoding import BeamSearchDecoder, DecodingResult, Inference, MaximumLikelihoodRanker, decode
 from whisper.model import ModelDimensions, Whisper
 
-from tests.transcription.engine.parity.conftest import BEAMS, CASES, Case, Pair, options_of
+from tests.transcription.engine.parity.conftest import BEAMS, CASES, Case, Pair, options_of, start_for
 from transcription.engine.beam_search import Search
 from transcription.engine.decode_result import DecodeResult
 from transcription.engine.torch_backend.beams import BeamDecoder
@@ -19,7 +18,7 @@ from transcription.engine.torch_backend.cross import CrossName
 from transcription.engine.torch_backend.decode_request import DecodeRequest
 from transcription.engine.torch_backend.parameters import of_whisper
 from transcription.engine.torch_backend.slot_allocator import SlotsFull
-from transcription.engine.torch_backend.vocabulary import Start, start_of, vocabulary_of
+from transcription.engine.torch_backend.vocabulary import Start, vocabulary_of
 
 pytestmark = pytest.mark.parity
 
@@ -44,7 +43,6 @@ def assert_same(result: DecodeResult, expected: DecodingResult) -> None:
     assert list(result.tokens) == expected.tokens
     assert result.avg_logprob == pytest.approx(expected.avg_logprob, abs=1e-4)
     assert result.no_speech_prob == pytest.approx(expected.no_speech_prob, rel=1e-2, abs=1e-12)
-    assert len(result.logprobs) == len(result.tokens)
 
 
 @pytest.fixture(scope="module")
@@ -129,7 +127,7 @@ def test_the_end_of_the_context() -> None:
     torch.nn.init.normal_(model.decoder.positional_embedding, std=0.5)
     encoding = torch.randn(1500, 64)
     case = Case("", prompt="A fox, a dog, and a number of other animals. " * 30)
-    request = DecodeRequest(encoding, start_of(model.dims, case.language, case.task, case.prompt))
+    request = DecodeRequest(encoding, start_for(model, case))
     expected = decode(model, encoding, replace(options_of(case), beam_size=BEAMS))
     (result,) = searched(BeamDecoder(of_whisper(model), 1, BEAMS), [request])
     assert_same(result, expected)
@@ -168,8 +166,6 @@ def test_candidates_are_kept_and_ranked_alike(pair: Pair, seed: int, whole: bool
     result = search.result()
     assert list(result.tokens) == cut[0][chosen].tolist()
     assert result.sum_logprob == sums[0][chosen]
-    # A text that has not ended has no end to add.
-    assert np.isclose(sum(result.logprobs), result.sum_logprob, atol=1e-3) or len(result.tokens) < end - 1
 
 
 class _NoCache(Inference):  # type: ignore[misc]

@@ -8,12 +8,12 @@ from torch import Tensor
 from whisper.decoding import DecodingOptions, DecodingTask
 from whisper.model import Whisper
 
-from tests.transcription.engine.parity.conftest import Pair
-from transcription.engine.torch_backend.decode_request import DecodeRequest, Rules
+from tests.transcription.engine.parity.conftest import Case, Pair, start_for
+from transcription.engine.torch_backend.decode_request import DecodeRequest
 from transcription.engine.torch_backend.request_tensors import RequestTensors
 from transcription.engine.torch_backend.rules import LogitRules
 from transcription.engine.torch_backend.state import SlotState
-from transcription.engine.torch_backend.vocabulary import Vocabulary, start_of, vocabulary_of
+from transcription.engine.torch_backend.vocabulary import Vocabulary, vocabulary_of
 
 pytestmark = pytest.mark.parity
 
@@ -46,21 +46,18 @@ def expected_of(model: Whisper, options: DecodingOptions, tokens: Tensor, logits
     return filtered
 
 
-@pytest.mark.parametrize("timestamps", [True, False])
 @pytest.mark.parametrize("prompt", ["", "What was said before."])
 @pytest.mark.parametrize("length", [0, 1, 2, 3, 7])
-def test_any_past_allows_the_same_tokens(
-    model: Whisper, vocabulary: Vocabulary, length: int, prompt: str, timestamps: bool
-) -> None:
+def test_any_past_allows_the_same_tokens(model: Whisper, vocabulary: Vocabulary, length: int, prompt: str) -> None:
     sampled = pasts(vocabulary, length)
-    start = start_of(model.dims, "fr", prompt=prompt, timestamps=timestamps)
+    start = start_for(model, Case("", "fr", prompt=prompt))
     tokens = torch.cat([torch.tensor(start.tokens).expand(PASTS, -1), sampled], dim=1)
     # A few timestamps are made likely, or the mass of all of them would never matter.
     logits = torch.randn(PASTS, vocabulary.size, generator=torch.Generator().manual_seed(1)) * 3
     logits[:, vocabulary.timestamp_begin :] += torch.linspace(-4, 6, PASTS)[:, None]
-    options = DecodingOptions(language="fr", prompt=prompt or None, without_timestamps=not timestamps, fp16=False)
+    options = DecodingOptions(language="fr", prompt=prompt or None, fp16=False)
     expected = expected_of(model, options, tokens, logits)
-    state = state_after(model, vocabulary, DecodeRequest(encoding(model), start, rules=Rules(timestamps)), sampled)
+    state = state_after(model, vocabulary, DecodeRequest(encoding(model), start), sampled)
     LogitRules(vocabulary, torch.device("cpu"))(logits, state, tokens[:, -1])
     assert torch.equal(logits, expected)
 
