@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('tenants', '0025_guests_in_the_audit_log'),
+        ('tenants', '0026_guests_by_mail'),
     ]
 
     operations = [
