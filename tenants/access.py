@@ -63,6 +63,9 @@ MAY_ACT = "tenants.add_supportvisit"
 """The operators' permission to act for members."""
 
 SCOPES: dict[str, frozenset[str]] = {KeyScope.READ: VIEW, KeyScope.WRITE: EDIT, KeyScope.ADMIN: MANAGE}
+WITHIN_FOLDERS = EDIT - {"folders.create"}
+"""What a key may do at most that is limited to folders."""
+
 SESSION_TENANT = "tenant"
 SIGNED_BY = "signed_by"
 """In the session of whom a tenant's OpenID provider signed in: its SignedBy. It opens that tenant and nothing else."""
@@ -246,6 +249,8 @@ class Actor:
         """Raises PermissionDenied, or InsufficientScope if a wider scope would allow a key to do it."""
         if self.may(permission):
             return
+        if self.key is not None and self.key.folders and permission not in WITHIN_FOLDERS:
+            raise PermissionDenied(_("This key is limited to some folders. This is done for the whole organisation."))
         wider = [scope for scope, permissions in SCOPES.items() if permission in permissions]
         if self.key is not None and wider:
             raise InsufficientScope(self.key.scope, wider[0])
@@ -256,9 +261,9 @@ class Actor:
 
 
 def key_actor(key: ApiKey, secret_prefix: str, address: str = "") -> Actor:
-    return Actor(
-        tenant=key.tenant, permissions=SCOPES[key.scope], key=key, secret_prefix=secret_prefix, address=address
-    )
+    """Returns the actor of a key. One that is limited to folders manages nothing, as that is for the whole tenant."""
+    permissions = SCOPES[key.scope] & WITHIN_FOLDERS if key.folders else SCOPES[key.scope]
+    return Actor(tenant=key.tenant, permissions=permissions, key=key, secret_prefix=secret_prefix, address=address)
 
 
 def member_actor(member: Member, address: str = "") -> Actor:

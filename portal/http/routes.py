@@ -84,6 +84,7 @@ ROUTES = (
     Route("PATCH", "/api/v1/uploads/{id}", Credentials.KEY_OR_SESSION, Body.CHUNK, is_slow=True),
     Route("", "/api/v1/uploads/multipart(/{id}(/complete)?)?", Credentials.KEY_OR_SESSION, is_slow=True),
     Route("", "/api/v1/uploads(/.*)?", Credentials.KEY_OR_SESSION),
+    Route("POST", "/api/v1/places/{id}/test", Credentials.KEY, is_slow=True),
     Route("", "/api/v1/.*", Credentials.KEY),
     Route("", "/scim/v2(/.*)?", Credentials.DIRECTORY, body_bytes=FORM_BYTES),
     Route("", "/v1/.*", Credentials.KEY, body_bytes=FORM_BYTES),
@@ -106,8 +107,8 @@ which somebody is let in no longer."""
 REMOVING = re.compile(
     r"POST (/recordings/many/|/recordings/[^/]+/(delete|restore)/|/bin/([^/]+/erase/)?|/videos/[^/]+/delete/"
     r"|/voice/revoke/|/webhooks/[^/]+/delete/)"
-    r"|DELETE /api/v1/(bin|recordings/[^/]+(/bin)?|(videos|webhooks|uploads)/[^/]+)|PUT /api/v1/recordings/[^/]+/bin"
-    r"|[A-Z]+ /scim/v2/.*"
+    r"|DELETE /api/v1/(bin|recordings/[^/]+(/bin)?|(videos|webhooks|uploads|places)/[^/]+)"
+    r"|PUT /api/v1/recordings/[^/]+/bin|[A-Z]+ /scim/v2/.*"
 )
 """What a suspension that is to come does not refuse, but maintenance does: what is there is removed, and brought
 back, and the directory's people come and go. What a request of /recordings/many/ does, its body says."""

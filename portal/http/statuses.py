@@ -40,6 +40,7 @@ STATUS_OF_CODE = {
     "too_many_comments_at_once": 429,
     "too_many_fetches": 429,
     "too_many_folders": 409,
+    "too_many_mails": 429,
     "too_many_members": 409,
     "too_many_shares": 409,
     "too_many_uploads": 429,

@@ -111,7 +111,14 @@ def elsewhere(request: HttpRequest, secret: str, rest: str) -> HttpResponseBase:
 
 def _door(visit: Visit, problem: str = "", status: int = 200) -> HttpResponse:
     """Says nothing of the recording."""
-    context = {"asks_password": bool(visit.share.password), "problem": problem, "here": visit.url("page")}
+    share = visit.share
+    is_guest = bool(share.email) and share.most_openings is None
+    context = {
+        "asks_password": bool(share.password),
+        "is_guest": is_guest,
+        "problem": problem,
+        "here": visit.url("page"),
+    }
     return render(visit.request, "shared/door.html", context, status=status)
 
 
@@ -140,4 +147,5 @@ def _context(visit: Visit, shared: SharedText | None) -> dict[str, Any]:
         "may_correct": guests.CORRECT in guests.permissions_of(share),
         "comments_url": visit.url("comments") if guests.COMMENT in guests.permissions_of(share) else "",
         "guest_name_longest": guests.LONGEST_NAME,
+        "guest_email": share.email,
     }

@@ -269,7 +269,7 @@ class AccessForm(forms.ModelForm):  # type: ignore[type-arg]
 
     class Meta:
         model = Tenant
-        fields = ("allows_sharing", "bars_support")
+        fields = ("allows_sharing", "allows_guests", "bars_support")
 
 
 class AddressesForm(forms.Form):

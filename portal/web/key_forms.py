@@ -12,8 +12,11 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from portal.web.forms import LinesField
+from tenants.access import Actor
 from tenants.api_keys import GRACE, Changes, InvalidKey
 from tenants.models import ApiKey, KeyScope
+from transcription.errors import InvalidOption
+from transcription.folders import of_keys
 
 LAST_DAY = date(9999, 12, 30)
 
@@ -61,6 +64,14 @@ class KeyForm(forms.Form):
         widget=forms.Textarea(attrs={"rows": 3, "spellcheck": "false"}),
     )
 
+    folders = LinesField(
+        label=_("Limited to folders"),
+        required=False,
+        max_length=30_000,
+        help_text=_("Names of folders, one a line: it sees and adds to these only. Empty: all but private ones."),
+        widget=forms.Textarea(attrs={"rows": 3, "spellcheck": "false"}),
+    )
+
     @property
     def expires_at(self) -> datetime | None:
         """The end of the chosen day in the portal's time zone."""
@@ -72,17 +83,22 @@ class KeyForm(forms.Form):
         return str(self.cleaned_data["addresses"]).replace(",", " ").split()
 
     @property
+    def folder_names(self) -> list[str]:
+        return list(filter(None, map(str.strip, str(self.cleaned_data["folders"]).splitlines())))
+
+    @property
     def limits(self) -> list[forms.BoundField]:
         """The optional fields."""
-        return [self["expires_on"], self["addresses"]]
+        return [self["expires_on"], self["addresses"], self["folders"]]
 
     @property
     def has_limits(self) -> bool:
         return any(bool(field.value()) or bool(field.errors) for field in self.limits)
 
-    def refuse(self, invalid: InvalidKey) -> None:
-        """Adds an error of tenants.api_keys to its field."""
-        self.add_error({"expires_at": "expires_on"}.get(invalid.field, invalid.field), str(invalid))
+    def refuse(self, invalid: InvalidKey | InvalidOption) -> None:
+        """Adds an error of tenants.api_keys, or of a folder, to its field."""
+        field = invalid.field if isinstance(invalid, InvalidKey) else "folders"
+        self.add_error({"expires_at": "expires_on"}.get(field, field), str(invalid))
 
 
 class KeyChangeForm(KeyForm):
@@ -97,12 +113,15 @@ class KeyChangeForm(KeyForm):
             "name": key.name,
             "expires_on": last_moment.date() if last_moment else None,
             "addresses": "\n".join(key.addresses),
+            "folders": "\n".join(of_keys.names(key)),
         }
         return cls(data, initial=kept, auto_id="key_%s")
 
-    @property
-    def changes(self) -> Changes:
-        """The changed fields only, which preserves the exact time of an expiry that a program has set."""
+    def changes(self, actor: Actor) -> Changes:
+        """The changed fields only, which preserves the exact time of an expiry that a program has set.
+
+        Raises InvalidOption.
+        """
         wanted = Changes()
         if "name" in self.changed_data:
             wanted["name"] = self.cleaned_data["name"]
@@ -110,6 +129,8 @@ class KeyChangeForm(KeyForm):
             wanted["expires_at"] = self.expires_at
         if "addresses" in self.changed_data:
             wanted["addresses"] = self.networks
+        if "folders" in self.changed_data:
+            wanted["folders"] = of_keys.chosen(actor, self.folder_names)
         return wanted
 
 

@@ -19,6 +19,8 @@ from portal.web.key_forms import KeyChangeForm, KeyForm, RotationForm
 from tenants import api_keys
 from tenants.api_keys import InvalidKey, KeyConflict
 from tenants.models import ApiKey, KeyScope
+from transcription.errors import InvalidOption
+from transcription.folders import of_keys
 
 ON_A_PAGE = 50
 
@@ -48,10 +50,11 @@ def create(request: TenantRequest) -> HttpResponse:
         return _list(request, form)
     wanted = form.cleaned_data
     try:
+        folders = of_keys.chosen(request.actor, form.folder_names)
         made, secret = api_keys.create(
-            request.actor, wanted["name"], wanted["scope"] or KeyScope.WRITE, form.expires_at, form.networks
+            request.actor, wanted["name"], wanted["scope"] or KeyScope.WRITE, form.expires_at, form.networks, folders
         )
-    except InvalidKey as invalid:
+    except (InvalidKey, InvalidOption) as invalid:
         form.refuse(invalid)
         return _list(request, form)
     except KeyConflict as conflict:
@@ -75,8 +78,8 @@ def change(request: TenantRequest, key_id: UUID) -> HttpResponse:
     if not form.is_valid():
         return _page(request, api_key, form)
     try:
-        api_keys.change(request.actor, key_id, form.changes)
-    except InvalidKey as invalid:
+        api_keys.change(request.actor, key_id, form.changes(request.actor))
+    except (InvalidKey, InvalidOption) as invalid:
         form.refuse(invalid)
         return _page(request, api_key, form)
     except KeyConflict as conflict:
@@ -143,6 +146,7 @@ def _list(request: TenantRequest, form: KeyForm, made: ApiKey | None = None, sec
 def _page(request: TenantRequest, api_key: ApiKey, form: KeyChangeForm, secret: str = "") -> HttpResponse:
     context = {
         "key": api_key,
+        "folders": of_keys.names(api_key),
         "form": form,
         "rotation": RotationForm(),
         "made": api_key,

@@ -43,6 +43,10 @@ class PlaceForm(forms.Form):
         label=gettext_lazy("Watch it: what lies in “in” becomes a recording, and is moved to “done” or “failed”"),
         required=False,
     )
+    is_paused = forms.BooleanField(
+        label=gettext_lazy("Pause it: nothing is written there or taken from there, and what waits goes on waiting"),
+        required=False,
+    )
     endpoint = forms.CharField(
         label=gettext_lazy("Bucket: address of the service"),
         max_length=LONGEST["endpoint"],

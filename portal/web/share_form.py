@@ -21,7 +21,7 @@ from transcription.shares.links import Wanted
 from transcription.shares.models import LONGEST_LABEL, Level, levels
 
 MOMENT = re.compile(r"(?:(?:(\d{1,3}):)?(\d{1,4}):)?(\d{1,6}(?:[.,]\d{1,3})?)", re.ASCII)
-FIELDS = {"expires_at": "expires_on"}
+FIELDS = {"expires_at": "expires_on", "email": "guests_by_mail"}
 
 
 class MomentField(forms.CharField):
@@ -61,6 +61,16 @@ class ShareForm(forms.Form):
             "Who comments sees what your organisation comments on it, too. They give a name, and what they write says "
             "that it came by this link."
         ),
+    )
+    guests_by_mail = LinesField(
+        label=gettext_lazy("Guests by e-mail"),
+        required=False,
+        max_length=4000,
+        help_text=gettext_lazy(
+            "One address a line: each gets a link of their own by e-mail, and what they write carries the address. "
+            "Empty: one link, for you to pass on."
+        ),
+        widget=forms.Textarea(attrs={"rows": 2, "spellcheck": "false", "autocomplete": "off"}),
     )
     expires_on = forms.DateField(
         label=gettext_lazy("Last day"),
@@ -105,7 +115,9 @@ class ShareForm(forms.Form):
 
     @property
     def usual(self) -> list[forms.BoundField]:
-        return [self[name] for name in ("label", "level", "expires_on", "with_sound", "with_download")]
+        return [
+            self[name] for name in ("label", "level", "guests_by_mail", "expires_on", "with_sound", "with_download")
+        ]
 
     @property
     def limits(self) -> list[forms.BoundField]:
@@ -117,8 +129,13 @@ class ShareForm(forms.Form):
         return any(bool(field.errors) for field in self.limits)
 
     @property
+    def guests(self) -> list[str]:
+        return str(self.cleaned_data["guests_by_mail"]).replace(",", " ").replace(";", " ").split()
+
+    @property
     def wanted(self) -> Wanted:
         values = dict(self.cleaned_data)
+        values.pop("guests_by_mail")
         values["level"] = values["level"] or Level.VIEW
         values["origins"] = str(values["origins"]).replace(",", " ").split()
         return Wanted(expires_at=self._end_of(values.pop("expires_on")), **values)

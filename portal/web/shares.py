@@ -20,6 +20,8 @@ from transcription.errors import InvalidOption, Refused
 from transcription.library import recordings
 from transcription.models import Recording
 from transcription.shares import links, visitors
+from transcription.shares.models import Share
+from transcription.shares.secrets import address_of
 
 ON_A_PAGE = 50
 makers_only = member_required(links.SHARE)
@@ -36,15 +38,20 @@ def share(request: TenantRequest, recording_id: UUID) -> HttpResponse:
     """
     row = recordings.recording(request.actor, recording_id)
     form = ShareForm(request.POST)
-    made = None
+    made, invited = None, list[Share]()
     if form.is_valid():
         try:
-            made = links.create(request.actor, recording_id, form.wanted)
+            if form.guests:
+                invited = links.invite(request.actor, recording_id, form.wanted, form.guests)
+            else:
+                made = links.create(request.actor, recording_id, form.wanted)
         except (InvalidOption, Refused) as error:
             form.refuse(error)
     context = context_of(request, row) | {"recording": row, "section": "recordings"}
     if made:
-        context |= {"made": made.share, "link": links.address_of(made.secret)}
+        context |= {"made": made.share, "link": address_of(made.secret)}
+    elif invited:
+        context |= {"invited": invited}
     else:
         context["share_form"] = form
     by_script = request.headers.get("X-Requested-With") == "XMLHttpRequest"

@@ -259,7 +259,7 @@ class ApiKeyResource(resources.ModelResource):  # type: ignore[misc]
         model = ApiKey
         fields = (
             *("id", "tenant", "tenant_name", "name", "prefix", "scope", "made_by", "created_at"),
-            *("last_used_at", "expires_at", "revoked_at", "addresses"),
+            *("last_used_at", "expires_at", "revoked_at", "addresses", "folders"),
         )
 
 

@@ -24,17 +24,19 @@ from tenants.models import ApiKey, KeyScope, Member, Role, Tenant, User
 
 LONGEST_NAME = 100
 MAX_ADDRESSES = 50
+MAX_FOLDERS = 100
 MAX_LIVE = 500
 GRACE = timedelta(hours=24)
 LONGEST_GRACE = timedelta(days=7)
 
 
 class Changes(TypedDict, total=False):
-    """The editable fields of a key. Empty `addresses` allow any."""
+    """The editable fields of a key. Empty `addresses` allow any; `folders` are ids, and empty ones all."""
 
     name: str
     expires_at: datetime | None
     addresses: Sequence[str]
+    folders: Sequence[str]
 
 
 def keys(actor: Actor) -> QuerySet[ApiKey]:
@@ -63,20 +65,23 @@ def create(
     key_scope: str = KeyScope.WRITE,
     expires_at: datetime | None = None,
     addresses: Iterable[str] = (),
+    folders: Iterable[str] = (),
 ) -> tuple[ApiKey, str]:
-    """Creates a key and returns it with its secret. Raises PermissionDenied, InvalidKey and KeyConflict."""
+    """Creates a key and returns it with its secret. `folders` are ids that the caller has checked.
+
+    Raises PermissionDenied, InvalidKey and KeyConflict.
+    """
     actor.require("keys.manage")
     if key_scope not in KeyScope.values:
         raise InvalidKey("scope", _("The scope must be one of %(known)s.") % {"known": ", ".join(KeyScope.values)})
-    wanted = _checked({"name": name, "expires_at": expires_at, "addresses": list(addresses)})
+    limits: Changes = {"expires_at": expires_at, "addresses": list(addresses), "folders": list(folders)}
+    wanted = _checked(limits | {"name": name}, key_scope)
     _require_own_rights(actor, key_scope=key_scope, **_limits(wanted))
     if ApiKey.objects.filter(tenant=actor.tenant, revoked_at=None).count() >= MAX_LIVE:
         message = _("There are %(most)d keys already. Revoke those that nothing uses any more.")
         raise KeyConflict("too_many_keys", message % {"most": MAX_LIVE})
     with transaction.atomic():
-        api_key, secret = issue(
-            actor.tenant, wanted["name"], actor.user, key_scope, wanted["expires_at"], wanted["addresses"]
-        )
+        api_key, secret = issue(actor.tenant, created_by=actor.user, key_scope=key_scope, **wanted)
         audit.record(actor, "key.created", api_key, scope=key_scope, **_audit_details(wanted))
         tell_of_key(actor, api_key)
     return api_key, secret
@@ -99,6 +104,7 @@ def issue(
     key_scope: str = KeyScope.WRITE,
     expires_at: datetime | None = None,
     addresses: Iterable[str] = (),
+    folders: Iterable[str] = (),
 ) -> tuple[ApiKey, str]:
     """Creates a key without any checks and returns it with its secret. Use `create` on behalf of an actor."""
     secret = secrets.make()
@@ -113,6 +119,7 @@ def issue(
             scope=key_scope,
             expires_at=expires_at,
             addresses=list(addresses),
+            folders=list(folders),
         )
     return api_key, secret.text
 
@@ -120,7 +127,7 @@ def issue(
 def change(actor: Actor, key_id: UUID, wanted: Changes) -> ApiKey:
     """Changes a key and returns it. Raises PermissionDenied, Http404, InvalidKey and KeyConflict."""
     api_key = key(actor, key_id)
-    checked = _checked(wanted)
+    checked = _checked(wanted, api_key.scope)
     changed = {field: value for field, value in checked.items() if getattr(api_key, field) != value}
     if not changed:
         return api_key
@@ -214,13 +221,15 @@ def _rotated_fields(api_key: ApiKey, secret: Secret, old_until: datetime) -> dic
     }
 
 
-def _checked(wanted: Changes) -> dict[str, Any]:
+def _checked(wanted: Changes, key_scope: str) -> dict[str, Any]:
     """Returns the validated and normalised changes. Raises InvalidKey."""
     checked: dict[str, Any] = dict(wanted)
     if "name" in wanted:
         checked["name"] = _name(wanted["name"])
     if "addresses" in wanted:
         checked["addresses"] = _networks(wanted["addresses"])
+    if "folders" in wanted:
+        checked["folders"] = _folders(wanted["folders"], key_scope)
     if (expires_at := wanted.get("expires_at")) is not None and expires_at <= timezone.now():
         raise InvalidKey("expires_at", _("The expiry must be in the future. To end the key now, revoke it."))
     return checked
@@ -244,12 +253,24 @@ def _networks(given: Sequence[str]) -> list[str]:
         raise InvalidKey("addresses", str(invalid)) from None
 
 
+def _folders(given: Sequence[str], key_scope: str) -> list[str]:
+    """Raises InvalidKey."""
+    if given and key_scope == KeyScope.ADMIN:
+        message = _("A key that manages the organisation can’t be limited to folders: give it a smaller scope.")
+        raise InvalidKey("folders", message)
+    if len(given) > MAX_FOLDERS:
+        raise InvalidKey("folders", _("A key can be limited to at most %(most)d folders.") % {"most": MAX_FOLDERS})
+    return list(dict.fromkeys(given))
+
+
 def _limits(fields: dict[str, Any]) -> dict[str, Any]:
     return {field: value for field, value in fields.items() if field in ("expires_at", "addresses")}
 
 
 def _audit_details(fields: dict[str, Any]) -> dict[str, Any]:
     details = {field: value for field, value in fields.items() if field in ("name", "addresses")}
+    if "folders" in fields:
+        details["folders"] = fields["folders"][:50]
     if "expires_at" in fields:
         details["expires_at"] = fields["expires_at"].isoformat() if fields["expires_at"] else None
     return details

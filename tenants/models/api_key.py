@@ -60,6 +60,13 @@ class ApiKey(models.Model):
         blank=True,
         help_text=_("Addresses and networks that it may be used from; empty: any."),
     )
+    folders = models.JSONField(
+        _("folders"),
+        default=list,
+        db_default=models.Value([], models.JSONField()),
+        blank=True,
+        help_text=_("Ids of the folders that it is limited to, also once they are gone; empty: all."),
+    )
     old_prefix = models.CharField(_("old prefix"), max_length=16, unique=True, null=True, editable=False)  # noqa: DJ001 - unique
     old_digest = models.CharField(max_length=64, blank=True, editable=False)
     old_until = models.DateTimeField(_("old secret until"), null=True, blank=True, editable=False)

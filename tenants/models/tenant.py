@@ -154,6 +154,15 @@ class Tenant(models.Model):
             "links stop at once; with it again, those work that have not ended meanwhile."
         ),
     )
+    allows_guests = models.BooleanField(
+        _("guests by e-mail"),
+        default=True,
+        db_default=True,
+        help_text=_(
+            "Share links may be sent to people by e-mail, each their own. Without this such links stop at once, and "
+            "none are sent; other links go on."
+        ),
+    )
     recognises_voices = models.BooleanField(
         _("naming members by their voices"), default=False, db_default=False, editable=False
     )

@@ -108,7 +108,7 @@ def test_a_page_is_missing_to_who_is_not_in_the_folder_and_only_read_by_its_view
 
 
 @pytest.mark.parametrize(("method", "path", "body"), ROUTES)
-def test_what_is_in_a_private_folder_is_missing_to_every_key(
+def test_what_is_in_a_private_folder_is_missing_to_every_key_and_what_is_in_none_to_one_of_some_folders(
     method: str, path: str, body: Any, hidden: Transcription, alice: Character, client: Client
 ) -> None:
     address = programs.address_of(path, hidden, alice)
@@ -117,6 +117,13 @@ def test_what_is_in_a_private_folder_is_missing_to_every_key(
     key = bearer(alice) | programs.AGREED
     answers = [send(client, method, one, key, body) for one in (address, programs.about_nothing(path))]
     assert [answer.status_code for answer in answers] == [404, 404], answers[0].content
+    with scope.bound(alice.tenant.id):
+        Recording.objects.filter(id=hidden.recording_id).update(folder=None)
+        own = [str(folders.create(alice.actor, "Press").id)]
+    key = bearer(alice, KeyScope.WRITE, folders=own) | programs.AGREED
+    answers = [send(client, method, one, key, body) for one in (address, programs.about_nothing(path))]
+    codes = {answer.status_code for answer in answers}
+    assert codes in ({403}, {404}), answers[0].content
 
 
 LISTS = (

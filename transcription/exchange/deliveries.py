@@ -158,6 +158,7 @@ def _due() -> QuerySet[Delivery]:
         state=Delivery.State.PENDING,
         next_attempt_at__lte=Now(),
         place__not_before__lte=Now(),
+        place__is_paused=False,
         recording__deleted_at=None,
         tenant__is_active=True,
     )

@@ -128,6 +128,11 @@ def write(folder: int, name: str, body: bytes) -> None:
         raise
 
 
+def remove(folder: int, name: str) -> None:
+    """Raises OSError."""
+    os.unlink(name, dir_fd=folder)
+
+
 def files(folder: int, is_wanted: Callable[[Found], bool]) -> list[Found]:
     """Returns up to LISTED wanted regular files, not hidden and not called unfinished, among the first MOST_ENTRIES.
 

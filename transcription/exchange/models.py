@@ -21,7 +21,7 @@ class Place(models.Model):
     """A folder under EXCHANGE_ROOT, or a prefix of an S3 bucket.
 
     Exports go to its `out/`. What lies in the `in/` of a watched one becomes a recording and is moved to `done/` or
-    `failed/`. `not_before` delays all work with one that fails.
+    `failed/`. `not_before` delays all work with one that fails; with a paused one nothing is done.
     """
 
     class Kind(models.TextChoices):
@@ -39,6 +39,7 @@ class Place(models.Model):
     key_id = models.CharField(_("access key id"), max_length=200, blank=True)
     sealed_secret = models.TextField(blank=True, editable=False)
     is_watched = models.BooleanField(_("watched"), default=False)
+    is_paused = models.BooleanField(_("paused"), default=False, db_default=False)
     created_at = models.DateTimeField(_("created"), default=timezone.now, editable=False)
     failures = models.PositiveIntegerField(_("failures in a row"), default=0, editable=False)
     last_error = models.TextField(_("reason"), blank=True, editable=False)

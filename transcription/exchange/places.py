@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from copy import copy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
@@ -36,7 +37,7 @@ BACKOFF = leases.Backoff((5, 30, 120, 300))
 """How long a place that fails is left alone."""
 OF_BUCKETS = ("endpoint", "bucket", "region", "key_id")
 WHERE = {"kind", "path", "endpoint", "bucket"}
-SETTINGS = ("name", "kind", "path", *OF_BUCKETS, "sealed_secret", "is_watched")
+SETTINGS = ("name", "kind", "path", *OF_BUCKETS, "sealed_secret", "is_watched", "is_paused")
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,12 @@ class Wanted:
     key_id: str = ""
     secret: str = field(default="", repr=False)
     is_watched: bool = False
+    is_paused: bool = False
+
+    @classmethod
+    def of(cls, row: Place) -> Wanted:
+        """Returns the settings that a place has."""
+        return cls(**{one.name: getattr(row, one.name) for one in fields(cls) if one.name != "secret"})
 
 
 def visible(actor: Actor) -> list[Place]:
@@ -100,6 +107,13 @@ def change(actor: Actor, place_id: UUID, wanted: Wanted) -> Place:
     return get(actor, place_id)
 
 
+def change_some(actor: Actor, place_id: UUID, changes: Mapping[str, Any]) -> Place:
+    """Changes these settings, by their names in Wanted, and no others. Raises what `change` raises."""
+    with transaction.atomic():
+        tenant_lock.lock_for_adding(actor.tenant.id)
+        return change(actor, place_id, replace(Wanted.of(get(actor, place_id)), **changes))
+
+
 def delete(actor: Actor, place_id: UUID) -> None:
     """Deletes a place with what waits for it; what lies there stays. Raises Http404."""
     with transaction.atomic():
@@ -136,6 +150,11 @@ def works(row: Place) -> None:
     Place.objects.filter(id=row.id, failures__gt=0).update(failures=0, last_error="")
 
 
+def resume(row: Place) -> None:
+    """Has what waits for a place tried at once, as it works."""
+    Place.objects.filter(id=row.id).update(failures=0, last_error="", not_before=Now())
+
+
 def _told(row: Place) -> dict[str, Any]:
     """Returns what the audit log says of a place."""
     told = {"name": row.name, "kind": row.kind, "watched": row.is_watched, "path": row.path}
@@ -170,7 +189,7 @@ def _keep(row: Place, wanted: Wanted) -> None:
             raise InvalidOption("kind", _("Whoever runs the portal gives organisations no folders (EXCHANGE_ROOT)."))
         values |= dict.fromkeys(OF_BUCKETS, "")
         row.sealed_secret = ""
-    for name, value in (values | {"kind": wanted.kind, "is_watched": wanted.is_watched}).items():
+    for name, value in (values | {name: getattr(wanted, name) for name in ("kind", "is_watched", "is_paused")}).items():
         setattr(row, name, value)
     if secret and row.kind == Place.Kind.BUCKET:
         row.sealed_secret = ciphers(SALT).encrypt(secret.encode()).decode()

@@ -23,7 +23,7 @@ from transcription import tenant_lock
 from transcription.errors import InvalidOption, Refused, over_quota
 from transcription.fetches.models import UNDER_WAY, Fetch
 from transcription.folders import folders
-from transcription.folders.visibility import among, seen
+from transcription.folders.visibility import among, seen_arriving
 from transcription.intake import idempotency
 from transcription.intake.request import CallContext
 from transcription.media.filenames import clean_name
@@ -84,7 +84,7 @@ def create(
 def fetches(actor: Actor, status: str = "") -> QuerySet[Fetch]:
     """Selects the tenant's fetches, the newest first, but for those to folders that the actor doesn't see."""
     actor.require("recordings.view")
-    rows = Fetch.objects.filter(seen(actor), seen(actor, "recording"), tenant=actor.tenant)
+    rows = Fetch.objects.filter(seen_arriving(actor), tenant=actor.tenant)
     rows = rows.order_by("-created_at", "-id")
     return rows.filter(status=status) if status else rows
 

@@ -23,7 +23,7 @@ from tenants.access import PERMISSIONS, Actor
 from tenants.models import Member, User
 from transcription import tenant_lock
 from transcription.errors import InvalidOption, Refused
-from transcription.folders.visibility import MANAGE, among, usable
+from transcription.folders.visibility import MANAGE, among, usable, within_limits
 from transcription.models import Folder, FolderMember, FolderRole, Recording
 from transcription.models.folder import LONGEST_FOLDER, LONGEST_FOLDER_FOLDED
 from transcription.models.tag import folded_name
@@ -93,10 +93,21 @@ def may_add(actor: Actor, folder: Folder) -> bool:
 def chosen(actor: Actor, text: str) -> Folder | None:
     """Returns the folder that a request names, by its id or its name, to add recordings to; None where it names none.
 
-    The person's private one is made where there is none yet. Raises InvalidOption for one that is not there, or is
-    another person's private one, and PermissionDenied where the actor may add nothing to it.
+    The person's private one is made where there is none yet. A key that is limited to one folder means that one.
+    Raises InvalidOption for one that is not there, or is another person's private one, and where a key that is limited
+    to several names none, and PermissionDenied where the actor may add nothing to it.
     """
-    return _found(actor, one_line(text), not_others(actor)) if one_line(text) else None
+    if one_line(text):
+        return _found(actor, one_line(text), not_others(actor))
+    return None if within_limits(actor, None) else _only_one(actor)
+
+
+def _only_one(actor: Actor) -> Folder:
+    """Raises InvalidOption."""
+    found = visible(actor)[:2]
+    if len(found) != 1:
+        raise InvalidOption(PARAM, _("This key is limited to some folders: say in “folder” for which one this is."))
+    return found[0]
 
 
 def moved_to(actor: Actor, text: str) -> Folder | None:
@@ -127,8 +138,10 @@ def require_addable(actor: Actor, folder: Folder | None) -> None:
 
     Call it with the tenant locked.
     """
+    if folder is None and within_limits(actor, None):
+        return
     now = Folder.objects.filter(id=folder.id).first() if folder is not None else None
-    if folder is not None and (now is None or not among(_as_of_now(actor), now).may(ADD)):
+    if now is None or not among(_as_of_now(actor), now).may(ADD):
         message = _("The folder was deleted meanwhile, or you may add nothing to it any more. Choose another one.")
         raise Refused("folder_deleted", message)
 

@@ -3,7 +3,8 @@
 Every member sees what is in no folder or in an open one, and may do there what the role in the tenant allows. What is
 in a restricted folder its members see, who may do what both roles allow: a folder gives nobody more than the tenant
 does. Owners, admins and operators see every folder. Keys see every folder but people's private ones: they speak for the
-organisation. A guest sees the recording of their link, wherever it is, and nothing else.
+organisation; one that is limited to folders sees those alone, and nothing that is in none. A guest sees the recording
+of their link, wherever it is, and nothing else.
 
 Recordings, and whatever tells of them, are read through `seen`: as if those that it leaves out did not exist.
 """
@@ -43,7 +44,7 @@ def seen(actor: Actor, recording: str = "", permission: str = VIEW) -> Q:
     if actor.guest is not None:
         return _of_guest(actor.guest, recording)
     path = f"{recording}__folder" if recording else "folder"
-    return Q(**{f"{path}__isnull": True}) | Q(**{f"{path}__in": usable(actor, permission).values("id")})
+    return _outside(actor, path) | Q(**{f"{path}__in": usable(actor, permission).values("id")})
 
 
 def seen_in_lists(actor: Actor, recording: str = "", permission: str = VIEW) -> Q:
@@ -58,7 +59,16 @@ def seen_in_lists(actor: Actor, recording: str = "", permission: str = VIEW) -> 
         return _of_guest(actor.guest, recording)
     path = f"{recording}__folder" if recording else "folder"
     folders = list(usable(actor, permission).values_list("id", flat=True))
-    return Q(**{f"{path}__isnull": True}) | Q(**{f"{path}__id__among": folders})
+    return _outside(actor, path) | Q(**{f"{path}__id__among": folders})
+
+
+def seen_arriving(actor: Actor) -> Q:
+    """Selects the rows of what arrives for a folder, and has a `recording` once it is here."""
+    return seen(actor) & (Q(recording__isnull=True) | seen(actor, "recording"))
+
+
+def _outside(actor: Actor, path: str) -> Q:
+    return Q(**{f"{path}__isnull": True}) if within_limits(actor, None) else Q(pk__in=())
 
 
 def _of_guest(guest: Guest, recording: str) -> Q:
@@ -73,17 +83,26 @@ def usable(actor: Actor, permission: str = VIEW) -> QuerySet[Folder]:
     if actor.guest is not None:
         return rows.none()
     if actor.key is not None:
-        return rows.filter(is_private=False)
+        rows = rows.filter(is_private=False)
+        return rows.filter(id__in=actor.key.folders) if actor.key.folders else rows
     roles = [role for role, permissions in ALLOWED.items() if permission in permissions]
     own = FolderMember.objects.filter(member=actor.member, role__in=roles)
     return rows.filter(Q(restricted=False) | Q(id__in=own.values("folder")))
 
 
+def within_limits(actor: Actor, folder: Folder | None) -> bool:
+    """Returns whether the actor's key, if it is limited to folders, has this one; it never has what is in none."""
+    limits = actor.key.folders if actor.key is not None else []
+    return not limits or (folder is not None and str(folder.id) in limits)
+
+
 def among(actor: Actor, folder: Folder | None) -> Actor:
     """Returns the actor with what they may do with the recordings of a folder that they see; nobody gets more.
 
-    A guest's permissions are those of their link.
+    Without a folder it is what they may do with those that are in none. A guest's permissions are those of their link.
     """
+    if not within_limits(actor, folder):
+        return replace(actor, permissions=frozenset(), folder=folder.name if folder else "")
     if folder is None or not folder.restricted or actor.key or actor.guest or sees_all(actor):
         return actor
     roles = FolderMember.objects.filter(folder=folder, member=actor.member).values_list("role", flat=True)

@@ -104,7 +104,7 @@ def forget_old() -> int:
 
 def _due() -> QuerySet[Arrival]:
     """Selects also what is only to be moved from a place that is no longer watched."""
-    rows: dict[str, Any] = {"next_attempt_at__lte": Now(), "place__not_before__lte": Now()}
+    rows: dict[str, Any] = {"next_attempt_at__lte": Now(), "place__not_before__lte": Now(), "place__is_paused": False}
     wanted = Q(place__is_watched=True) | ~Q(state=Arrival.State.WAITING)
     return open_arrivals().filter(wanted, **rows, tenant__is_active=True)
 

@@ -86,7 +86,7 @@ def _tenants() -> set[UUID]:
 
 
 def _watched() -> QuerySet[Place]:
-    return Place.objects.filter(is_watched=True, tenant__is_active=True, not_before__lte=Now())
+    return Place.objects.filter(is_watched=True, is_paused=False, tenant__is_active=True, not_before__lte=Now())
 
 
 def _look(place: Place) -> int:

@@ -40,7 +40,7 @@ from transcription.media import storage
 from transcription.models import Process, Recording, Sweeper
 from transcription.offboarding import deletion
 from transcription.queue import claims, fairness, lifecycle, statistics, wakeups
-from transcription.shares import cutting
+from transcription.shares import cutting, guest_mails
 from transcription.uploads import cleanup as uploads
 from transcription.videos import making as videos
 from transcription.webhooks import deliveries, events
@@ -105,7 +105,11 @@ DELETIONS: dict[str, Task] = {"tenants erased": deletion.advance_all}
 SOUNDS: dict[str, Task] = {"sounds of share links made": cutting.cut_due}
 ALERTS: dict[str, Task] = {"alerts that fired or ended": evaluation.evaluate}
 TELLINGS: dict[str, Task] = {"operators told of alerts": telling.send_due}
-MAILS: dict[str, Task] = {"invitations e-mailed": invitations.send_due, "mentions e-mailed": mentions.send_due}
+MAILS: dict[str, Task] = {
+    "invitations e-mailed": invitations.send_due,
+    "mentions e-mailed": mentions.send_due,
+    "guests e-mailed": guest_mails.send_due,
+}
 EVERY_MINUTE: dict[str, Task] = {
     "accounts of a new month opened": quota.open_month,
     "tenants suspended": suspensions.suspend_due,

@@ -9,7 +9,7 @@ import io
 import re
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -72,6 +72,21 @@ def objects(bucket: Bucket, prefix: str, is_wanted: Callable[[StoredObject], boo
                 break
             asked["ContinuationToken"] = answer["NextContinuationToken"]
     return found[:LISTED]
+
+
+def try_out(bucket: Bucket, key: str, prefix: str) -> None:
+    """Stores an empty object, and lists what is below a prefix unless that is empty. Raises OutboundError.
+
+    The object is deleted again, unless these credentials may not.
+    """
+    from botocore.exceptions import ClientError
+
+    with _client(bucket, LISTING_SECONDS) as client:
+        client.put_object(Bucket=bucket.name, Key=key, Body=b"", ContentType="text/plain")
+        with suppress(ClientError):
+            client.delete_object(Bucket=bucket.name, Key=key)
+        if prefix:
+            client.list_objects_v2(Bucket=bucket.name, Prefix=prefix, MaxKeys=1)
 
 
 def etag_of(bucket: Bucket, key: str) -> str | None:

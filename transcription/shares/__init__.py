@@ -2,6 +2,7 @@
 
 models    a link and who opened it
 links     members and programs make, list and revoke links
+secrets   what a link's address is made of; `guest_mails` bring guests theirs
 leavers   the links of people who leave
 visits    what a link's holder may do: find it, give its password, open it
 visitors  who opened a link, as far as that is kept; `read_audit` writes it to the audit log

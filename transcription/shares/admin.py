@@ -17,17 +17,17 @@ from transcription.shares.models import Share
 @admin.register(Share)
 class ShareAdmin(ReadOnly, admin.ModelAdmin):
     list_display = (
-        *("label", "tenant", "recording_id", "made_by", "created_at", "expires_at", "revoked_at"),
+        *("label", "email", "tenant", "recording_id", "made_by", "created_at", "expires_at", "revoked_at"),
         *("openings", "most_openings", "last_opened_at", "with_sound", "with_download", "sound_error"),
     )
     list_filter = (("revoked_at", admin.EmptyFieldListFilter), "with_download", "with_sound", "tenant")
     list_select_related = ("tenant",)
-    search_fields = ("id", "recording__id", "made_by", "tenant__name")
+    search_fields = ("id", "email", "recording__id", "made_by", "tenant__name")
     date_hierarchy = "created_at"
     show_full_result_count = False
     actions = ("revoke",)
     fields = (
-        *("id", "tenant", "recording_id", "label", "level", "made_by", "api_key", "created_at", "expires_at"),
+        *("id", "tenant", "recording_id", "label", "email", "level", "made_by", "api_key", "created_at", "expires_at"),
         *("revoked_at", "kept_at", "openings", "most_openings", "last_opened_at", "with_sound", "with_download"),
         *("start", "end", "sound_error"),
     )

@@ -42,7 +42,7 @@ def correct(share: Share, who: Writer, index: int, tag: str, text: str) -> Share
     row = newest(share)
     if row is None:
         raise Http404(_("There is no such segment."))
-    who = guests.introduced(who)
+    who = guests.introduced(share, who)
     with locked(guests.actor_of(share, who), row.id):
         actor = guests.held(share, who)
         actor.require(guests.CORRECT)

@@ -56,8 +56,11 @@ def permissions_of(share: Share) -> frozenset[str]:
 
 def actor_of(share: Share, who: Writer = NOBODY) -> Actor:
     """Returns the actor of a link's holder."""
+    if share.email:
+        who = Writer(share.email.partition("@")[0])
     with translation.override(settings.LANGUAGE_CODE):  # it is kept, and read by people of all languages
-        full = _("%(name)s (by link %(label)s)") % {"name": who.name, "label": share.label or str(share.id)[:8]}
+        names = {"name": share.email or who.name, "label": share.label or str(share.id)[:8]}
+        full = _("%(name)s (by link %(label)s)") % names
     guest = Guest(share.id, share.recording_id, uuid5(share.id, str(who.visit)), who.name, full)
     return guest_actor(share.tenant, guest, permissions_of(share))
 
@@ -68,7 +71,7 @@ def writing(share: Share, who: Writer) -> Iterator[Actor]:
 
     Raises InvalidOption without a name, Refused, and Http404 for a link that ended since it was found.
     """
-    who = introduced(who)
+    who = introduced(share, who)
     with transaction.atomic():
         tenant_lock.lock_for_adding(share.tenant_id)
         yield held(share, who)
@@ -83,8 +86,10 @@ def held(share: Share, who: Writer) -> Actor:
     return actor_of(now, who)
 
 
-def introduced(who: Writer) -> Writer:
-    """Returns who writes, with the name as it is shown. Raises InvalidOption without one."""
+def introduced(share: Share, who: Writer) -> Writer:
+    """Returns who writes, with the name as it is shown; a guest by e-mail has theirs. Raises InvalidOption."""
+    if share.email:
+        return who
     name = " ".join(who.name.split())
     if not name:
         raise InvalidOption("name", _("Say who you are first: write your name above the comments."))

@@ -2,30 +2,32 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import math
 import re
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from django.conf import settings
 from django.contrib.auth.hashers import make_password
+from django.core.exceptions import ValidationError
+from django.core.validators import validate_email
 from django.db import transaction
 from django.db.models import BooleanField, ExpressionWrapper, Q, QuerySet
 from django.db.models.functions import Coalesce
 from django.http import Http404
-from django.utils import timezone
+from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 
 from tenants import audit, scope
 from tenants.access import Actor
 from tenants.models import Quota, Tenant, User
+from tenants.throttle import Limit
 from transcription import tenant_lock
 from transcription.errors import InvalidOption, Refused
 from transcription.folders.visibility import among, seen
@@ -35,6 +37,7 @@ from transcription.models import Recording
 from transcription.shares import sound
 from transcription.shares.guests import GIVES
 from transcription.shares.models import LONGEST_LABEL, Level, Share, lasting, open_ones, with_makers
+from transcription.shares.secrets import digest_of, guest_secret
 from transcription.shares.text import newest
 
 log = logging.getLogger(__name__)
@@ -48,6 +51,10 @@ MOST_OPENINGS = 1_000_000
 MOST_LIVE = 100
 MOST_WITH_OWN_SOUND = 20
 MOST_ORIGINS = 20
+MOST_GUESTS = 20
+LONGEST_EMAIL = 120
+MAILS = Limit("share links of an organisation by e-mail", 200, 86_400)
+MAILS_TO_ONE = Limit("share links of an organisation to an address", 10, 86_400)
 ORIGIN = re.compile(r"(https?://[a-z0-9](?:[a-z0-9.-]{0,250}[a-z0-9])?(?::[0-9]{1,5})?)/?", re.ASCII)
 SHORTEST_EXCERPT = 0.5
 ADDRESS = Coalesce("created_by__email", "made_by")
@@ -71,40 +78,64 @@ class Wanted:
     end: float | None = None
     level: str = Level.VIEW
     origins: Sequence[str] = ()
+    email: str = ""
 
 
 @dataclass(frozen=True)
 class Shown:
-    """A link with its secret, which is shown only once."""
+    """A link with its secret, which is shown only once; empty for a guest's, by which the guest proves the address."""
 
     share: Share
     secret: str
 
 
-def digest_of(secret: str) -> str:
-    """With 192 bits of entropy a plain digest is as safe as a slow password hash."""
-    return hashlib.sha256(secret.encode()).hexdigest()
-
-
-def address_of(secret: str) -> str:
-    """Returns the link as it is handed to people."""
-    return f"{settings.PORTAL_URL}/s/{secret}/"
-
-
 def create(actor: Actor, recording_id: UUID, wanted: Wanted) -> Shown:
     """Makes a link to a recording. Raises PermissionDenied, Http404, InvalidOption and Refused."""
+    recording = _recording(actor, recording_id, wanted)
+    row, secret = _built(actor, recording, wanted, _hashed(wanted.password))
+    with transaction.atomic():
+        _save(actor, row)
+    return Shown(get(actor, row.id), "" if row.email else secret)
+
+
+def invite(actor: Actor, recording_id: UUID, wanted: Wanted, emails: Sequence[str]) -> list[Share]:
+    """Makes a link of their own for each address, all of them or none. Raises as `create` does."""
+    recording = _recording(actor, recording_id, wanted)
+    addresses = list(dict.fromkeys(map(_email, emails)))
+    if len(addresses) > MOST_GUESTS:
+        raise InvalidOption("email", _("At most %(most)d people at once.") % {"most": MOST_GUESTS})
+    password = _hashed(wanted.password)
+    rows = [_built(actor, recording, replace(wanted, email=one), password)[0] for one in addresses]
+    with transaction.atomic():
+        for row in rows:
+            _save(actor, row)
+    return [get(actor, row.id) for row in rows]
+
+
+def _recording(actor: Actor, recording_id: UUID, wanted: Wanted) -> Recording:
+    """Returns what is to be shared. Raises PermissionDenied where the actor may not do what the link would let do."""
     actor.require(SHARE)
     recording = recordings.recording(actor, recording_id, permission=SHARE)
     for permission in sorted(GIVES[_level(wanted.level)]):
         among(actor, recording.folder).require(permission)
-    secret, maker = secrets.token_urlsafe(24), _maker_of(actor)
+    return recording
+
+
+def _built(actor: Actor, recording: Recording, wanted: Wanted, password: str) -> tuple[Share, str]:
+    """Returns a link that is not saved yet, and its secret. Raises InvalidOption."""
+    share_id, email, maker = uuid4(), _email(wanted.email), _maker_of(actor)
+    secret = guest_secret(share_id) if email else secrets.token_urlsafe(24)
     row = Share(
+        id=share_id,
+        email=email,
+        language=translation.get_language() or settings.LANGUAGE_CODE,
+        mail_after=timezone.now() if email else None,
         tenant=actor.tenant,
         recording=recording,
         label=_label(wanted.label),
         level=_level(wanted.level),
         digest=digest_of(secret),
-        password=_hashed(wanted.password),
+        password=password,
         created_by=maker,
         made_by=maker.email if maker else "",
         api_key=actor.key,
@@ -115,18 +146,23 @@ def create(actor: Actor, recording_id: UUID, wanted: Wanted) -> Shown:
         origins=_origins(wanted),
         **_excerpt(wanted, recording),
     )
-    with transaction.atomic():
-        tenant_lock.lock_for_adding(actor.tenant.id)  # so that two who share at once can't pass the limit together
-        recordings.recording(actor, recording_id, permission=SHARE)  # it may have been moved meanwhile
-        _require_sharing(actor)
-        if Share.objects.filter(open_ones(), recording=recording).count() >= MOST_LIVE:
-            message = _("There are %(n)d links to this recording already. Revoke those that nobody needs.")
-            raise Refused("too_many_shares", message % {"n": MOST_LIVE})
-        _require_room_for_sound(row)
-        row.save(force_insert=True)
-        audit.record(actor, "share.created", row, recording=str(recording.id), **_facts(row))
-    log.info("Link %s to recording %s of tenant %s was made", row.id, recording.id, actor.tenant.id)
-    return Shown(get(actor, row.id), secret)
+    return row, secret
+
+
+def _save(actor: Actor, row: Share) -> None:
+    """Saves a new link, in a transaction. Raises Refused, PermissionDenied and Http404."""
+    tenant_lock.lock_for_adding(actor.tenant.id)  # so that two who share at once can't pass the limit together
+    recordings.recording(actor, row.recording_id, permission=SHARE)  # it may have been moved meanwhile
+    _require_sharing(actor)
+    if row.email:
+        _require_guests(actor, row.email)
+    if Share.objects.filter(open_ones(), recording=row.recording).count() >= MOST_LIVE:
+        message = _("There are %(n)d links to this recording already. Revoke those that nobody needs.")
+        raise Refused("too_many_shares", message % {"n": MOST_LIVE})
+    _require_room_for_sound(row)
+    row.save(force_insert=True)
+    audit.record(actor, "share.created", row, recording=str(row.recording_id), **_facts(row))
+    log.info("Link %s to recording %s of tenant %s was made", row.id, row.recording_id, row.tenant_id)
 
 
 def of_recording(actor: Actor, recording_id: UUID, only_open: bool = False) -> QuerySet[Share]:
@@ -240,6 +276,15 @@ def _maker_of(actor: Actor) -> User | None:
     return actor.key.created_by if actor.key.maker == "member" else None
 
 
+def _require_guests(actor: Actor, email: str) -> None:
+    """Raises Refused where no guests are wanted, or too many mails were sent."""
+    if not Tenant.objects.filter(id=actor.tenant.id, allows_guests=True).exists():
+        raise Refused("sharing_off", _("Your organisation sends no links by e-mail."))
+    if not (MAILS_TO_ONE.take(str(actor.tenant.id), email) and MAILS.take(str(actor.tenant.id))):
+        message = _("Too many links were sent to %(email)s, or in one day. Try again later.")
+        raise Refused("too_many_mails", message % {"email": email})
+
+
 def _require_sharing(actor: Actor) -> None:
     if Quota.objects.filter(tenant=actor.tenant, includes_sharing=False).exists():
         raise Refused("sharing_off", _("Share links are no part of your organisation’s plan."))
@@ -266,6 +311,7 @@ def _facts(row: Share) -> dict[str, Any]:
     return {
         "label": row.label,
         "level": row.level,
+        "email": row.email,
         "expires_at": row.expires_at.isoformat() if row.expires_at else None,
         "protected": bool(row.password),
         "most_openings": row.most_openings,
@@ -281,6 +327,20 @@ def _label(given: str) -> str:
     if len(label) > LONGEST_LABEL or not label.isprintable():
         raise InvalidOption("label", _("The label must have at most %(n)d characters.") % {"n": LONGEST_LABEL})
     return label
+
+
+def _email(given: str) -> str:
+    """Returns a guest's address as those of people are kept; empty for whoever has the link. Raises InvalidOption."""
+    if not given.strip():
+        return ""
+    email = User.objects.normalize_email(given.strip())
+    try:
+        validate_email(email)
+    except ValidationError:
+        raise InvalidOption("email", _("“%(typed)s” is no e-mail address.") % {"typed": given[:80]}) from None
+    if len(email) > LONGEST_EMAIL:
+        raise InvalidOption("email", _("The address is too long."))
+    return email
 
 
 def _level(given: str) -> str:
@@ -315,8 +375,8 @@ def _origins(wanted: Wanted) -> list[str]:
     origins = list(dict.fromkeys(map(_origin, wanted.origins)))
     if len(origins) > MOST_ORIGINS:
         raise InvalidOption("origins", _("There can be at most %(n)d sites.") % {"n": MOST_ORIGINS})
-    if origins and (wanted.password or wanted.most_openings is not None):
-        message = _("A link with a password, or a limited number of openings, can’t be embedded.")
+    if origins and (wanted.password or wanted.most_openings is not None or wanted.email):
+        message = _("A link with a password, or a limited number of openings, can’t be embedded, nor can a guest’s.")
         raise InvalidOption("origins", message)
     return origins
 

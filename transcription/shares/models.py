@@ -17,6 +17,7 @@ from tenants.scope import TenantManager
 from transcription.models import Recording
 
 LONGEST_LABEL = 100
+MAIL_ATTEMPTS = 6
 
 
 State = Literal["live", "used_up", "expired", "left", "revoked"]
@@ -51,6 +52,9 @@ class Share(models.Model):
     tenant = models.ForeignKey(Tenant, models.CASCADE, related_name="+", verbose_name=_("tenant"))
     recording = models.ForeignKey(Recording, models.CASCADE, related_name="shares", verbose_name=_("recording"))
     label = models.CharField(_("for whom"), max_length=LONGEST_LABEL, blank=True)
+    email = models.EmailField(
+        _("guest"), blank=True, default="", db_default="", help_text=_("To whom alone it was sent, by e-mail.")
+    )
     level = models.CharField(_("may"), max_length=10, choices=levels, default=Level.VIEW)
     digest = models.CharField(max_length=64, unique=True, editable=False)
     password = models.CharField(max_length=128, blank=True, editable=False, help_text="As Django hashes passwords.")
@@ -80,6 +84,11 @@ class Share(models.Model):
     start = models.FloatField(_("from second"), null=True, blank=True)
     end = models.FloatField(_("to second"), null=True, blank=True)
 
+    language = models.CharField(max_length=20, blank=True, default="", db_default="", editable=False)
+    mailed_at = models.DateTimeField(_("e-mailed"), null=True, editable=False)
+    mail_attempts = models.PositiveSmallIntegerField(default=0, db_default=0, editable=False)
+    mail_after = models.DateTimeField(null=True, editable=False, help_text="When it is to be e-mailed; null: never.")
+
     sound_key = models.CharField(max_length=255, blank=True, editable=False, help_text="Of its own copy of the sound.")
     sound_struck: models.JSONField[list[list[float]]] = models.JSONField(
         default=list, editable=False, help_text="What was struck out of the recording when it was made."
@@ -101,6 +110,7 @@ class Share(models.Model):
         indexes = (
             models.Index(fields=["tenant", "-created_at", "-id"], name="shares_newest_first"),
             models.Index(fields=["recording", "-created_at", "-id"], name="shares_of_recording"),
+            models.Index(fields=["mail_after"], condition=Q(mail_after__isnull=False), name="shares_to_mail"),
             models.Index(
                 fields=["sound_due_at"],
                 condition=Q(with_sound=True, revoked_at=None, sound_key="", sound_error=""),
@@ -115,7 +125,7 @@ class Share(models.Model):
         )
 
     def __str__(self) -> str:
-        return self.label or str(self.id)
+        return self.email or self.label or str(self.id)
 
     @property
     def excerpt(self) -> tuple[float, float] | None:
@@ -125,7 +135,12 @@ class Share(models.Model):
     @property
     def asks_first(self) -> bool:
         """Whether its holder sees a page before anything is told or counted."""
-        return bool(self.password) or self.most_openings is not None
+        return bool(self.password) or self.most_openings is not None or bool(self.email)
+
+    @property
+    def is_unmailable(self) -> bool:
+        """Whether the mail with it was refused each time."""
+        return self.mailed_at is None and self.mail_attempts >= MAIL_ATTEMPTS
 
     @property
     def is_used_up(self) -> bool:
@@ -195,4 +210,5 @@ def lasting(now: datetime | None = None) -> Q:
 def open_ones(now: datetime | None = None) -> Q:
     """Selects the links that work, whether or not they are used up: the tenant and the recording must allow it, too."""
     served = Q(tenant__is_active=True, tenant__allows_sharing=True, tenant__quota__includes_sharing=True)
+    served &= Q(email="") | Q(tenant__allows_guests=True)
     return lasting(now) & served & Q(recording__deleted_at=None)

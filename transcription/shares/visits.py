@@ -18,8 +18,8 @@ from django.utils import timezone
 from tenants import addresses, scope
 from tenants.throttle import Limit
 from transcription.shares import read_audit, visitors
-from transcription.shares.links import digest_of
 from transcription.shares.models import Share, open_ones
+from transcription.shares.secrets import digest_of
 
 PROOF_LASTS = timedelta(hours=12)
 GUESSES = Limit("passwords of a link from an address", 10, 600)

@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from tenants.access import Actor
 from transcription.errors import Refused
 from transcription.folders.folders import ADD
-from transcription.folders.visibility import VIEW, among, seen
+from transcription.folders.visibility import VIEW, among, seen_arriving
 from transcription.uploads import acceptance, bucket, files
 from transcription.uploads.bucket import Part
 from transcription.uploads.files import Gone, Locked, LockedFile
@@ -27,7 +27,7 @@ def uploads(actor: Actor) -> QuerySet[Upload]:
     Raises PermissionDenied.
     """
     actor.require("recordings.create")
-    rows = Upload.objects.filter(seen(actor), seen(actor, "recording"), tenant=actor.tenant)
+    rows = Upload.objects.filter(seen_arriving(actor), tenant=actor.tenant)
     return rows.order_by("-created_at", "-id")
 
 

@@ -16,6 +16,7 @@ from portal.api.native.schemas.keys import KeyBody, KeyChanges, KeyRotation, Key
 from portal.api.native.tenant_view import TenantView
 from tenants import api_keys
 from tenants.models import ApiKey, KeyScope
+from transcription.folders import of_keys
 
 SHOWN_ONCE = {"Cache-Control": "no-store"}
 
@@ -38,13 +39,20 @@ class KeysView(TenantView):
         """Raises InvalidOption, InvalidKey and KeyConflict."""
         self.actor.require("keys.manage")
         new = parse_body(request, NewKey)
-        key, secret = api_keys.create(self.actor, new.name, new.scope or KeyScope.WRITE, new.expires_at, new.addresses)
+        key, secret = api_keys.create(
+            self.actor,
+            new.name,
+            new.scope or KeyScope.WRITE,
+            new.expires_at,
+            new.addresses,
+            of_keys.chosen(self.actor, new.folders),
+        )
         headers = {"Location": f"/api/v1/keys/{key.id}"} | SHOWN_ONCE
         return Response(_with_secret(key, secret), 201, headers=headers)
 
 
 class KeyView(TenantView):
-    """GET one key, PATCH its name, expiry and addresses, DELETE (revoke) it for good."""
+    """GET one key, PATCH its name, expiry, addresses and folders, DELETE (revoke) it for good."""
 
     @operation("retrieveKey", "One key", {200: KeyBody})
     def get(self, request: Request, key_id: UUID) -> Response:
@@ -52,13 +60,16 @@ class KeyView(TenantView):
 
     @operation(
         "updateKey",
-        "Change a key's name, expiry or addresses",
+        "Change a key's name, expiry, addresses or folders",
         {200: KeyBody},
         body={JSON: KeyChanges},
     )
     def patch(self, request: Request, key_id: UUID) -> Response:
         """Raises InvalidOption, InvalidKey and KeyConflict."""
         changes = parse_body(request, KeyChanges).sent
+        if "folders" in changes:
+            self.actor.require("keys.manage")
+            changes["folders"] = of_keys.chosen(self.actor, changes["folders"])
         return Response(key_fields(api_keys.change(self.actor, key_id, changes)))
 
     @operation("revokeKey", "Revoke a key for good", {204: None})
@@ -106,6 +117,7 @@ def key_fields(key: ApiKey) -> KeyBody:
         "scope": key.scope,
         "state": key.state,
         "addresses": key.addresses,
+        "folders": key.folders,
         "created_at": key.created_at.isoformat(),
         "created_by": (key.created_by.email if key.created_by else key.made_by) or None,
         "creator_status": key.maker,

@@ -28,6 +28,7 @@ from portal.api.native.tenant_view import TenantView
 from transcription.library import recordings
 from transcription.shares import links, visitors
 from transcription.shares.models import Share, Visitor
+from transcription.shares.secrets import address_of
 
 MADE_BY = parameters.Text("made_by", "Only those of the member with this e-mail address.")
 OPEN = "open"
@@ -121,6 +122,8 @@ def share_fields(row: Share) -> ShareBody:
         "id": str(row.id),
         "recording": str(row.recording_id),
         "label": row.label,
+        "email": row.email or None,
+        "mailed_at": rfc3339(row.mailed_at),
         "level": row.level,
         "state": row.state,
         "created_at": row.created_at.isoformat(),
@@ -140,7 +143,7 @@ def share_fields(row: Share) -> ShareBody:
 
 
 def _with_link(shown: links.Shown) -> ShareLinkBody:
-    return ShareLinkBody(**share_fields(shown.share), url=links.address_of(shown.secret))
+    return ShareLinkBody(**share_fields(shown.share), url=address_of(shown.secret) if shown.secret else None)
 
 
 def _visitor_fields(row: Visitor) -> VisitorBody:

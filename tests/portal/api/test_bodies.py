@@ -42,6 +42,8 @@ UNKNOWN: list[tuple[str, str, dict[str, Any]]] = [
     ("PUT", "/api/v1/recordings/{recording}/hold", {"reason": "Lawsuit"}),
     ("PUT", "/api/v1/folders/{folder}/retention", {"audio_days": 30, "text_days": None}),
     ("PUT", "/api/v1/tags/{tag}/retention", {"audio_days": 30, "text_days": None}),
+    ("POST", "/api/v1/places", {"name": "Archive", "kind": "folder"}),
+    ("PATCH", "/api/v1/places/{place}", {"paused": True}),
     ("POST", "/api/v1/rules", {"name": "Calls", "effects": {"text_days": 30}}),
     ("PATCH", "/api/v1/rules/{rule}", {"active": False}),
     ("POST", "/api/v1/rules/preview", {"conditions": {"file": "*.mp3"}}),

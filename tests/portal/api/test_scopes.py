@@ -16,6 +16,8 @@ from tests.conftest import Character
 from tests.portal.api.characters import bearer, send
 from tests.portal.web.conftest import make_rehearing, make_transcription, make_video
 from transcription.comments import threads
+from transcription.exchange.models import Delivery as Export
+from transcription.exchange.models import Place
 from transcription.fetches import access
 from transcription.folders import folders
 from transcription.intake.request import CallContext
@@ -169,6 +171,15 @@ TABLE: list[tuple[str, str, Any, dict[str, int]]] = [
     ("GET", "/api/v1/rules/{rule}", None, ADMIN),
     ("PATCH", "/api/v1/rules/{rule}", {"active": False}, ADMIN),
     ("DELETE", "/api/v1/rules/{rule}", None, ADMIN_204),
+    ("GET", "/api/v1/places", None, ADMIN),
+    ("POST", "/api/v1/places", {"name": "x", "kind": "nonsense"}, ADMIN_400),
+    ("GET", "/api/v1/places/{place}", None, ADMIN),
+    ("PATCH", "/api/v1/places/{place}", {"paused": True}, ADMIN),
+    ("DELETE", "/api/v1/places/{place}", None, ADMIN_204),
+    ("POST", "/api/v1/places/{place}/test", None, ADMIN),
+    ("GET", "/api/v1/places/{place}/deliveries", None, ADMIN),
+    ("POST", "/api/v1/places/{place}/deliveries/{delivery}/again", None, ADMIN_202),
+    ("GET", "/api/v1/places/{place}/arrivals", None, ADMIN),
     ("GET", "/api/v1/webhooks", None, ADMIN),
     ("POST", "/api/v1/webhooks", {"url": "nonsense"}, ADMIN_400),
     ("GET", "/api/v1/webhooks/{webhook}", None, ADMIN),
@@ -226,6 +237,11 @@ def address_of(path: str, row: Transcription, alice: Character) -> str:
         if "{webhook}" in path:
             hook = Endpoint.objects.create(tenant=row.tenant, url="https://acme.example/hook")
             made |= {"webhook": hook.id, "delivery": events.test_of(hook).id}
+        if "{place}" in path:
+            there = {"kind": "bucket", "endpoint": "https://acme.example", "bucket": "acme", "key_id": "a"}
+            place = Place.objects.create(tenant=row.tenant, name="Archive", sealed_secret="unreadable", **there)
+            export = Export.objects.create(tenant=row.tenant, place=place, recording=row.recording, formats=["txt"])
+            made |= {"place": place.id, "delivery": export.id}
         if "{video}" in path:
             made["video"] = make_video(row).id
         if "{rehearing}" in path:
@@ -268,6 +284,7 @@ def test_each_scope_may_do_what_the_table_says(
             "/api/v1/audit",
             "/api/v1/webhooks",
             "/api/v1/rules",
+            "/api/v1/places",
             "/api/v1/shares",
             "/api/v1/folders/",
         )

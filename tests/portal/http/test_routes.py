@@ -167,6 +167,12 @@ API = """
     api/v1/shares
     api/v1/shares/revoke
     api/v1/shares/<uuid:share_id>/keep
+    api/v1/places
+    api/v1/places/<uuid:place_id>
+    api/v1/places/<uuid:place_id>/test
+    api/v1/places/<uuid:place_id>/deliveries
+    api/v1/places/<uuid:place_id>/deliveries/<uuid:delivery_id>/again
+    api/v1/places/<uuid:place_id>/arrivals
     api/v1/rules
     api/v1/rules/preview
     api/v1/rules/<uuid:rule_id>

@@ -22,6 +22,7 @@ class KeyChanges(RequestBody):
     name: Name = ""
     expires_at: Annotated[datetime | None, BeforeValidator(read_datetime)] = None
     addresses: list[Text] = []
+    folders: list[Text] = []
 
     @property
     def sent(self) -> api_keys.Changes:
@@ -65,6 +66,7 @@ class KeyBody(TypedDict):
     scope: str
     state: str
     addresses: list[str]
+    folders: list[str]
     created_at: str
     created_by: str | None
     creator_status: Literal["member", "operator", "inactive", "gone"] | None

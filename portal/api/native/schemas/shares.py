@@ -16,10 +16,14 @@ Seconds = Annotated[float, Field(ge=0, le=1e7)]
 
 
 class NewShare(RequestBody):
-    """A link to make. Without `expires_at` it lasts 30 days, with null until it is revoked."""
+    """A link to make. Without `expires_at` it lasts 30 days, with null until it is revoked.
+
+    With `email` it is that guest's alone, who gets it by e-mail.
+    """
 
     knows_null: ClassVar[bool] = True
     label: Annotated[Text, documented(maxLength=LONGEST_LABEL)] = ""
+    email: Annotated[Text, documented(format="email", maxLength=links.LONGEST_EMAIL)] = ""
     level: Annotated[Text, documented(enum=Level.values)] = Level.VIEW
     expires_at: Annotated[datetime | None, BeforeValidator(read_datetime)] = None
     password: Annotated[Text, documented(minLength=links.SHORTEST_PASSWORD, maxLength=links.LONGEST_PASSWORD)] = ""
@@ -43,6 +47,7 @@ class NewShare(RequestBody):
             start=self.start,
             end=self.end,
             level=self.level,
+            email=self.email,
             origins=self.origins,
         )
 
@@ -59,6 +64,8 @@ class ShareBody(TypedDict):
     id: str
     recording: str
     label: str
+    email: str | None
+    mailed_at: str | None
     level: str
     state: State
     created_at: str
@@ -77,9 +84,9 @@ class ShareBody(TypedDict):
 
 
 class ShareLinkBody(ShareBody):
-    """With the link, which is shown this once."""
+    """With the link, which is shown this once; null for a guest's, who gets it by e-mail."""
 
-    url: str
+    url: str | None
 
 
 class VisitorBody(TypedDict):

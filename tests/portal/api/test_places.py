@@ -1,0 +1,79 @@
+"""Programs set up folders and buckets, try them out, pause them, and see what goes there and comes from them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from tenants import scope
+from tests.conftest import Character
+from tests.portal.api.characters import bearer, send
+from tests.portal.web.conftest import make_transcription
+from tests.transcription.exchange.conftest import root, s3, s3_address
+from transcription.exchange import sender
+from transcription.exchange.models import Delivery, Place
+from transcription.inbox import polling
+
+__all__ = ["root", "s3", "s3_address"]
+pytestmark = pytest.mark.django_db
+PLACES = "/api/v1/places"
+
+
+@pytest.fixture
+def key(alice: Character) -> dict[str, str]:
+    return bearer(alice)
+
+
+def make(client: Client, key: dict[str, str], **settings: Any) -> Any:
+    answer = send(client, "POST", PLACES, key, {"name": "Archive", **settings})
+    assert answer.status_code == 201, answer.content
+    return answer.json()
+
+
+def test_a_bucket_is_made_tried_and_changed_and_tells_no_secret(
+    s3: Any, s3_address: str, key: dict[str, str], client: Client
+) -> None:
+    there = {"kind": "bucket", "endpoint": s3_address, "bucket": "acme", "key_id": "a", "secret": "hush-hush"}
+    made = make(client, key, **there, watched=True)
+    url = f"{PLACES}/{made['id']}"
+    assert (made["has_secret"], made["watched"], made["region"]) == (True, True, "us-east-1")
+    assert send(client, "POST", f"{url}/test", key).json() == {"works": True, "error": None}
+    assert "Contents" not in s3.list_objects_v2(Bucket="acme")
+    wrong = send(client, "PATCH", url, key, {"bucket": "nobodys"})
+    assert (wrong.json()["bucket"], wrong.json()["has_secret"]) == ("nobodys", True)
+    tried = send(client, "POST", f"{url}/test", key).json()
+    assert (tried["works"], tried["error"]["code"]) == (False, "bucket")
+    assert "NoSuchBucket" in tried["error"]["message"]
+    elsewhere = send(client, "PATCH", url, key, {"endpoint": "https://evil.example"})
+    assert (elsewhere.status_code, elsewhere.json()["param"]) == (400, "secret"), "another service gets no secret"
+    answers = [client.get(PLACES, headers=key), client.get(url, headers=key), wrong]
+    assert not [answer for answer in answers if b"hush-hush" in answer.content or b"sealed" in answer.content]
+    assert send(client, "DELETE", url, key).status_code == 204
+    assert client.get(PLACES, headers=key).json() == {"results": []}
+
+
+def test_a_paused_folder_takes_and_gives_nothing_until_it_goes_on(
+    root: Path, alice: Character, key: dict[str, str], client: Client
+) -> None:
+    made = make(client, key, kind="folder", path="radio", watched=True, paused=True)
+    url = f"{PLACES}/{made['id']}"
+    assert send(client, "POST", f"{url}/test", key).json()["works"]
+    folder = root / str(alice.tenant.id) / "radio"
+    assert list((folder / "out").iterdir()) == []
+    (folder / "in" / "news.mp3").write_bytes(b"fox")
+    with scope.bound(alice.tenant.id):
+        row = make_transcription(alice.tenant)
+        place = Place.objects.get()
+        Delivery.objects.create(tenant=alice.tenant, place=place, recording=row.recording, formats=["txt"])
+    for paused, sent, arrived in ((True, 0, 0), (False, 1, 1)):
+        assert send(client, "PATCH", url, key, {"paused": paused}).json()["paused"] is paused
+        assert (sender.send_due(), polling.look_into_all()) == (sent, arrived)
+    [delivery] = client.get(f"{url}/deliveries?status=delivered", headers=key).json()["results"]
+    assert (delivery["recording"], delivery["formats"]) == (str(row.recording_id), ["txt"])
+    [arrival] = client.get(f"{url}/arrivals", headers=key).json()["results"]
+    assert (arrival["name"], arrival["bytes"], arrival["status"]) == ("news.mp3", 3, "waiting")
+    again = send(client, "POST", f"{url}/deliveries/{delivery['id']}/again", key)
+    assert (again.status_code, again.json()["status"]) == (202, "pending")

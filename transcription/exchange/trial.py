@@ -1,0 +1,40 @@
+"""Tries a place out: writes a hidden file to it and deletes it again, and looks into a watched one."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django.utils.translation import gettext as _
+
+from tenants import outbound_hold
+from tenants.access import Actor
+from transcription.connections import lend_connection
+from transcription.exchange import disk, places
+from transcription.exchange.models import Place
+from transcription.outbound import s3
+from transcription.outbound.errors import OutboundError
+
+NAME = ".whisper-portal-test"
+
+
+def carry_out(actor: Actor, place_id: UUID) -> None:
+    """Has what waits for the place tried at once if it works. Raises Http404, PermissionDenied and OutboundError."""
+    row = places.get(actor, place_id)
+    if outbound_hold.is_on():
+        raise OutboundError("held", _("Nothing goes out while whoever runs the portal looks over a restored backup."))
+    lend_connection()
+    if row.kind == Place.Kind.BUCKET:
+        inside = places.key_of(row, disk.IN) if row.is_watched else ""
+        s3.try_out(places.bucket_of(row), places.key_of(row, disk.OUT, NAME), inside)
+    else:
+        _try_folder(row)
+    places.resume(row)
+
+
+def _try_folder(row: Place) -> None:
+    with disk.opened(row.tenant_id, row.path, disk.OUT) as folder:
+        disk.write(folder, NAME, b"")
+        disk.remove(folder, NAME)
+    if row.is_watched:
+        with disk.opened(row.tenant_id, row.path, disk.IN) as folder:
+            disk.files(folder, lambda _one: False)
