@@ -161,7 +161,7 @@ def table(run: Run, installation: Installation) -> str:
             one for one in run.callers.accepted if span.began <= one.moment and one.moment - one.seconds <= span.healed
         ]
         waited = [
-            finished[one.transcription] - one.moment
+            max(0.0, finished[one.transcription] - one.moment)
             for one in run.callers.accepted
             if one.moment <= span.whole and finished[one.transcription] >= span.began
         ]
