@@ -42,11 +42,14 @@ class Browser:
         self._installation = installation
         self._seed = seed
         self._on_made = on_made
+        self._is_in = threading.Event()
         self._ending = threading.Event()
         self._thread = threading.Thread(target=self._run, name="browser", daemon=True)
 
     def start(self) -> None:
+        """Returns when somebody is signed in."""
         self._thread.start()
+        self._is_in.wait(PATIENCE_SECONDS)
 
     def finish(self) -> None:
         """Returns when the last file is text on the page."""
@@ -59,6 +62,7 @@ class Browser:
                 chromium = playwright.chromium.launch(executable_path=find_chromium(), args=FLAGS)
                 page = chromium.new_context(base_url=self._installation.url, ignore_https_errors=True).new_page()
                 _sign_in(page, EMAIL)
+                self._is_in.set()
                 for number in count(FIRST_NUMBER):
                     if self._ending.is_set():
                         break
@@ -67,6 +71,7 @@ class Browser:
                 chromium.close()
         except Exception as error:
             self.problem = f"{type(error).__name__}: {error}"[:1000]
+            self._is_in.set()
 
     def _make(self, number: int) -> Made:
         """Every other one is large, by what follows its sound."""
@@ -101,6 +106,7 @@ class Browser:
 
 
 def _sign_in(page: Page, email: str) -> None:
+    page.set_default_timeout(1000 * PATIENCE_SECONDS)
     page.goto("/")
     page.get_by_label("Email").fill(email)
     page.get_by_label("Password").fill(PASSWORD)

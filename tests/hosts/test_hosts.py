@@ -16,7 +16,7 @@ pytestmark = [
 ]
 
 
-@pytest.mark.timeout(360)
+@pytest.mark.timeout(900)
 def test_whatever_is_killed_or_cut_nothing_is_lost_doubled_changed_or_charged_twice() -> None:
     with Installation(lease=8, haste=0.2, has_people=False) as installation:
         run = Run(installation, seed=1, has_browser=False)
