@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('tenants', '0026_guests_by_mail'),
+        ('tenants', '0027_keys_of_folders'),
     ]
 
     operations = [
