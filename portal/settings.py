@@ -461,7 +461,7 @@ OTEL_EXPORTER_OTLP_ENDPOINT = env.text(
 )
 SENTRY_DSN = env.secret("SENTRY_DSN", "", "the Sentry project that gets exceptions")
 if OTEL_EXPORTER_OTLP_ENDPOINT:
-    telemetry.require("OTEL_EXPORTER_OTLP_ENDPOINT", "opentelemetry")
+    telemetry.require("OTEL_EXPORTER_OTLP_ENDPOINT", "opentelemetry.exporter.otlp.proto.http")
 if SENTRY_DSN:
     telemetry.start_sentry(SENTRY_DSN)
 
