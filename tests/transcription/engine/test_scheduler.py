@@ -491,6 +491,14 @@ def test_a_model_is_loaded_ahead_and_unloaded_when_its_windows_are_done(run: Run
     assert tally.loads == len(backend.opened)
 
 
+def test_slots_of_a_model_that_is_being_closed_are_not_counted(run: Run) -> None:
+    backend, counts = FakeBackend(), list[int]()
+    scheduler = run(backend)
+    base(backend, scheduler).on_close = lambda: counts.append(scheduler.models.slots)
+    scheduler.models.unload("base")
+    assert counts == [0]
+
+
 def test_orders_that_cannot_be_followed_are_told_until_one_is(run: Run) -> None:
     backend = FakeBackend(broken="small")
     models = run(backend).models
