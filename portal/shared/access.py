@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import wraps
+from functools import cached_property, wraps
 from typing import Any, Concatenate, ParamSpec
 
 from django.conf import settings
@@ -23,7 +23,7 @@ from portal.web.changes import problem
 from tenants import addresses, announcements, scope
 from tenants.announcements import ReadingOnly
 from tenants.throttle import Limit
-from transcription.shares import visits
+from transcription.shares import guests, visits
 from transcription.shares.models import Share
 
 COOKIE = "opened"
@@ -48,6 +48,11 @@ class Visit:
     def address(self) -> str:
         """The client's."""
         return addresses.of_request(self.request)
+
+    @cached_property
+    def permissions(self) -> frozenset[str]:
+        """What the link lets its holder do beside looking; what writes asks once more, under its lock."""
+        return guests.permissions_of(self.share)
 
     def note_reading(self) -> None:
         if self.request.method != "HEAD":

@@ -104,7 +104,7 @@ def writer_of(visit: Visit) -> Writer:
 
 
 def _may(visit: Visit) -> bool:
-    return guests.COMMENT in guests.permissions_of(visit.share)
+    return guests.COMMENT in visit.permissions
 
 
 def _words(body: dict[str, Any]) -> Words:

@@ -22,7 +22,7 @@ from portal.web.transcript_lines import is_voiced
 from transcription.errors import InvalidOption, Refused
 from transcription.library.retention import TextDeleted
 from transcription.shares import corrections, guests
-from transcription.shares.text import text_of
+from transcription.shares.text import SLACK, text_of
 from transcription.transcripts.revisions import NotCompleted, Stale
 from transcription.transcripts.validation import checked_text
 
@@ -33,11 +33,11 @@ from transcription.transcripts.validation import checked_text
 @inside
 @writes
 def correct(visit: Visit, index: int) -> HttpResponseBase:
-    """Takes JSON with `text` and the displayed line's `etag`; answers with this line and the next, or 412 with the line
-    as it is now.
+    """Takes JSON with `text` and the displayed line's `etag` and `start`; answers with this line and the next, or 412
+    with the line as it is now.
     """
     share = visit.share
-    if guests.CORRECT not in guests.permissions_of(share):
+    if guests.CORRECT not in visit.permissions:
         return nowhere(visit.request)
     try:
         body = body_of(visit.request)
@@ -50,7 +50,7 @@ def correct(visit: Visit, index: int) -> HttpResponseBase:
     except PermissionDenied as denied:
         return problem(403, str(denied))
     except Stale:
-        return _differs(visit, index)
+        return _differs(visit, index, body.get("start"))
     except (NotCompleted, TextDeleted, Http404):
         return _gone()
     fields = _fields(visit, index)
@@ -61,8 +61,12 @@ def _gone() -> JsonResponse:
     return problem(409, _("The text can’t be corrected any more. Reload the page."))
 
 
-def _differs(visit: Visit, index: int) -> JsonResponse:
-    return problem(412, _("Somebody else changed this segment meanwhile."), now=_fields(visit, index))
+def _differs(visit: Visit, index: int, start: object) -> JsonResponse:
+    """Tells the line as it is now, unless another one stands in its place, which begins elsewhere."""
+    now = _fields(visit, index)
+    if now and isinstance(start, int | float) and abs(now["start"] - start) > SLACK:
+        return _gone()
+    return problem(412, _("Somebody else changed this segment meanwhile."), now=now)
 
 
 def _fields(visit: Visit, index: int) -> dict[str, Any]:
@@ -71,11 +75,12 @@ def _fields(visit: Visit, index: int) -> dict[str, Any]:
     if shared is None or not index < len(shared.segments):
         return {}
     visit.note_reading()
-    lines = lines_of(visit.share, shared)[index : index + 2]
+    lines = lines_of(visit, shared)[index : index + 2]
     html = render_to_string("shared/_lines.html", {"lines": lines, "voiced": is_voiced(shared.row)})
     segment = shared.segments[index]
     return {
         "text": segment.text.strip(),
+        "start": segment.start,
         "etag": corrections.tag_of(visit.share, shared, index),
         "change": {"revision": shared.row.revision, "first": index, "removed": 1, "added": 1, "lines": html},
     }

@@ -84,7 +84,7 @@ export class LineEditor {
       text("edit_save"),
     );
     const alert = element("div", { role: "alert" });
-    const told = { index: Number(line.index), etag };
+    const told = { index: Number(line.index), etag, start: line.start };
     const form = element(
       "form",
       { class: "segment__editor" },
@@ -125,14 +125,14 @@ export class LineEditor {
 
   /**
    * Returns why it was not saved; empty if it was.
-   * @param {{index: number, etag: string}} told
+   * @param {{index: number, etag: string, start: number}} told
    * @param {string} typed
    * @param {() => void} leave
    */
   async #save(told, typed, leave) {
     const { index } = told;
     const { root } = this.transcript;
-    const body = JSON.stringify({ text: typed, etag: told.etag });
+    const body = JSON.stringify({ text: typed, etag: told.etag, start: told.start });
     const headers = { "Content-Type": "application/json" };
     const answer = await ask(`${data(root, "lines")}/${index}/`, { method: "POST", headers, body }).catch(() => null);
     if (!answer) return text("edit_failed");

@@ -44,7 +44,7 @@ def tags(client: Client, path: str) -> list[str]:
 
 def correct(client: Client, path: str, index: int, tag: str, text: str = "Corrected.", name: str = "Jane") -> Any:
     headers = {"X-Visit": "1" * 32, "X-Visitor": quote(name)}
-    body = json.dumps({"text": text, "etag": tag})
+    body = json.dumps({"text": text, "etag": tag, "start": 4.0 * index})
     return client.post(f"{path}lines/{index}/", body, "application/json", headers=headers)
 
 
@@ -89,6 +89,18 @@ def test_only_a_link_that_says_so_corrects_and_asks_for_a_name(
     assert correct(guest, path, 0, tag).status_code == 412  # of another link
     assert correct(guest, path, 7, tag).status_code == 409
     assert text_of(interview) == before
+
+
+def test_a_line_that_went_elsewhere_is_not_told_as_another_version_of_this_one(
+    guest: Client, share: Share, alice: Character, interview: Transcription
+) -> None:
+    path = share(level="edit")
+    tag = tags(guest, path)[1]
+    with scope.bound(alice.tenant.id):
+        editing.remove(alice.actor, interview.id, 0, {ANY})
+    answer = correct(guest, path, 1, tag)
+    assert (answer.status_code, "now" in answer.json()) == (409, False)
+    assert text_of(interview) == ["Echo foxtrot golf hotel.", "India juliett kilo lima."]
 
 
 def test_an_excerpt_takes_corrections_of_its_whole_lines_alone(
