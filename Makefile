@@ -12,6 +12,7 @@
 #        the weights for it                                         (make contestants MODEL=small)
 # docs   writes the documentation as a site to var/site             (DOCS_SOURCE_URL: where its links to code lead)
 # sbom   writes what is shipped, with its licences, to var/sbom/web.cdx.json (CycloneDX)
+# release  gives what is unreleased a version, a commit and a tag   (make release VERSION=0.2.0)
 # lock   pins the requirements again, with hashes
 #
 # What is installed is remembered by a file named after the checksum of its requirements, so nothing is done twice.
@@ -60,7 +61,7 @@ FAST := not (slow or thorough or product or browser or chaos or parity or torch 
 # Tests start hundreds of Python processes, which would compile everything again.
 check test chaos hosts: export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: run dev check test lint chaos hosts bench contestants docs sbom lock weights
+.PHONY: run dev check test lint chaos hosts bench contestants docs sbom release lock weights
 .NOTPARALLEL:
 
 run: $(BASE) $(if $(filter-out 0,$(GPU)),$(TORCH) $(CUDA12),$(OPENVINO))
@@ -117,6 +118,9 @@ sbom: $(DEV)
 # the CPU's, and openvino-telemetry reports.
 contestants: $(DEV) $(TORCH) $(OPENVINO) $(SPEECH) $(CONTESTANTS) weights
 	@WHISPER_WEIGHTS="$(abspath $(WHISPER_WEIGHTS))" $(OTHERS)/bin/python -m benchmarks.contestants.models $(MODEL)
+
+release: $(DEV)
+	@bash .ci/release "$(VERSION)"
 
 weights: $(DEV)
 	@$(python) -m transcription.engine fetch base --weights "$(WHISPER_WEIGHTS)"

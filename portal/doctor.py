@@ -28,8 +28,8 @@ from django.db import connection
 from portal import health
 from portal.exposure import is_loopback
 from portal.health import GIB, LEAST_FREE_GIB
-from portal.probes import missing_migrations
 from tenants import database_clock
+from tenants.schema import missing_migrations
 from transcription import redis
 from transcription.engine.catalogue import CATALOGUE
 from transcription.engine.gpu_check.card import find_card, has_torch, require_driver

@@ -24,7 +24,7 @@ from prometheus_client.core import (
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import Collector, CollectorRegistry
 
-from portal import health
+from portal import __version__, health
 from portal.http import request_metrics
 from portal.ops import figures
 from portal.ops.figures import Load
@@ -177,6 +177,7 @@ class Installation(Collector):
         yield from (loaded, unloads, info)
 
     def _here(self) -> Iterator[Metric]:
+        yield InfoMetricFamily("portal_build", "The release of this web process.", {"version": __version__})
         yield GaugeMetricFamily("whisper_redis_up", "Whether Redis answers.", value=self._now.redis_ms is not None)
         yield GaugeMetricFamily("portal_sweepers_alive", "Machines with a sweeper.", value=sweepers_alive())
         late = measuring.sweepers_late(self._now.at)

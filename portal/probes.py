@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from io import BytesIO
 
 from django.core.handlers.asgi import ASGIRequest
 from django.db import Error as DatabaseError
-from django.db import connection
-from django.db.migrations.loader import MigrationLoader
-from django.db.migrations.recorder import MigrationRecorder
 from django.http import HttpRequest, JsonResponse
 from django.http.response import HttpResponseBase
 from django.views.decorators.cache import never_cache
@@ -18,6 +14,7 @@ from django.views.decorators.http import require_safe
 from portal.health import health
 from portal.http.asgi import Application, Receive, Scope, Send
 from portal.http.thread_pools import HEALTH, in_thread
+from tenants.schema import missing_migrations
 
 
 @never_cache
@@ -39,17 +36,6 @@ def readyz(request: HttpRequest) -> JsonResponse:
         problem = f"migrations are missing: {', '.join(missing)}. Run `manage.py migrate`"
         return JsonResponse({"status": "down", "problems": [problem]}, status=503)
     return JsonResponse({"status": "ok"})
-
-
-def missing_migrations() -> list[str]:
-    """Returns the last migration of each app that the database has not. Those of later code don't count."""
-    applied = MigrationRecorder(connection).applied_migrations()
-    return [f"{app}.{name}" for app, name in _last_migrations() if (app, name) not in applied]
-
-
-@lru_cache
-def _last_migrations() -> list[tuple[str, str]]:
-    return sorted(MigrationLoader(None).graph.leaf_nodes())
 
 
 PROBES = {"/health": health, "/livez": livez, "/readyz": readyz}

@@ -19,8 +19,8 @@ from portal.run_dir import run_folder
 from portal.secret_key import kept_secret_key
 from transcription import redis_address
 
-RELEASE = __version__
 BASE_DIR = Path(__file__).resolve().parent.parent
+RELEASE = __version__
 DATA = env.path("PORTAL_DATA", BASE_DIR / "var", "folder for everything an embedded installation keeps")
 RUN_DIR = run_folder(DATA)
 PORT = env.integer("PORT", 8000, "port of the web process")
@@ -207,6 +207,9 @@ STORAGES = {
     "default": _media,
     "staticfiles": {"BACKEND": "portal.http.static_files.ModuleStorage"},
 }
+ACCEL_MEDIA = env.text(
+    "ACCEL_MEDIA", "", "nginx's internal location of local media, as in /media-files/; the portal sends them when empty"
+)
 INCOMING_DIR = env.path("INCOMING_DIR", DATA / "incoming", "where uploads stream to before they are accepted")
 EXCHANGE_ROOT = env.text(
     "EXCHANGE_ROOT", "", "folder with one for each tenant for watched files and exports; empty for none"
@@ -458,7 +461,7 @@ OTEL_EXPORTER_OTLP_ENDPOINT = env.text(
 )
 SENTRY_DSN = env.secret("SENTRY_DSN", "", "the Sentry project that gets exceptions")
 if OTEL_EXPORTER_OTLP_ENDPOINT:
-    telemetry.require("OTEL_EXPORTER_OTLP_ENDPOINT", "opentelemetry")
+    telemetry.require("OTEL_EXPORTER_OTLP_ENDPOINT", "opentelemetry.exporter.otlp.proto.http")
 if SENTRY_DSN:
     telemetry.start_sentry(SENTRY_DSN)
 

@@ -5,21 +5,27 @@ Its packages, and those of transcription.tracing, are extras: requirements/telem
 
 from __future__ import annotations
 
+import re
 from importlib.util import find_spec
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 
 from transcription import request_id
-from transcription.redaction import redact
+from transcription.redaction import HIDDEN, redact
 
 KEPT_OF_A_REQUEST = ("method",)
 LONGEST_MESSAGE = 300
+ADDRESS = re.compile(r"[^\s@<>\"'(\[{]+@[^\s@<>\"',;:)\]}]+")
 
 
 def require(variable: str, package: str) -> None:
     """Raises ImproperlyConfigured if the package that a variable needs isn't installed."""
-    if find_spec(package) is None:
+    try:
+        is_there = find_spec(package) is not None
+    except ModuleNotFoundError:
+        is_there = False
+    if not is_there:
         install = "pip install --no-deps --require-hashes -r requirements/telemetry.txt"
         raise ImproperlyConfigured(f"{variable} is set, but what it needs is not installed: {install}")
 
@@ -57,4 +63,4 @@ def cleaned(event: Any, _hint: Any) -> Any:
 
 def _first_line(text: object) -> str:
     """Returns no more than that of a message: what follows in a database's are the values of a row."""
-    return redact(str(text or "").partition("\n")[0])[:LONGEST_MESSAGE]
+    return ADDRESS.sub(HIDDEN, redact(str(text or "").partition("\n")[0]))[:LONGEST_MESSAGE]

@@ -13,10 +13,13 @@ ROOT = Path(__file__).resolve().parent.parent
 NGINX = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin") or ""
 
 
-def command(folder: Path, address: str, plain: int, secure: int, webs: Sequence[str], url: str) -> list[str]:
+def command(
+    folder: Path, address: str, plain: int, secure: int, webs: Sequence[str], url: str, media: Path | None = None
+) -> list[str]:
     """Writes the file, with the certificate that docker/setup.sh makes, and returns the command line.
 
-    `webs` are hosts with ports of web processes, `url` is the portal's. Everything lies in `folder`.
+    `webs` are hosts with ports of web processes, `url` is the portal's, `media` what nginx sends. All else lies in
+    `folder`.
     """
     names = ("SECRETS", "DATABASE_SECRETS", "S3_CONFIG", "CERTIFICATES")
     for name in names:
@@ -33,6 +36,7 @@ def command(folder: Path, address: str, plain: int, secure: int, webs: Sequence[
         r"/etc/nginx/certificates": str(folder / "CERTIFICATES"),
         r"/etc/nginx/portal.d": str(folder / "portal.d"),
         r"/var/log/nginx/access.log": str(folder / "access.log"),
+        r"/data/media/": f"{media or folder / 'media'}/",
         r"http://web:8000": "http://portal",
         r"resolver [^;]+;": f"upstream portal {{ {upstream}}}",
         r"events \{": f"pid {folder}/pid; error_log {folder}/error.log; daemon off; events {{",

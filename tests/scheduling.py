@@ -22,7 +22,6 @@ GROUPS = {
         "tests/portal/api/test_recording_end.py",
         "tests/portal/api/test_repeats.py",
         "tests/portal/api/test_speakers_heard.py",
-        "tests/portal/ops/test_nginx.py",
         "tests/portal/web/test_api_examples.py",
         "tests/test_recovery.py",
         "tests/test_story.py",

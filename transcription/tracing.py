@@ -8,10 +8,14 @@ and have neither names, texts nor addresses.
 from __future__ import annotations
 
 import hashlib
+import logging
 import re
+import time
+from collections.abc import Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from django.conf import settings
@@ -21,7 +25,10 @@ if TYPE_CHECKING:
     from opentelemetry.trace import SpanContext
 
 MADE_HERE = re.compile(r"req_([0-9a-f]{32})")
-FLUSH_MILLISECONDS = 2000
+EXPORT_SECONDS = 2
+AWAY_SECONDS = 60
+"""For which a collector that didn't take spans is not waited for again."""
+log = logging.getLogger(__name__)
 _root: ContextVar[str] = ContextVar("root", default="")
 """The request id whose first span is being made."""
 
@@ -46,28 +53,44 @@ def is_on() -> bool:
 def trace_id(request_id: str) -> int:
     """Returns the trace's id, of 128 bits."""
     made = MADE_HERE.fullmatch(request_id)
-    return int(made[1], 16) if made else _number(request_id, 16)
+    return (int(made[1], 16) if made else 0) or _number(request_id, 16)
 
 
 def send(request_id: str, *spans: Span) -> None:
-    """Hands spans to the exporter's thread, under the request's own one."""
-    for span in spans:
-        _record(span, _first_context(request_id))
+    """Hands spans to the exporter's thread, under the request's own one. Raises nothing: the work goes on."""
+    try:
+        for span in spans:
+            _record(span, _first_context(request_id))
+    except Exception:
+        log.exception("A span was not sent.")
 
 
 def send_request(request_id: str, span: Span) -> None:
-    """Hands over the span of the request itself, under which all others are."""
+    """Hands over the span of the request itself, under which all others are. Raises nothing."""
     token = _root.set(request_id)
     try:
         _record(span, None)
+    except Exception:
+        log.exception("A span was not sent.")
     finally:
         _root.reset(token)
 
 
 def flush() -> None:
-    """Waits until the collector has what this process handed over, for a process that ends."""
-    if is_on():
-        _provider().force_flush(FLUSH_MILLISECONDS)
+    """Waits up to EXPORT_SECONDS until the collector has what this process handed over, for a process that ends."""
+    _provider().force_flush()
+
+
+def is_away() -> bool:
+    """Returns whether the collector didn't take the spans of a process of this host less than AWAY_SECONDS ago."""
+    try:
+        return time.time() - _away().stat().st_mtime < AWAY_SECONDS
+    except OSError:
+        return False
+
+
+def _away() -> Path:
+    return Path(settings.RUN_DIR) / "collector-away"
 
 
 def _record(span: Span, parent: SpanContext | None) -> None:
@@ -112,9 +135,16 @@ def _provider() -> TracerProvider:
     """Makes the exporter with its thread, after a worker has forked. The SDK reads OTEL_… variables itself."""
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
     from opentelemetry.sdk.resources import SERVICE_NAME, Resource
-    from opentelemetry.sdk.trace import TracerProvider
-    from opentelemetry.sdk.trace.export import BatchSpanProcessor
+    from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+    from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExportResult
     from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
+
+    class Exporter(OTLPSpanExporter):
+        def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+            result = super().export(spans)
+            if result is not SpanExportResult.SUCCESS:
+                _away().touch()
+            return result
 
     class Ids(RandomIdGenerator):
         def generate_trace_id(self) -> int:
@@ -124,5 +154,5 @@ def _provider() -> TracerProvider:
             return _number(_root.get(), 8) if _root.get() else super().generate_span_id()
 
     provider = TracerProvider(resource=Resource.create({SERVICE_NAME: "whisper-portal"}), id_generator=Ids())
-    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
+    provider.add_span_processor(BatchSpanProcessor(Exporter(timeout=EXPORT_SECONDS)))
     return provider

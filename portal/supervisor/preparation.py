@@ -16,6 +16,7 @@ from django.db.migrations.executor import MigrationExecutor
 
 from portal import env
 from portal.supervisor.console import say
+from portal.upgrade import installed
 from transcription.options import offered_models
 from transcription.worker.process_supervisor import exec_command, run_once
 
@@ -28,7 +29,9 @@ def prepare_database() -> None:
     executor = MigrationExecutor(connection)
     if executor.migration_plan(executor.loader.graph.leaf_nodes()):
         say("Preparing the database …")
-        call_command("migrate", interactive=False, verbosity=0)
+    elif installed.is_current():
+        return
+    call_command("migrate", interactive=False, verbosity=0)
 
 
 def close_database() -> None:

@@ -15,6 +15,7 @@ from tenants.models.notice import Notice
 from tenants.models.plan import Plan
 from tenants.models.quota import Quota
 from tenants.models.rate_limit import Attempts, RequestBudget
+from tenants.models.release import Release
 from tenants.models.support_visit import SupportVisit
 from tenants.models.tenant import LONGEST_HOTWORDS, Mode, Tenant
 from tenants.models.usage import LedgerEntry, Reservation, UsageMonth
@@ -47,6 +48,7 @@ __all__ = [
     "OutboundHold",
     "Plan",
     "Quota",
+    "Release",
     "RequestBudget",
     "Reservation",
     "Role",

@@ -118,11 +118,14 @@ def _hear(complaints: list[str], kind: str, text: str) -> None:
         complaints.append(text)
 
 
-def run(stack: Stack, code: str) -> None:
-    """Runs code in the product's shell."""
+def run(stack: Stack, code: str) -> str:
+    """Runs code in the product's shell, and returns what it prints."""
     environment = {**os.environ, "PORTAL_DATA": str(stack.data), "DJANGO_SETTINGS_MODULE": "tests.scripted.settings"}
     command = [sys.executable, "manage.py", "shell", "--no-imports", "-c", code]
-    subprocess.run(command, cwd=ROOT, env=environment, check=True, timeout=120)
+    done = subprocess.run(
+        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True, check=True, timeout=120
+    )
+    return done.stdout
 
 
 def session_of_staff(browser: Browser, stack: Stack) -> StorageState:

@@ -10,7 +10,7 @@ from django.db import connection
 from django.db.migrations.recorder import MigrationRecorder
 
 from portal.backup.migrations import LAST_OF_THEM
-from portal.management.commands.migrate import LOCK
+from portal.upgrade.lock import LOCK
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -17,7 +17,7 @@ FAILED = {Attempt.Outcome.FAILED, Attempt.Outcome.LOST, Attempt.Outcome.ABANDONE
 
 def send(claim: Claim) -> None:
     """Sends what is stored of the claim's attempt; never fails the job, whose work is done."""
-    if not tracing.is_on():
+    if not tracing.is_on() or tracing.is_away():
         return
     try:
         row = Transcription.objects.defer("text", "prompt").get(id=claim.id)

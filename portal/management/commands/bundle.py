@@ -19,8 +19,8 @@ from transcription.diarization import weights as diarization
 from transcription.engine.weights import place_of
 from transcription.options import offered_models
 
-CODE = ["Makefile", "README.md", "LICENSE", "manage.py", "pyproject.toml", "requirements", "locale", "docs", "docker"]
-CODE += ["portal", "transcription", "tenants", "templates", "static"]
+CODE = ["Makefile", "README.md", "CHANGELOG.md", "LICENSE", "manage.py", "pyproject.toml", "requirements", "locale"]
+CODE += ["docs", "docker", "portal", "transcription", "tenants", "templates", "static"]
 FOLDER = "whisper-portal"
 PYTHON = "wheels/PYTHON"
 """Says what the wheels are for, as `make` asks it of the other machine's Python."""

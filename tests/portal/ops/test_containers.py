@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 import yaml
 
-from portal import env
+from portal import __version__, env
 from tests.stack import ROOT
 
 DOCKER = ROOT / "docker"
@@ -131,7 +131,7 @@ def test_each_of_our_images_is_built_by_one_service_and_never_pulled() -> None:
     """Several that build one tag at once fail with some of Docker's image stores."""
     services = [*compose()["services"].values(), *compose("compose.gpu.yaml")["services"].values()]
     built = [described["image"] for described in services if "build" in described]
-    assert sorted(built) == ["whisper-portal-gpu", "whisper-portal-web"]
+    assert sorted(built) == [f"whisper-portal-gpu:{__version__}", f"whisper-portal-web:{__version__}"]
     ours = [described for described in services if described.get("image", "").startswith("whisper-portal-")]
     assert {described["pull_policy"] for described in ours} == {"never", "build"}
 

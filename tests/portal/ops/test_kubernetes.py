@@ -14,7 +14,7 @@ import pytest
 import yaml
 from django.core.management import get_commands
 
-from portal import env
+from portal import __version__, env
 from tests.stack import ROOT
 
 FOLDER = ROOT / "docker" / "kubernetes"
@@ -65,7 +65,7 @@ def test_the_overlay_of_the_documentation_is_put_together(tmp_path: Path) -> Non
     (tmp_path / "overlay" / "kustomization.yaml").write_text(overlay)
     done = subprocess.run(["kubectl", "kustomize", tmp_path / "overlay"], capture_output=True, text=True, check=True)
     made = list(yaml.safe_load_all(done.stdout))
-    assert "registry.example.org/whisper-portal-gpu:0.1.0" in done.stdout
+    assert f"registry.example.org/whisper-portal-gpu:{__version__}" in done.stdout
     assert "portal.example.org" not in done.stdout
     labels = [one["spec"]["template"]["metadata"]["labels"] for one in made if "template" in one.get("spec", {})]
     assert {one["app.kubernetes.io/part-of"] for one in labels} == {"whisper-portal"}

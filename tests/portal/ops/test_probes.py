@@ -7,7 +7,7 @@ from django.db import OperationalError, connection
 from django.db.migrations.recorder import MigrationRecorder
 from django.test import Client
 
-from portal import probes
+from tenants import schema
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def test_with_its_database_a_process_is_ready_though_nothing_can_be_transcribed(
 
 @pytest.mark.django_db
 def test_a_process_is_not_ready_before_its_migrations_ran(client: Client) -> None:
-    last = probes._last_migrations()[-1]
+    last = schema._last_migrations()[-1]
     MigrationRecorder(connection).record_unapplied(*last)
     answer = client.get("/readyz")
     assert answer.status_code == 503

@@ -4,6 +4,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from tenants.schema import SchemaBehind, require_migrations
 from transcription import redis
 from transcription.worker.gpu_worker import AlreadyRunning, GpuWorker
 
@@ -14,7 +15,8 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
+            require_migrations()
             redis.require_no_eviction()
             GpuWorker().run()
-        except (AlreadyRunning, redis.EvictsKeys) as error:
+        except (AlreadyRunning, SchemaBehind, redis.EvictsKeys) as error:
             raise CommandError(str(error)) from None

@@ -7,6 +7,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import close_old_connections, connections
 
+from tenants.schema import SchemaBehind, require_migrations
 from transcription import processes, redis
 from transcription.exchange import sender
 from transcription.fetches import fetcher
@@ -33,8 +34,9 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
+            require_migrations()
             redis.require_no_eviction()
-        except redis.EvictsKeys as error:
+        except (SchemaBehind, redis.EvictsKeys) as error:
             raise CommandError(str(error)) from None
         if options["once"]:
             for _seconds, tasks in ROUNDS:
