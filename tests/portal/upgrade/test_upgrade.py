@@ -156,13 +156,16 @@ class TestTheDatabaseBehind:
     @pytest.fixture(autouse=True)
     def behind(self) -> Iterator[None]:
         recorder = MigrationRecorder(connection)
-        recorder.record_unapplied("shares", "0003_sound_track")
+        names = [name for app, name in recorder.applied_migrations() if app == "shares" and name >= "0003"]
+        for name in names:
+            recorder.record_unapplied("shares", name)
         yield
-        recorder.record_applied("shares", "0003_sound_track")
+        for name in names:
+            recorder.record_applied("shares", name)
 
     @pytest.mark.parametrize("process", ["sweeper", "gpuworker"])
     def test_new_processes_do_not_start_on_it(self, process: str) -> None:
-        with pytest.raises(CommandError, match=r"lacks migrations of this release: shares\.0003_sound_track"):
+        with pytest.raises(CommandError, match=r"lacks migrations of this release: shares\.\d+"):
             call_command(process)
 
     def test_what_old_code_does_not_survive_waits_until_it_is_stopped(self) -> None:
