@@ -174,7 +174,7 @@ class Guest:
     """Who writes by a share link, without an account: of the tenant they see nothing but its recording.
 
     `link` and `recording` are ids, `visit` is the same in all that is written in one visit. `name` is the one that they
-    gave, `full_name` says by which link they came, too.
+    gave, `full_name` says by which link they came, too; `visitor` is what their address is called in the link's list.
     """
 
     link: UUID
@@ -182,6 +182,7 @@ class Guest:
     visit: UUID
     name: str
     full_name: str
+    visitor: str = ""
 
 
 @dataclass(frozen=True)

@@ -189,6 +189,8 @@ def _entry(actor: Actor, action: str, obj: Model | None, details: dict[str, Deta
     """Raises ValueError."""
     if not ACTION.fullmatch(action):
         raise ValueError(f"An action must have the form “noun.verb”, not {action!r}.")
+    if actor.guest is not None and actor.guest.visitor:
+        details = details | {"visitor": actor.guest.visitor}
     if forbidden := NEVER & details.keys():
         raise ValueError(f"Never kept in the audit log: {', '.join(sorted(forbidden))}.")
     if len(json.dumps(details, ensure_ascii=False)) > LONGEST_DETAILS:
