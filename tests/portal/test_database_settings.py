@@ -37,6 +37,6 @@ def test_a_copy_whose_disk_is_slow_is_not_taken_for_a_cut_link(monkeypatch: pyte
     monkeypatch.setattr(databases, "connection", SimpleNamespace(settings_dict=settings))
     _option, place = databases._place()
     found = conninfo_to_dict(place)
-    assert found["options"].endswith(" -c tcp_user_timeout=0")  # the last one counts
+    assert str(found["options"]).endswith(" -c tcp_user_timeout=0")  # the last one counts
     assert "tcp_user_timeout" not in found
     assert (found["sslmode"], found["keepalives_idle"]) == ("require", str(settings["OPTIONS"]["keepalives_idle"]))

@@ -92,7 +92,7 @@ async def test_pages_are_pushed_to_others_when_the_first_one_leaves(olivia: User
     first, second = await open_page(olivia), await open_page(olivia)
     await first.hear()
     await first.hang_up()
-    while not await second.receive_nothing():
+    while not await second.receive_nothing():  # type: ignore[no-untyped-call]
         await second.hear()
     sockets.board().change()
     assert await second.hear()
