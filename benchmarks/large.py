@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import re
+import signal
 import subprocess
 import sys
 import tempfile
@@ -31,7 +32,14 @@ from transcription.engine.local import wait_until_ready
 from transcription.engine.own_models import tokens
 from transcription.engine.own_models.layout import Layout, Shape, expected_shapes
 from transcription.engine.own_models.model_file import sources_of, write_model
-from transcription.engine.types import SAMPLE_RATE, WINDOW_SAMPLES, DecodeOptions, EngineUnavailable, Window
+from transcription.engine.types import (
+    SAMPLE_RATE,
+    WINDOW_SAMPLES,
+    DecodeOptions,
+    EngineError,
+    EngineUnavailable,
+    Window,
+)
 
 VOCABULARIES = {80: 51_865, 128: 51_866}
 TEXT_TOKENS = 50_257
@@ -89,10 +97,11 @@ def make(folder: Path, name: str) -> float:
 def measured(backend: str, name: str, weights: Path) -> list[str]:
     noise = np.random.default_rng(0).normal(0, 1000, WINDOW_SAMPLES).astype(np.int16)
     with tempfile.TemporaryDirectory() as folder:
-        address = str(Path(folder) / "socket")
+        address, said = str(Path(folder) / "socket"), Path(folder) / "log"
         serve = [sys.executable, "-m", "transcription.engine", "serve", "--socket", address, "--models", name]
         more = ["--backend", backend, "--weights", str(weights), "--device", "cpu"]
-        process = subprocess.Popen([*serve, *more], stderr=subprocess.DEVNULL)
+        with said.open("w") as log:
+            process = subprocess.Popen([*serve, *more], stderr=log)
         try:
             client, began = EngineClient(address, patience=600.0), time.monotonic()
             wait_until_ready(client, process)
@@ -105,11 +114,23 @@ def measured(backend: str, name: str, weights: Path) -> list[str]:
                 time.sleep(0.2)
             unloaded = answered(client.status)
             threads = len(list(Path(f"/proc/{process.pid}/task").iterdir()))
+        except EngineError as error:
+            raise SystemExit(f"{backend}: {error}{circumstances(process, said)}") from error
         finally:
             process.terminate()
             process.wait()
     figures = (loading, loaded.memory_used_mib, hearing, unloaded.memory_used_mib)
     return [backend, *(f"{figure:.0f} MiB" for figure in figures), f"{seconds:.0f} s", str(threads)]
+
+
+def circumstances(process: subprocess.Popen[bytes], said: Path) -> str:
+    """Says what ended an engine, or what it said last: most often that its memory is limited to less than it needs."""
+    process.terminate()
+    if process.wait() == -signal.SIGKILL:
+        return "; it was killed, as the kernel does where a limit of memory, such as a container's, is reached"
+    lines = said.read_text(errors="replace").strip().splitlines()
+    problems = [line for line in lines if "ERROR" in line or "CRITICAL" in line] or lines
+    return f"; it said: {problems[-1]}" if problems else ""
 
 
 def peak_mib(pid: int) -> float:

@@ -363,16 +363,19 @@ class RecordingsConsumer(TenantConsumer):
 
     known: dict[str, bool]
     """Whether they see it, of the recordings that were told of in the last FORGOTTEN_AFTER checks."""
+    limits: list[str]
+    """The folders of the key with which `known` was asked."""
     checks: int
 
     async def open(self, actor: Actor) -> str:
-        self.known, self.checks = {}, 0
+        self.known, self.limits, self.checks = {}, _limits(actor), 0
         return progress.tenant_group(actor.tenant.id)
 
     async def check(self) -> None:
         self.checks += 1
-        if self.checks % FORGOTTEN_AFTER == 0:
+        if self.checks % FORGOTTEN_AFTER == 0 or _limits(self.viewer) != self.limits:
             self.known.clear()
+            self.limits = _limits(self.viewer)
 
     async def greet(self) -> None:
         """Says that whoever lists the recordings from now on misses no change."""
@@ -387,7 +390,7 @@ class RecordingsConsumer(TenantConsumer):
             await self.send_json({"type": "progress", "recording": event["recording"], "percent": event["percent"]})
 
     async def sees(self, recording_id: str) -> bool:
-        """Asks the database about a recording now and then; of one that is gone everybody may know."""
+        """Asks the database about a recording now and then; of one that is gone all know who are not limited."""
         if recording_id not in self.known:
             self.known[recording_id] = sees_all(self.viewer) or not await self.is_hidden(recording_id)
         return self.known[recording_id]
@@ -395,7 +398,14 @@ class RecordingsConsumer(TenantConsumer):
     @database_sync_to_async
     def is_hidden(self, recording_id: str) -> bool:
         with scope.bound(self.tenant_id):
-            return Recording.objects.filter(~seen(self.viewer), id=recording_id).exists()
+            rows = Recording.objects.filter(id=recording_id)
+            if _limits(self.viewer):
+                return not rows.filter(seen(self.viewer)).exists()
+            return rows.filter(~seen(self.viewer)).exists()
+
+
+def _limits(viewer: Actor) -> list[str]:
+    return viewer.key.folders if viewer.key else []
 
 
 def snapshot_of(row: Transcription) -> dict[str, Any]:

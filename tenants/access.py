@@ -65,6 +65,7 @@ MAY_ACT = "tenants.add_supportvisit"
 SCOPES: dict[str, frozenset[str]] = {KeyScope.READ: VIEW, KeyScope.WRITE: EDIT, KeyScope.ADMIN: MANAGE}
 WITHIN_FOLDERS = EDIT - {"folders.create"}
 """What a key may do at most that is limited to folders."""
+BEYOND_FOLDERS = MANAGE - WITHIN_FOLDERS
 
 SESSION_TENANT = "tenant"
 SIGNED_BY = "signed_by"
@@ -173,7 +174,7 @@ class Guest:
     """Who writes by a share link, without an account: of the tenant they see nothing but its recording.
 
     `link` and `recording` are ids, `visit` is the same in all that is written in one visit. `name` is the one that they
-    gave, `full_name` says by which link they came, too.
+    gave, `full_name` says by which link they came, too; `visitor` is what their address is called in the link's list.
     """
 
     link: UUID
@@ -181,6 +182,7 @@ class Guest:
     visit: UUID
     name: str
     full_name: str
+    visitor: str = ""
 
 
 @dataclass(frozen=True)
@@ -249,7 +251,7 @@ class Actor:
         """Raises PermissionDenied, or InsufficientScope if a wider scope would allow a key to do it."""
         if self.may(permission):
             return
-        if self.key is not None and self.key.folders and permission not in WITHIN_FOLDERS:
+        if self.key is not None and self.key.folders and permission in SCOPES[self.key.scope] | BEYOND_FOLDERS:
             raise PermissionDenied(_("This key is limited to some folders. This is done for the whole organisation."))
         wider = [scope for scope, permissions in SCOPES.items() if permission in permissions]
         if self.key is not None and wider:

@@ -93,6 +93,7 @@ ACTIONS: dict[str, Promise] = {
     "rule.deleted": _("Rule deleted"),
     "place.created": _("Folder or bucket for exports made"),
     "place.changed": _("Folder or bucket for exports changed"),
+    "place.tested": _("Folder or bucket for exports tested"),
     "place.deleted": _("Folder or bucket for exports deleted"),
     "view.shared": _("View of the library saved for everybody"),
     "view.deleted": _("Everybody’s view of the library deleted"),
@@ -188,9 +189,11 @@ def _entry(actor: Actor, action: str, obj: Model | None, details: dict[str, Deta
     """Raises ValueError."""
     if not ACTION.fullmatch(action):
         raise ValueError(f"An action must have the form “noun.verb”, not {action!r}.")
+    if actor.guest is not None and actor.guest.visitor:
+        details = details | {"visitor": actor.guest.visitor}
     if forbidden := NEVER & details.keys():
         raise ValueError(f"Never kept in the audit log: {', '.join(sorted(forbidden))}.")
-    if len(json.dumps(details)) > LONGEST_DETAILS:
+    if len(json.dumps(details, ensure_ascii=False)) > LONGEST_DETAILS:
         raise ValueError(f"The details of {action} are longer than {LONGEST_DETAILS} characters.")
     kind, actor_id, name = _identity(actor)
     return AuditEntry(

@@ -10,6 +10,7 @@ STATUS_OF_CODE = {
     "audio_deleted": 410,
     "empty_file": 400,
     "folder_deleted": 409,
+    "history_full": 409,
     "interrupted": 503,
     "invalid_header": 400,
     "invalid_metadata": 400,

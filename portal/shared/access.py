@@ -8,19 +8,22 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import wraps
+from functools import cached_property, wraps
 from typing import Any, Concatenate, ParamSpec
 
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.urls import reverse
+from django.utils.translation import gettext as _
 
 from portal.http.mail_links import key_of
-from tenants import addresses, scope
+from portal.web.changes import problem
+from tenants import addresses, announcements, scope
+from tenants.announcements import ReadingOnly
 from tenants.throttle import Limit
-from transcription.shares import visits
+from transcription.shares import guests, visits
 from transcription.shares.models import Share
 
 COOKIE = "opened"
@@ -46,8 +49,13 @@ class Visit:
         """The client's."""
         return addresses.of_request(self.request)
 
+    @cached_property
+    def permissions(self) -> frozenset[str]:
+        """What the link lets its holder do beside looking; what writes asks once more, under its lock."""
+        return guests.permissions_of(self.share)
+
     def note_reading(self) -> None:
-        if self.request.method == "GET":
+        if self.request.method != "HEAD":
             visits.note_reading(self.share, self.address)
 
     def url(self, name: str, **more: str) -> str:
@@ -70,7 +78,9 @@ View = Callable[Concatenate[Visit, Parameters], HttpResponseBase]
 
 
 def nowhere(request: HttpRequest) -> HttpResponse:
-    """The answer to every link that does not work, whatever the cause."""
+    """The answer to every link that does not work, whatever the cause; scripts of its page get it as JSON."""
+    if "X-Visit" in request.headers:
+        return problem(404, _("The link has ended. Load the page again."))
     return render(request, "shared/nowhere.html", status=404)
 
 
@@ -115,6 +125,28 @@ def limited(limit: Limit) -> Callable[[View[Parameters]], View[Parameters]]:
         return guarded
 
     return decorated
+
+
+def writes(view: View[Parameters]) -> View[Parameters]:
+    """Refuses, as JSON, where nobody changes anything of the organisation now, and an address or a link too fast."""
+
+    @wraps(view)
+    def guarded(visit: Visit, /, *args: Parameters.args, **kwargs: Parameters.kwargs) -> HttpResponseBase:
+        try:
+            announcements.require_changes_in(visit.share.tenant)
+        except ReadingOnly as only:
+            return _later(problem(only.status, str(only)), only.retry_after)
+        if not (visits.takes(visits.WRITINGS, visit.share, visit.address) and visits.takes_of_all(visit.share)):
+            return _later(problem(429, _("That is too much at once. Wait a moment.")), 60)
+        return view(visit, *args, **kwargs)
+
+    return guarded
+
+
+def _later(response: JsonResponse, seconds: int | None) -> JsonResponse:
+    if seconds is not None:
+        response["Retry-After"] = str(seconds)
+    return response
 
 
 def with_headers(response: HttpResponseBase) -> HttpResponseBase:

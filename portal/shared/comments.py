@@ -18,7 +18,7 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods, require_POST
 
 from portal.http.statuses import status_of
-from portal.shared.access import Visit, by_link, inside, limited, nowhere
+from portal.shared.access import Visit, by_link, inside, limited, nowhere, writes
 from portal.web.changes import problem
 from portal.web.comments import id_of
 from portal.web.segments import body_of, number_of
@@ -30,6 +30,7 @@ from transcription.models import Comment
 from transcription.shares import comments as shared_comments
 from transcription.shares import guests, visits
 from transcription.shares.guests import Writer
+from transcription.shares.visitors import visitor_of
 from transcription.transcripts.striking import Words
 from transcription.transcripts.validation import checked_time
 
@@ -54,7 +55,7 @@ def show(visit: Visit) -> HttpResponseBase:
 
 @by_link
 @inside
-@limited(visits.WRITINGS)
+@writes
 def add(visit: Visit) -> HttpResponseBase:
     """Takes what `portal.web.comments.add` takes; the words are those of the text that the link shows."""
 
@@ -73,7 +74,7 @@ def add(visit: Visit) -> HttpResponseBase:
 @require_POST
 @by_link
 @inside
-@limited(visits.WRITINGS)
+@writes
 def comment(visit: Visit, comment_id: UUID) -> HttpResponseBase:
     """Takes what `portal.web.comments.comment` takes."""
 
@@ -94,16 +95,16 @@ def comment(visit: Visit, comment_id: UUID) -> HttpResponseBase:
 
 def writer_of(visit: Visit) -> Writer:
     """Returns what the page says of who writes."""
-    headers = visit.request.headers
+    headers, visitor = visit.request.headers, visitor_of(visit.share, visit.address)
     try:
         number = UUID(headers.get(VISIT, ""))
     except ValueError:
-        return Writer()
-    return Writer(unquote(headers.get(VISITOR, "")), number)
+        return Writer(visitor=visitor)
+    return Writer(unquote(headers.get(VISITOR, "")), number, visitor)
 
 
 def _may(visit: Visit) -> bool:
-    return guests.COMMENT in guests.permissions_of(visit.share)
+    return guests.COMMENT in visit.permissions
 
 
 def _words(body: dict[str, Any]) -> Words:
@@ -134,6 +135,7 @@ def _changed(visit: Visit, write: Callable[[dict[str, Any]], None]) -> HttpRespo
 
 
 def _listed(visit: Visit) -> JsonResponse:
+    visit.note_reading()
     actor = guests.actor_of(visit.share, writer_of(visit))
     found = shared_comments.threads_of(visit.share)
     shown = [_shown(visit, actor, row, replies) for row, replies in found]
@@ -150,6 +152,7 @@ def _shown(visit: Visit, actor: Actor, row: Comment, replies: list[Comment]) -> 
     return {
         "comment": row,
         "author": shared_comments.shown_author(visit.share, row),
+        "role": _("guest") if row.guest else _("of the organisation"),
         "text": text,
         "html": mark_safe(linebreaks(escape(text))),  # noqa: S308 - escaped
         "is_own": is_own,

@@ -13,7 +13,7 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
 from portal.http.statuses import status_of
-from portal.shared.access import Visit, by_link, inside, limited, nowhere
+from portal.shared.access import Visit, by_link, inside, nowhere, writes
 from portal.shared.comments import writer_of
 from portal.shared.lines import lines_of
 from portal.web.changes import problem
@@ -21,8 +21,8 @@ from portal.web.segments import body_of
 from portal.web.transcript_lines import is_voiced
 from transcription.errors import InvalidOption, Refused
 from transcription.library.retention import TextDeleted
-from transcription.shares import corrections, guests, visits
-from transcription.shares.text import SharedText, text_of
+from transcription.shares import corrections, guests
+from transcription.shares.text import SLACK, text_of
 from transcription.transcripts.revisions import NotCompleted, Stale
 from transcription.transcripts.validation import checked_text
 
@@ -31,18 +31,18 @@ from transcription.transcripts.validation import checked_text
 @require_POST
 @by_link
 @inside
-@limited(visits.WRITINGS)
+@writes
 def correct(visit: Visit, index: int) -> HttpResponseBase:
-    """Takes JSON with `text` and the displayed line's `etag`; answers with this line and the next, or 412 with the line
-    as it is now.
+    """Takes JSON with `text` and the displayed line's `etag` and `start`; answers with this line and the next, or 412
+    with the line as it is now.
     """
     share = visit.share
-    if guests.CORRECT not in guests.permissions_of(share):
+    if guests.CORRECT not in visit.permissions:
         return nowhere(visit.request)
     try:
         body = body_of(visit.request)
         text, tag = checked_text(body.get("text")), str(body.get("etag", ""))
-        shared = corrections.correct(share, writer_of(visit), index, tag, text)
+        corrections.correct(share, writer_of(visit), index, tag, text)
     except InvalidOption as invalid:
         return problem(400, str(invalid))
     except Refused as refused:
@@ -50,24 +50,37 @@ def correct(visit: Visit, index: int) -> HttpResponseBase:
     except PermissionDenied as denied:
         return problem(403, str(denied))
     except Stale:
-        return _differs(visit, index)
+        return _differs(visit, index, body.get("start"))
     except (NotCompleted, TextDeleted, Http404):
-        return problem(409, _("The text can’t be corrected any more. Reload the page."))
-    return JsonResponse(_fields(visit, shared, index))
+        return _gone()
+    fields = _fields(visit, index)
+    return JsonResponse(fields) if fields else _gone()
 
 
-def _differs(visit: Visit, index: int) -> JsonResponse:
-    shared = text_of(visit.share)
-    now = _fields(visit, shared, index) if shared and index < len(shared.segments) else {}
+def _gone() -> JsonResponse:
+    return problem(409, _("The text can’t be corrected any more. Reload the page."))
+
+
+def _differs(visit: Visit, index: int, start: object) -> JsonResponse:
+    """Tells the line as it is now, unless another one stands in its place, which begins elsewhere."""
+    now = _fields(visit, index)
+    if now and isinstance(start, int | float) and abs(now["start"] - start) > SLACK:
+        return _gone()
     return problem(412, _("Somebody else changed this segment meanwhile."), now=now)
 
 
-def _fields(visit: Visit, shared: SharedText, index: int) -> dict[str, Any]:
-    lines = lines_of(visit.share, shared)[index : index + 2]
+def _fields(visit: Visit, index: int) -> dict[str, Any]:
+    """Returns a line as it is now, and the one after it; nothing where there is no such line any more."""
+    shared = text_of(visit.share)
+    if shared is None or not index < len(shared.segments):
+        return {}
+    visit.note_reading()
+    lines = lines_of(visit, shared)[index : index + 2]
     html = render_to_string("shared/_lines.html", {"lines": lines, "voiced": is_voiced(shared.row)})
     segment = shared.segments[index]
     return {
         "text": segment.text.strip(),
+        "start": segment.start,
         "etag": corrections.tag_of(visit.share, shared, index),
         "change": {"revision": shared.row.revision, "first": index, "removed": 1, "added": 1, "lines": html},
     }

@@ -83,7 +83,7 @@ def lines(visit: Visit) -> HttpResponseBase:
         rows = [row_of(segment) for segment in shared.segments]
         fields = outline(shared.row, rows, shared.speakers.values(), total=total)
         return JsonResponse(fields, json_dumps_params=COMPACT)
-    every = lines_of(visit.share, shared)
+    every = lines_of(visit, shared)
     shown = [every[index] for index in indexes_of(visit.request) if index < total]
     html = render_to_string("shared/_lines.html", {"lines": shown, "voiced": is_voiced(shared.row)})
     fields = {"revision": shared.row.revision, "total": total, "lines": html}
@@ -124,7 +124,7 @@ def _door(visit: Visit, problem: str = "", status: int = 200) -> HttpResponse:
 
 def _context(visit: Visit, shared: SharedText | None) -> dict[str, Any]:
     share = visit.share
-    shown = lines_of(share, shared) if shared else []
+    shown = lines_of(visit, shared) if shared else []
     is_long = len(shown) > MOST_AT_ONCE
     hears = sound.gives_sound(share)
     is_ready = bool(hears and sound.sound_of(share, shared.row if shared else None))
@@ -144,8 +144,8 @@ def _context(visit: Visit, shared: SharedText | None) -> dict[str, Any]:
         "lines_url": visit.url("lines"),
         "downloads": formats if shared else [],
         "may_download_sound": share.with_download and is_ready,
-        "may_correct": guests.CORRECT in guests.permissions_of(share),
-        "comments_url": visit.url("comments") if guests.COMMENT in guests.permissions_of(share) else "",
+        "may_correct": guests.CORRECT in visit.permissions,
+        "comments_url": visit.url("comments") if guests.COMMENT in visit.permissions else "",
         "guest_name_longest": guests.LONGEST_NAME,
         "guest_email": share.email,
     }

@@ -104,7 +104,13 @@ class KeyForm(forms.Form):
 class KeyChangeForm(KeyForm):
     """The editable fields of a key."""
 
+    key: ApiKey
     scope = None  # type: ignore[assignment]  # Django's way to leave a field out
+    sees_all = forms.BooleanField(
+        label=_("No limit: it may see all folders but private ones"),
+        required=False,
+        help_text=_("Tick this to take the last folder away."),
+    )
 
     @classmethod
     def of(cls, key: ApiKey, data: QueryDict | None = None) -> KeyChangeForm:
@@ -113,9 +119,13 @@ class KeyChangeForm(KeyForm):
             "name": key.name,
             "expires_on": last_moment.date() if last_moment else None,
             "addresses": "\n".join(key.addresses),
-            "folders": "\n".join(of_keys.names(key)),
+            "folders": "\n".join(of_keys.lines(key)),
         }
-        return cls(data, initial=kept, auto_id="key_%s")
+        form = cls(data, initial=kept, auto_id="key_%s")
+        form.key = key
+        if not key.folders:
+            del form.fields["sees_all"]
+        return form
 
     def changes(self, actor: Actor) -> Changes:
         """The changed fields only, which preserves the exact time of an expiry that a program has set.
@@ -130,7 +140,8 @@ class KeyChangeForm(KeyForm):
         if "addresses" in self.changed_data:
             wanted["addresses"] = self.networks
         if "folders" in self.changed_data:
-            wanted["folders"] = of_keys.chosen(actor, self.folder_names)
+            is_opened = not self.folder_names and self.cleaned_data.get("sees_all", True)
+            wanted["folders"] = of_keys.chosen(actor, None if is_opened else self.folder_names, self.key)
         return wanted
 
 

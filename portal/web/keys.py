@@ -50,7 +50,7 @@ def create(request: TenantRequest) -> HttpResponse:
         return _list(request, form)
     wanted = form.cleaned_data
     try:
-        folders = of_keys.chosen(request.actor, form.folder_names)
+        folders = of_keys.chosen(request.actor, form.folder_names or None)
         made, secret = api_keys.create(
             request.actor, wanted["name"], wanted["scope"] or KeyScope.WRITE, form.expires_at, form.networks, folders
         )

@@ -18,10 +18,11 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from portal.web.access import TenantRequest, member_required
 from transcription.errors import InvalidOption, Refused
-from transcription.exchange import deliveries, disk, places
+from transcription.exchange import deliveries, disk, places, trial
 from transcription.exchange.models import Place
 from transcription.exchange.places import LONGEST, Wanted
 from transcription.inbox import arrivals
+from transcription.outbound.errors import OutboundError
 
 ON_A_PAGE = 25
 ARRIVALS_SHOWN = 25
@@ -140,6 +141,18 @@ def change(request: TenantRequest, place_id: UUID) -> HttpResponse:
             messages.success(request, _("Saved."))
             return redirect("web:place", place_id)
     return _page(request, row, form)
+
+
+@require_POST
+@managers_only
+def test(request: TenantRequest, place_id: UUID) -> HttpResponse:
+    try:
+        trial.carry_out(request.actor, place_id)
+    except OutboundError as error:
+        messages.error(request, _("It doesn’t work: %(reason)s") % {"reason": error})
+    else:
+        messages.success(request, _("It works. What waits for it is tried at once."))
+    return redirect("web:place", place_id)
 
 
 @require_POST

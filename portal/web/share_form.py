@@ -105,7 +105,9 @@ class ShareForm(forms.Form):
         label=gettext_lazy("Sites that may embed the player"),
         required=False,
         max_length=4000,
-        help_text=gettext_lazy("As in https://acme.example, one a line. Empty: none."),
+        help_text=gettext_lazy(
+            "As in https://acme.example, one a line, for links to look and listen alone. Empty: none."
+        ),
         widget=forms.Textarea(attrs={"rows": 2, "spellcheck": "false"}),
     )
 

@@ -162,6 +162,7 @@ urlpatterns = [
     path("rules/preview/", rules.preview, name="preview_rule"),
     path("rules/places/", places.index, name="places"),
     path("rules/places/<uuid:place_id>/", places.place, name="place"),
+    path("rules/places/<uuid:place_id>/test/", places.test, name="test_place"),
     path("rules/places/<uuid:place_id>/delete/", places.delete, name="delete_place"),
     path("rules/places/<uuid:place_id>/deliveries/<uuid:export_id>/again/", places.again, name="deliver_again"),
     path("rules/<uuid:rule_id>/", rules.rule, name="rule"),

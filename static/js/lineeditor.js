@@ -16,6 +16,8 @@ const LONGEST = 5000;
 export class LineEditor {
   /** @type {HTMLFormElement | null} of the line that is open */
   #form = null;
+  /** The number of that line, of which a long transcript may throw the element away. */
+  #index = -1;
 
   /** @param {Transcript} transcript */
   constructor(transcript) {
@@ -24,17 +26,50 @@ export class LineEditor {
     root.addEventListener("click", (event) => {
       if (closest(event, "[data-edit]") && event.target instanceof Node) this.#open(event.target);
     });
+    root.addEventListener("drawn", () => this.#put());
+    root.addEventListener("focusin", (event) => {
+      if (event.target instanceof Node) this.#reach(event.target);
+    });
     addEventListener("beforeunload", (event) => {
       if (this.#form) event.preventDefault();
     });
   }
 
-  /** @param {Node} node in the line */
-  #open(node) {
+  /** Lets the Tab key come from a line's time to its pencil. @param {Node} node in the line */
+  #reach(node) {
     const line = this.transcript.lineOf(node);
-    const item = line?.element;
-    if (!line || !item) return;
-    if (this.#form) return this.#form.querySelector("textarea")?.focus();
+    /** @type {HTMLElement | null | undefined} */
+    const pencil = line?.element?.querySelector("[data-edit]");
+    if (!line || !pencil) return;
+    for (const other of this.transcript.root.querySelectorAll("[data-edit][tabindex='0']"))
+      other.setAttribute("tabindex", "-1");
+    pencil.setAttribute("tabindex", "0");
+    pencil.setAttribute("aria-label", `${pencil.title}, ${line.time}`);
+  }
+
+  /** Puts the form into its line, where that was drawn anew. */
+  #put() {
+    const item = this.#form?.isConnected === false && this.transcript.segments[this.#index]?.element;
+    if (!item || !this.#form) return;
+    const shown = find(item, ".segment__text", HTMLElement);
+    shown.hidden = true;
+    shown.after(this.#form);
+  }
+
+  #return() {
+    const line = this.transcript.segments[this.#index];
+    if (line) this.transcript.reveal(line);
+    this.#form?.querySelector("textarea")?.focus();
+  }
+
+  /** @param {Node} node in the line */
+  async #open(node) {
+    const line = this.transcript.lineOf(node);
+    if (this.#form) return this.#return();
+    const item = line && (await this.transcript.whole(line));
+    if (this.#form) return this.#return();
+    const etag = item?.dataset.etag;
+    if (!line || !item || !etag) return;
     const shown = find(item, ".segment__text", HTMLElement);
     const area = element("textarea", {
       "aria-label": text("edit_label", { time: line.time }),
@@ -49,18 +84,22 @@ export class LineEditor {
       text("edit_save"),
     );
     const alert = element("div", { role: "alert" });
+    const told = { index: Number(line.index), etag, start: line.start };
     const form = element(
       "form",
       { class: "segment__editor" },
       area,
+      ...nameField(),
       alert,
       element("div", { class: "cluster" }, save, cancel),
     );
     const leave = () => {
+      const here = form.closest(".segment");
       form.remove();
-      shown.hidden = false;
       this.#form = null;
-      item.querySelector("button")?.focus();
+      if (!here) return;
+      find(here, ".segment__text", HTMLElement).hidden = false;
+      here.querySelector("button")?.focus();
     };
     cancel.addEventListener("click", leave);
     form.addEventListener("click", (event) => event.stopPropagation()); // a click on a line plays it
@@ -75,33 +114,32 @@ export class LineEditor {
     form.addEventListener("submit", async (event) => {
       event.preventDefault();
       save.disabled = true;
-      const why = await this.#save(item, Number(line.index), area.value, leave);
+      const why = await this.#save(told, area.value, leave);
       save.disabled = false;
       if (why) alert.replaceChildren(element("p", { class: "field__errors" }, why));
     });
-    this.#form = form;
-    shown.hidden = true;
-    shown.after(form);
+    [this.#form, this.#index] = [form, told.index];
+    this.#put();
     area.focus();
   }
 
   /**
    * Returns why it was not saved; empty if it was.
-   * @param {HTMLElement} item
-   * @param {number} index
+   * @param {{index: number, etag: string, start: number}} told
    * @param {string} typed
    * @param {() => void} leave
    */
-  async #save(item, index, typed, leave) {
+  async #save(told, typed, leave) {
+    const { index } = told;
     const { root } = this.transcript;
-    const body = JSON.stringify({ text: typed, etag: data(item, "etag") });
+    const body = JSON.stringify({ text: typed, etag: told.etag, start: told.start });
     const headers = { "Content-Type": "application/json" };
     const answer = await ask(`${data(root, "lines")}/${index}/`, { method: "POST", headers, body }).catch(() => null);
     if (!answer) return text("edit_failed");
     if (answer.status === 412) {
       /** @type {{error: {message: string}, now: Partial<Saved>}} */
       const { error, now } = await answer.json();
-      if (now.etag) item.dataset.etag = now.etag; // whoever saves again has seen it
+      if (now.etag) told.etag = now.etag; // whoever saves again has seen it
       return `${error.message} ${text("edit_now")} ${now.text ?? ""}`;
     }
     if (!answer.ok) return messageOf(answer);
@@ -115,4 +153,17 @@ export class LineEditor {
     toast(text("edit_saved"));
     return "";
   }
+}
+
+/** Where nobody said who writes, a second field for the name, which stands far below. @returns {HTMLElement[]} */
+function nameField() {
+  /** @type {HTMLInputElement | null} */
+  const field = document.querySelector("[data-guest-name]");
+  if (!field || field.value.trim() || field.parentElement?.hidden) return [];
+  const name = element("input", { maxlength: field.maxLength, autocomplete: "name", required: true });
+  name.addEventListener("input", () => {
+    field.value = name.value;
+    field.dispatchEvent(new Event("input"));
+  });
+  return [element("label", { class: "field" }, field.labels?.[0]?.textContent ?? "", name)];
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, TypedDict
@@ -26,6 +27,8 @@ LONGEST_NAME = 100
 MAX_ADDRESSES = 50
 MAX_FOLDERS = 100
 MAX_LIVE = 500
+OF_A_FOLDER, OF_OTHERS = 40, 200
+"""Characters that an id, and what isn't the key's limits, takes in an audit entry."""
 GRACE = timedelta(hours=24)
 LONGEST_GRACE = timedelta(days=7)
 
@@ -269,10 +272,12 @@ def _limits(fields: dict[str, Any]) -> dict[str, Any]:
 
 def _audit_details(fields: dict[str, Any]) -> dict[str, Any]:
     details = {field: value for field, value in fields.items() if field in ("name", "addresses")}
-    if "folders" in fields:
-        details["folders"] = fields["folders"][:50]
     if "expires_at" in fields:
         details["expires_at"] = fields["expires_at"].isoformat() if fields["expires_at"] else None
+    if "folders" in fields:
+        room = audit.LONGEST_DETAILS - OF_OTHERS - len(json.dumps(details, ensure_ascii=False))
+        details["folders"] = fields["folders"][: room // OF_A_FOLDER]
+        details["folders_count"] = len(fields["folders"])
     return details
 
 

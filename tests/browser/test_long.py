@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.browser.conftest import Picture, SignIn, run
 from tests.stack import Stack
@@ -197,3 +198,26 @@ def test_a_phone_shows_and_searches_it(sign_in: SignIn, hours: None, picture: Pi
     assert elements(page) < MOST_ELEMENTS
     assert page.evaluate("document.documentElement.scrollWidth") == 390
     picture(page, "long-phone")
+
+
+def test_what_a_guest_types_by_a_link_stays_while_its_line_is_away(
+    long_page: Page, open_context: Callable[..., BrowserContext]
+) -> None:
+    long_page.get_by_role("button", name="Share…").click()
+    dialog = long_page.get_by_role("dialog", name="Share")
+    dialog.get_by_label("Whoever has it may").select_option("Comment and correct, too")
+    dialog.get_by_role("button", name="Make a link").click()
+    page = open_context().new_page()
+    page.goto(dialog.locator("#share-link").inner_text())
+    expect(page.locator(".transcript--windowed")).to_be_visible()
+    corrected = page.locator(line(30))
+    corrected.get_by_role("button", name="Correct this text").click()
+    corrected.locator("textarea").fill("Then we came to what was typed.")
+    page.locator("#guest-name").focus()
+    expect(corrected).to_have_count(0)
+    page.evaluate("scrollTo(0, 500)")
+    expect(corrected.locator("textarea")).to_have_value("Then we came to what was typed.")
+    corrected.get_by_label("Your name").fill("Jane")
+    corrected.get_by_role("button", name="Save").click()
+    expect(corrected.locator(".segment__text")).to_have_text("Then we came to what was typed.")
+    expect(page.locator("#guest-name")).to_have_value("Jane")

@@ -122,7 +122,10 @@ def test_a_guest_comments_and_corrects_by_a_link_and_alice_answers(
     expect(comments.get_by_role("button", name="Edit")).to_have_count(1)
 
     line = guest.locator(".segment").first
-    line.get_by_role("button", name="Correct this text").click()
+    line.locator(".segment__time").focus()
+    guest.keyboard.press("Tab")
+    expect(line.get_by_role("button", name="Correct this text, 0:00")).to_be_focused()
+    guest.keyboard.press("Enter")
     line.get_by_role("textbox").fill("The quick red fox.")
     line.get_by_role("button", name="Save").click()
     expect(line.locator(".segment__text")).to_have_text("The quick red fox.")

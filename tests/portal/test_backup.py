@@ -41,7 +41,7 @@ from transcription.webhooks import deliveries
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("within")]
 Rows = dict[str, list[tuple[Any, ...]]]
-OF_THE_RESTORE = {"tenants_outboundhold", "tenants_backup", "sqlite_sequence", "sqlite_stat1"}
+OF_THE_RESTORE = {"tenants_outboundhold", "tenants_backup", "tenants_release", "sqlite_sequence", "sqlite_stat1"}
 
 
 @dataclass(frozen=True)

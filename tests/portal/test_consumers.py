@@ -6,6 +6,7 @@ import asyncio
 import json
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from asgiref.sync import sync_to_async
@@ -23,8 +24,10 @@ from tenants.models import ApiKey, Member, Tenant
 from tests.conftest import Character, create_tenant
 from tests.portal.http.test_uploads import signed_in
 from tests.portal.ops.conftest import condition
+from tests.portal.web.conftest import make_transcription
 from tests.transcription.characters import submit
-from transcription.models import Transcription
+from transcription.folders import folders
+from transcription.models import Recording, Transcription
 from transcription.options import engines
 from transcription.queue import claims, lifecycle, progress
 
@@ -194,6 +197,45 @@ async def test_nothing_is_sent_once_a_revoked_key_is_noticed(alice: Character, f
     await queue(alice, fox)
     await socket.wait(60)
     assert socket.output_queue.empty()
+
+
+async def test_a_key_that_is_limited_meanwhile_hears_of_its_folders_alone(
+    alice: Character, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From the next check on: of what it knew until then, and of what is erased, it hears nothing."""
+    monkeypatch.setattr(consumers, "FORGOTTEN_AFTER", 1_000_000)
+    answer = await AsyncClient().post("/api/v1/socket-tickets", headers=alice.bearer)
+    socket = Socket(f"/ws/recordings/?ticket={answer.json()['ticket']}")
+    assert await socket.connect()
+    assert await socket.hear() == {"type": "ready"}
+    hidden, erased, own = await sync_to_async(two_in_folders)(alice)
+    layer, group = get_channel_layer(), progress.tenant_group(alice.tenant.id)
+    async with asyncio.timeout(10):
+        heard: list[str] = []
+        while heard != [own]:
+            for recording in (hidden, erased, own):
+                await layer.group_send(group, {"type": "recording.changed", "recording": recording})
+            heard = [(await socket.hear())["recording"]]
+            while heard[-1] != own:
+                heard.append((await socket.hear())["recording"])
+            if len(heard) == 3:
+                await sync_to_async(limit_key)(alice, own)
+    await socket.hang_up()
+
+
+def two_in_folders(who: Character) -> tuple[str, str, str]:
+    """Ids of a recording in no folder, of one that is gone, and of one in a folder."""
+    with scope.bound(who.tenant.id):
+        folder = folders.create(who.actor, "Press")
+        hidden, own = (make_transcription(who.tenant).recording for _number in range(2))
+        Recording.objects.filter(id=own.id).update(folder=folder)
+    return str(hidden.id), str(uuid4()), str(own.id)
+
+
+def limit_key(who: Character, recording: str) -> None:
+    with scope.bound(who.tenant.id):
+        folder = Recording.objects.values_list("folder", flat=True).get(id=recording)
+        ApiKey.objects.update(folders=[str(folder)])
 
 
 async def test_no_text_is_sent_while_nobody_knows_who_may_read_it(

@@ -30,7 +30,7 @@ MOST_OF_GUESTS = 300
 STATES = ("open", "resolved")
 ORDER = ("start", "id")
 PACE = Limit("comments of a person", 100, 600)
-"""As fast as nobody reads and writes; programs have limits of their own."""
+"""As fast as nobody reads and writes; programs and links have limits of their own."""
 
 
 def threads(actor: Actor, recording_id: UUID, state: str = "") -> QuerySet[Comment]:
@@ -174,8 +174,7 @@ def _checked_colour(value: object) -> int:
 
 def _insert(actor: Actor, recording: Recording, row: Comment) -> Comment:
     """Raises Refused, and TextDeleted."""
-    who = actor.guest.link if actor.guest else actor.user.pk if actor.user else None
-    if who is not None and not PACE.take(str(actor.tenant.id), str(who)):
+    if actor.user is not None and not PACE.take(str(actor.tenant.id), str(actor.user.pk)):
         raise Refused("too_many_comments_at_once", _("That is too many comments at once. Wait a moment."))
     row.tenant, row.made_by, row.api_key = actor.tenant, actor.user, actor.key
     if (guest := actor.guest) is not None:

@@ -47,7 +47,7 @@ class Work:
     at most 223. `encoding` is the model's own: what its encoder made of the audio, kept so that
     detecting the language, every further temperature and the timing of words need no second run.
     `urgent` asks for what a backend keeps free for `urgent_workers`. `in_float32` is set when a StepModel decodes the
-    work apart, which it does once.
+    work apart, which it does once with each encoding.
     """
 
     window: Window
@@ -65,9 +65,10 @@ class Work:
         return self.options.beam_size if self.temperature == 0 else 1
 
     def hear_in_full(self) -> None:
-        """Discards the encoding: the next one is of Whisper's 30 s."""
+        """Discards the encoding: the next one is of Whisper's 30 s, and may be no number in half precision, too."""
         self.window = replace(self.window, encoder_frames=WINDOW_FRAMES)
         self.encoding = None
+        self.in_float32 = False
 
 
 def alike(work: Work) -> Hashable:
@@ -190,7 +191,7 @@ class BatchModel(Model, Protocol):
 
 
 class StepModel(Model, Protocol):
-    """`encode`, `detect` and `align` may be called from one thread while another steps."""
+    """One thread may call `encode` and `detect`, and another `encode` and `align`, while a third steps."""
 
     is_short: bool
     """Whether it has fewer slots than are useful, for lack of memory."""

@@ -78,8 +78,10 @@ class Models:
 
     @property
     def slots(self) -> int:
-        """Those of all models in memory, of a backend whose models have slots."""
-        return sum(cast("StepModel", opened.model).slots for opened in list(self._open.values()))
+        """Those of all models that stay in memory, of a backend whose models have slots."""
+        with self._changed:
+            staying = [opened for name, opened in self._open.items() if name not in self._retiring]
+            return sum(cast("StepModel", opened.model).slots for opened in staying)
 
     def prefers(self, work: Work) -> bool:
         """Returns whether a window's model is open, or the last opening more than TENURE_SECONDS ago."""

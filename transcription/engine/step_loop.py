@@ -1,9 +1,12 @@
 """Continuous batching: windows enter and leave a running decoder between its steps.
 
 Four threads: one opens models and encodes windows ahead of the decoder; one admits encoded windows to free slots,
-the most urgent first, runs the steps and collects finished windows; one times words; one decodes again, apart from the
-slots, what came out as no number. On a GPU encoding is bound by arithmetic and decoding by memory, so that the first
-two run well side by side.
+the most urgent first, runs the steps and collects finished windows; one times words, and encodes what is to be heard
+again in full; one decodes again, apart from the slots, what came out as no number. On a GPU encoding is bound by
+arithmetic and decoding by memory, so that the first two run well side by side.
+
+Only the first thread ever waits for a model, which may be until another one has no windows under way: whatever these
+need is done by the other threads.
 """
 
 from __future__ import annotations
@@ -58,7 +61,7 @@ class StepLoop:
 
     def rounds(self) -> list[Callable[[], None]]:
         """Returns a function for each thread, which is called again and again until the queue stops."""
-        return [self._prepare, self._step, self._time, self._decode_apart]
+        return [self._prepare, self._step, self._follow_up, self._decode_apart]
 
     @property
     def capacity(self) -> int:
@@ -73,20 +76,13 @@ class StepLoop:
     # The encoding thread
 
     def _prepare(self) -> None:
-        """Encodes the next windows: first one that is to be heard again in full."""
+        """Encodes the next windows."""
         queue = self._queue
         with queue.changed:
-            queue.changed.wait_for(lambda: queue.stopping or self._unencoded or queue.ready(self._wanted_lanes()) > 0)
-            again = self._unencoded.popleft() if self._unencoded else None
+            queue.changed.wait_for(lambda: queue.stopping or queue.ready(self._wanted_lanes()) > 0)
             requests = queue.take(
-                0 if queue.stopping or again else self._encode_batch,
-                model_of,
-                self._wanted_lanes(),
-                self._models.prefers,
+                0 if queue.stopping else self._encode_batch, model_of, self._wanted_lanes(), self._models.prefers
             )
-        if again:
-            model, request = again
-            self._make_ready(model, [request])
         if requests:
             self._encode(requests)
 
@@ -116,21 +112,31 @@ class StepLoop:
         self._encode_batch = max(1, min(self._encode_batch, windows // 2))
         log.warning("out of memory with %d windows; encoding %d at once from now on", windows, self._encode_batch)
 
-    # The word-timing thread
+    # The thread for decoded windows
+
+    def _follow_up(self) -> None:
+        """Encodes a window that is to be heard again in full, or else times the words of some."""
+        queue = self._queue
+        with queue.changed:
+            queue.changed.wait_for(lambda: queue.stopping or self._unencoded or self._untimed)
+            if queue.stopping:
+                return
+            again = self._unencoded.popleft() if self._unencoded else None
+        if again:
+            model, request = again
+            self._make_ready(model, [request])
+        else:
+            self._time()
 
     def _time(self) -> None:
         """Times the words of decoded windows, as many at once as are encoded at once."""
-        queue = self._queue
-        with queue.changed:
-            queue.changed.wait_for(lambda: queue.stopping or self._untimed)
-            if queue.stopping:
-                return
+        with self._queue.changed:
             first = self._untimed[0][0]
             batch = [entry for entry in self._untimed if entry[0] is first][: self._encode_batch]
             self._untimed = deque(entry for entry in self._untimed if entry not in batch)
         transcripts = {request: transcript for _, request, transcript in batch}
-        for request in time_words(queue, first, transcripts, self._shrink):
-            queue.answer(request, transcripts[request])
+        for request in time_words(self._queue, first, transcripts, self._shrink):
+            self._queue.answer(request, transcripts[request])
         self._release(transcripts)
 
     def _release(self, requests: Iterable[Request]) -> None:

@@ -118,15 +118,18 @@ def of_place(actor: Actor, place_id: UUID) -> QuerySet[Delivery]:
     return rows.select_related("recording").order_by("-created_at", "-id")
 
 
-def again(actor: Actor, place_id: UUID, delivery_id: UUID) -> None:
-    """Makes a delivery due now, with what the text is by then. Raises Http404."""
+def again(actor: Actor, place_id: UUID, delivery_id: UUID) -> Delivery:
+    """Makes a delivery due now, with what the text is by then, and returns it. Raises Http404."""
     rows = of_place(actor, place_id).filter(id=delivery_id)
     fresh: dict[str, Any] = {"attempts_made": 0, "next_attempt_at": Now(), "finished_at": None, "last_error": ""}
-    if not Delivery.objects.filter(id__in=rows.values("id")).update(
+    Delivery.objects.filter(id__in=rows.values("id")).update(
         state=Delivery.State.PENDING, fence=F("fence") + 1, **fresh
-    ):
+    )
+    row = rows.first()
+    if row is None:
         raise Http404(_("There is no such delivery."))
     Place.objects.filter(id=place_id).update(not_before=Now())
+    return row
 
 
 def fail_without_text() -> int:

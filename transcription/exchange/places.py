@@ -103,12 +103,15 @@ def change(actor: Actor, place_id: UUID, wanted: Wanted) -> Place:
             _leave(row)
         row.failures, row.last_error, row.not_before = 0, "", Now()
         row.save()
-        audit.record(actor, "place.changed", row, fields=changed, **_told(row))
+        if changed:
+            audit.record(actor, "place.changed", row, fields=changed, **_told(row))
     return get(actor, place_id)
 
 
 def change_some(actor: Actor, place_id: UUID, changes: Mapping[str, Any]) -> Place:
     """Changes these settings, by their names in Wanted, and no others. Raises what `change` raises."""
+    if not changes:
+        return get(actor, place_id)
     with transaction.atomic():
         tenant_lock.lock_for_adding(actor.tenant.id)
         return change(actor, place_id, replace(Wanted.of(get(actor, place_id)), **changes))
@@ -157,7 +160,7 @@ def resume(row: Place) -> None:
 
 def _told(row: Place) -> dict[str, Any]:
     """Returns what the audit log says of a place."""
-    told = {"name": row.name, "kind": row.kind, "watched": row.is_watched, "path": row.path}
+    told = {"name": row.name, "kind": row.kind, "watched": row.is_watched, "paused": row.is_paused, "path": row.path}
     return told | ({"host": urlsplit(row.endpoint).netloc, "bucket": row.bucket} if row.endpoint else {})
 
 

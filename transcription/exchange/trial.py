@@ -1,4 +1,4 @@
-"""Tries a place out: writes a hidden file to it and deletes it again, and looks into a watched one."""
+"""Tries a place out: writes a hidden file to it and deletes it again; in a watched one, what taking in takes."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from uuid import UUID
 
 from django.utils.translation import gettext as _
 
-from tenants import outbound_hold
+from tenants import audit, outbound_hold
 from tenants.access import Actor
 from transcription.connections import lend_connection
 from transcription.exchange import disk, places
@@ -18,17 +18,28 @@ NAME = ".whisper-portal-test"
 
 
 def carry_out(actor: Actor, place_id: UUID) -> None:
-    """Has what waits for the place tried at once if it works. Raises Http404, PermissionDenied and OutboundError."""
+    """Has what waits for the place tried at once if it works. Raises Http404, PermissionDenied and OutboundError.
+
+    A paused place is tried out, too: it is how one sees whether it may go on.
+    """
     row = places.get(actor, place_id)
     if outbound_hold.is_on():
         raise OutboundError("held", _("Nothing goes out while whoever runs the portal looks over a restored backup."))
+    audit.record(actor, "place.tested", row, name=row.name)
     lend_connection()
     if row.kind == Place.Kind.BUCKET:
-        inside = places.key_of(row, disk.IN) if row.is_watched else ""
-        s3.try_out(places.bucket_of(row), places.key_of(row, disk.OUT, NAME), inside)
+        _try_bucket(row)
     else:
         _try_folder(row)
     places.resume(row)
+
+
+def _try_bucket(row: Place) -> None:
+    bucket, key = places.bucket_of(row), places.key_of(row, disk.OUT, NAME)
+    if row.is_watched:
+        s3.try_moving(bucket, key, places.key_of(row, disk.IN), places.key_of(row, disk.DONE, NAME))
+    else:
+        s3.try_out(bucket, key)
 
 
 def _try_folder(row: Place) -> None:

@@ -1,6 +1,7 @@
 """An organisation's tags: made where they are used, renamed, merged and deleted; and a person's favourites.
 
-A tag may be on 100,000 recordings: what takes it off them all does so in batches, each a transaction of its own.
+Rules, views and filters mean a tag, too: a key that is limited to folders makes and uses tags, but changes none. A tag
+may be on 100,000 recordings: what takes it off them all does so in batches, each a transaction of its own.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from tenants import audit
 from tenants.access import Actor
 from transcription import tenant_lock
 from transcription.errors import InvalidOption
-from transcription.folders.visibility import MANAGE, seen, sees_all
+from transcription.folders.visibility import MANAGE, among, seen, sees_all
 from transcription.library import recordings
 from transcription.models import Favourite, Recording, Tag, Tagging
 from transcription.models.tag import COLOURS, LONGEST, LONGEST_FOLDED, MOST_ON_ONE, MOST_TAGS, folded_name
@@ -69,7 +70,7 @@ def create(actor: Actor, name: str, colour: int | None = None) -> tuple[Tag, boo
 
 def change(actor: Actor, tag_id: UUID, name: str | None = None, colour: int | None = None) -> Tag:
     """Renames a tag or gives it another colour. Raises Http404, and InvalidOption for a name of another tag."""
-    actor.require(PERMISSION)
+    among(actor, None).require(PERMISSION)
     with transaction.atomic():
         tenant_lock.lock(actor.tenant.id)
         row = get(actor, tag_id)
@@ -88,7 +89,7 @@ def change(actor: Actor, tag_id: UUID, name: str | None = None, colour: int | No
 
 def merge(actor: Actor, tag_id: UUID, into_id: UUID) -> Tag:
     """Puts a tag's recordings under another one and deletes it. Raises Http404 and InvalidOption."""
-    actor.require(PERMISSION)
+    among(actor, None).require(PERMISSION)
     row, into = get(actor, tag_id), get(actor, into_id)
     if row == into:
         raise InvalidOption("into", _("A tag can’t be merged into itself."))
@@ -101,7 +102,7 @@ def merge(actor: Actor, tag_id: UUID, into_id: UUID) -> Tag:
 
 def delete(actor: Actor, tag_id: UUID) -> None:
     """Takes a tag off all recordings and deletes it. Raises Http404 and InvalidOption."""
-    actor.require(PERMISSION)
+    among(actor, None).require(PERMISSION)
     row = get(actor, tag_id)
     _require_writable(actor, row)
     while not _delete(actor, row, "tag.deleted"):

@@ -74,19 +74,34 @@ def objects(bucket: Bucket, prefix: str, is_wanted: Callable[[StoredObject], boo
     return found[:LISTED]
 
 
-def try_out(bucket: Bucket, key: str, prefix: str) -> None:
-    """Stores an empty object, and lists what is below a prefix unless that is empty. Raises OutboundError.
+def try_out(bucket: Bucket, key: str) -> None:
+    """Stores an empty object, and deletes it again, unless these credentials may not. Raises OutboundError."""
+    with _client(bucket, LISTING_SECONDS) as client:
+        _put_for_a_moment(client, bucket, key)
 
-    The object is deleted again, unless these credentials may not.
+
+def try_moving(bucket: Bucket, key: str, prefix: str, target: str) -> None:
+    """Does all that moving objects from below a prefix takes, with an empty one. Raises OutboundError.
+
+    Nothing is stored below the prefix, where it would be found: S3 deletes there what there isn't, as far as one may.
     """
+    with _client(bucket, LISTING_SECONDS) as client:
+        client.list_objects_v2(Bucket=bucket.name, Prefix=prefix, MaxKeys=1)
+        _put_for_a_moment(client, bucket, key, target)
+        client.delete_object(Bucket=bucket.name, Key=prefix + key.rpartition("/")[2])
+
+
+def _put_for_a_moment(client: Any, bucket: Bucket, key: str, target: str = "") -> None:
+    """Stores an empty object, which is copied to the target, if there is one, and read from there."""
     from botocore.exceptions import ClientError
 
-    with _client(bucket, LISTING_SECONDS) as client:
-        client.put_object(Bucket=bucket.name, Key=key, Body=b"", ContentType="text/plain")
+    client.put_object(Bucket=bucket.name, Key=key, Body=b"", ContentType="text/plain")
+    if target:
+        client.copy_object(Bucket=bucket.name, Key=target, CopySource={"Bucket": bucket.name, "Key": key})
+        client.get_object(Bucket=bucket.name, Key=target)
+    for written in filter(None, (key, target)):
         with suppress(ClientError):
-            client.delete_object(Bucket=bucket.name, Key=key)
-        if prefix:
-            client.list_objects_v2(Bucket=bucket.name, Prefix=prefix, MaxKeys=1)
+            client.delete_object(Bucket=bucket.name, Key=written)
 
 
 def etag_of(bucket: Bucket, key: str) -> str | None:

@@ -23,7 +23,7 @@ from transcription.transcripts.striking import Words
 
 def threads_of(share: Share) -> list[tuple[Comment, list[Comment]]]:
     """Returns the threads within the excerpt by their place, and what of the replies is shown; times count from its
-    first second. What the organisation says of struck passages is left out, since it may quote them.
+    first second. What anybody says of struck passages is left out, since it may quote them.
     """
     found = []
     for row in threads.threads(guests.actor_of(share), share.recording_id):
@@ -51,8 +51,9 @@ def comment(share: Share, who: Writer, what: Words | Span, text: object, colour:
 
     Raises InvalidOption, PermissionDenied, Http404, Refused and TextDeleted, as all functions here do.
     """
+    span = _span(share, what)  # reads the whole text, so before others wait for the lock
     with guests.writing(share, who) as actor:
-        threads.comment(actor, share.recording_id, *_span(share, what), text, colour)
+        threads.comment(actor, share.recording_id, *span, text, colour)
 
 
 def reply(share: Share, who: Writer, parent: UUID, text: object) -> None:
@@ -87,7 +88,7 @@ def _is_shown(share: Share, row: Comment) -> bool:
     first, last = share.excerpt or (0.0, float("inf"))
     if row.start < first - SLACK or row.end > last + SLACK:
         return False
-    return bool(row.guest) or not overlaps(united(share.recording.struck), row.start, row.end)
+    return not overlaps(united(share.recording.struck), row.start, row.end)
 
 
 def _require_shown(share: Share, comment_id: UUID) -> None:

@@ -8,18 +8,22 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404
 from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from tenants.throttle import Limit
 from transcription.errors import Refused
+from transcription.models import Transcription
 from transcription.shares import guests
 from transcription.shares.guests import Writer
 from transcription.shares.models import Share
 from transcription.shares.text import SharedText, newest, text_of
+from transcription.strikes import MASK, redacted_segments, spans_of
 from transcription.transcripts import editing
-from transcription.transcripts.revisions import ANY, Stale, locked
+from transcription.transcripts.revisions import ANY, Stale, locked, struck_now
 
 OF_A_DAY = Limit("corrections of a recording by links", 300, 86_400)
-"""Fewer than the revisions that are kept, so that no link pushes out what its corrections replaced."""
+"""A brake; that they never cost the history of members is looked after where it is kept."""
+NOT_ALL = gettext_lazy("Only the organisation corrects this line: you don’t see all of it.")
 
 
 def tag_of(share: Share, shared: SharedText, index: int) -> str:
@@ -34,30 +38,36 @@ def tag_of(share: Share, shared: SharedText, index: int) -> str:
     return salted_hmac(salt, line, algorithm="sha256").hexdigest()[:16]
 
 
-def correct(share: Share, who: Writer, index: int, tag: str, text: str) -> SharedText:
-    """Corrects the text of a line that has the tag, and returns the text that the link gives then.
-
-    Raises as `editing.edit` does, and PermissionDenied and Refused.
-    """
-    row = newest(share)
-    if row is None:
-        raise Http404(_("There is no such segment."))
+def correct(share: Share, who: Writer, index: int, tag: str, text: str) -> None:
+    """Corrects the text of a line that has the tag. Raises as `editing.edit` does, and PermissionDenied and Refused."""
     who = guests.introduced(share, who)
-    with locked(guests.actor_of(share, who), row.id):
+    shared = text_of(share)  # reads the whole text, so before others wait for the lock
+    if shared is None or not index < len(shared.segments):
+        raise Http404(_("There is no such segment."))
+    line, place = shared.segments[index], shared.places[index]
+    if place is None:
+        raise PermissionDenied(NOT_ALL)
+    current = tag_of(share, shared, index)
+    if not hmac.compare_digest(current, tag.encode("ascii", "replace").decode()):
+        raise Stale(current)
+    with locked(guests.actor_of(share, who), shared.row.id) as row:
         actor = guests.held(share, who)
         actor.require(guests.CORRECT)
-        shared = text_of(share)
-        if shared is None or not index < len(shared.segments):
-            raise Http404(_("There is no such segment."))
-        place = shared.places[index]
-        if place is None or shared.row.id != row.id:
-            raise PermissionDenied(_("Only the organisation corrects this line: you don’t see all of it."))
-        current = tag_of(share, shared, index)
-        if not hmac.compare_digest(current, tag.encode("ascii", "replace").decode()):
-            raise Stale(current)
-        if not OF_A_DAY.take(str(share.recording_id)):
+        _require_as_shown(share, row, place, line.revision)
+        if text != line.text.strip() and not OF_A_DAY.take(str(share.recording_id)):
             raise Refused("too_many_corrections", _("Too much was corrected by links today. Try again tomorrow."))
         editing.edit(actor, row.id, place, {ANY}, text)
-    after = text_of(share)
-    assert after is not None
-    return after
+
+
+def _require_as_shown(share: Share, row: Transcription, place: int, revision: int) -> None:
+    """Raises Http404, Stale and PermissionDenied where a line is another one since it was read, or was struck."""
+    now = newest(share)
+    if now is None or now.id != row.id:
+        raise Http404(_("There is no such segment."))
+    line = row.segments.filter(index=place).first()
+    if line is None or line.revision != revision:
+        raise Stale("")
+    row.recording.struck = [list(one) for one in struck_now(row)]
+    [shown] = redacted_segments([line], spans_of(row))
+    if MASK in shown.text:
+        raise PermissionDenied(NOT_ALL)

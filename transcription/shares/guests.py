@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from unicodedata import combining, normalize
 from uuid import UUID, uuid5
 
 from django.conf import settings
@@ -32,10 +33,14 @@ GIVES: dict[str, frozenset[str]] = {
 
 @dataclass(frozen=True)
 class Writer:
-    """What a page says of who writes: the name that they gave, and a number that it made for this visit."""
+    """What a page says of who writes: the name that they gave, and a number that it made for this visit.
+
+    `visitor` is what their address is called in the list of the link's visitors.
+    """
 
     name: str = ""
     visit: UUID = NO_VISIT
+    visitor: str = ""
 
 
 NOBODY = Writer()
@@ -57,11 +62,11 @@ def permissions_of(share: Share) -> frozenset[str]:
 def actor_of(share: Share, who: Writer = NOBODY) -> Actor:
     """Returns the actor of a link's holder."""
     if share.email:
-        who = Writer(share.email.partition("@")[0])
+        who = Writer(share.email.partition("@")[0], visitor=who.visitor)
     with translation.override(settings.LANGUAGE_CODE):  # it is kept, and read by people of all languages
         names = {"name": share.email or who.name, "label": share.label or str(share.id)[:8]}
         full = _("%(name)s (by link %(label)s)") % names
-    guest = Guest(share.id, share.recording_id, uuid5(share.id, str(who.visit)), who.name, full)
+    guest = Guest(share.id, share.recording_id, uuid5(share.id, str(who.visit)), who.name, full, who.visitor)
     return guest_actor(share.tenant, guest, permissions_of(share))
 
 
@@ -90,9 +95,11 @@ def introduced(share: Share, who: Writer) -> Writer:
     """Returns who writes, with the name as it is shown; a guest by e-mail has theirs. Raises InvalidOption."""
     if share.email:
         return who
-    name = " ".join(who.name.split())
+    name = " ".join(normalize("NFKC", who.name).split())
     if not name:
         raise InvalidOption("name", _("Say who you are first: write your name above the comments."))
-    if len(name) > LONGEST_NAME or not name.isprintable():
-        raise InvalidOption("name", _("A name can have at most %(n)d characters.") % {"n": LONGEST_NAME})
-    return Writer(name, who.visit)
+    marks = "".join("-" if combining(character) else " " for character in name)
+    if len(name) > LONGEST_NAME or not name.isprintable() or "---" in marks:
+        message = _("A name can have at most %(n)d characters, none of them invisible or a heap of marks.")
+        raise InvalidOption("name", message % {"n": LONGEST_NAME})
+    return replace(who, name=name)

@@ -375,6 +375,9 @@ def _origins(wanted: Wanted) -> list[str]:
     origins = list(dict.fromkeys(map(_origin, wanted.origins)))
     if len(origins) > MOST_ORIGINS:
         raise InvalidOption("origins", _("There can be at most %(n)d sites.") % {"n": MOST_ORIGINS})
+    if origins and GIVES[_level(wanted.level)]:
+        message = _("A link to comment or to correct can’t be embedded: everybody who sees that site would have it.")
+        raise InvalidOption("origins", message)
     if origins and (wanted.password or wanted.most_openings is not None or wanted.email):
         message = _("A link with a password, or a limited number of openings, can’t be embedded, nor can a guest’s.")
         raise InvalidOption("origins", message)

@@ -26,6 +26,7 @@ GUESSES = Limit("passwords of a link from an address", 10, 600)
 ALL_GUESSES = Limit("passwords of a link", 200, 3600)
 READINGS = Limit("texts of a link from an address", 300, 60)
 WRITINGS = Limit("what an address writes by a link", 60, 600)
+ALL_WRITINGS = Limit("what is written by a link", 100, 600)
 DOWNLOADS = Limit("files of a link from an address", 60, 600)
 
 
@@ -84,6 +85,11 @@ def note_reading(share: Share, address: str) -> None:
 def takes(limit: Limit, share: Share, address: str) -> bool:
     """Counts a request of an address; returns False if there were too many."""
     return limit.take(str(share.id), addresses.site_of(address))
+
+
+def takes_of_all(share: Share) -> bool:
+    """Counts what is written by a link, from wherever; returns False if it was too much."""
+    return ALL_WRITINGS.take(str(share.id))
 
 
 def proof_of(share: Share) -> str:

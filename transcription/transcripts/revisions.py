@@ -10,7 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import F
+from django.db.models import Count, F, Sum
 from django.http import Http404
 from django.utils.translation import gettext as _
 
@@ -18,7 +18,7 @@ from tenants import audit
 from tenants.access import Actor
 from transcription import search
 from transcription.comments import passages
-from transcription.errors import InvalidOption
+from transcription.errors import InvalidOption, Refused
 from transcription.library import read_audit, recordings, retention
 from transcription.models import MachineText, Recording, Revision, Segment, Speaker, Status, Transcription
 from transcription.queue import progress
@@ -30,6 +30,7 @@ from transcription.transcripts.segment_edits import SegmentFields, field_values
 ANY = "*"
 MAX_REVISIONS = 1000
 MAX_KEPT_CHARACTERS = 20_000_000
+MAX_KEPT_OF_GUESTS = 5_000_000
 INDEX_OFFSET = 1_000_000  # keeps indexes unique while the segments after a change are renumbered
 BATCH = 500
 NO_NAMES: Mapping[int, str] = {}
@@ -264,7 +265,7 @@ def _store(actor: Actor, row: Transcription, action: str, series: UUID | None, *
     details = {"recording": str(row.recording_id), "how": action} | ({"series": str(series)} if series else {})
     audit.record(actor, "transcript.corrected", row, **details, revision=number)
     _note_strikes(actor, row, kept.get("struck", {}))
-    _forget_oldest(row)
+    _forget_oldest(actor, row)
     Recording.note_change(row.recording_id)
     search.index_recording(row.recording_id)
     transaction.on_commit(partial(progress.announce_revision, row.id, number))
@@ -351,12 +352,20 @@ def at_revision(
     return segments, names
 
 
-def _forget_oldest(row: Transcription) -> None:
-    """Deletes the oldest revisions beyond the limits. The machine's text is always kept."""
-    kept: Any = Revision.objects.filter(transcription=row).values_list("number", "size")
+def _forget_oldest(actor: Actor, row: Transcription) -> None:
+    """Deletes the oldest revisions beyond the limits, of which guests have their own: what they write never costs the
+    history that members made. The machine's text is always kept. Raises Refused for a guest beyond them.
+    """
+    kept = Revision.objects.filter(transcription=row)
+    if actor.guest is not None:
+        theirs = kept.exclude(guest="").aggregate(number=Count("pk"), size=Sum("size"))
+        if theirs["number"] > MAX_REVISIONS or theirs["size"] > MAX_KEPT_OF_GUESTS:
+            message = _("So much of this text was corrected by links that its history is full. Ask the organisation.")
+            raise Refused("history_full", message)
+        return
     total = 0
-    for count, (number, size) in enumerate(kept):
+    for count, (number, size) in enumerate(kept.filter(guest="").values_list("number", "size")):
         total += size
         if count and (count >= MAX_REVISIONS or total > MAX_KEPT_CHARACTERS):
-            Revision.objects.filter(transcription=row, number__lte=number).delete()
+            kept.filter(number__lte=number).delete()
             return

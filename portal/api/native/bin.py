@@ -50,7 +50,7 @@ class RecordingBinView(TenantView):
     def delete(self, request: Request, recording_id: UUID) -> Response:
         self.actor.require("recordings.delete")
         recordings.restore(self.actor, recording_id)
-        return Response(recording_fields(recordings.recording(self.actor, recording_id)))
+        return Response(recording_fields(self.actor, recordings.recording(self.actor, recording_id)))
 
 
 class HoldView(TenantView):

@@ -72,7 +72,7 @@ class RecordingFolderView(TenantView):
         recordings.recording(self.actor, recording_id, permission=moving.PERMISSION)
         into = folders.moved_to(self.actor, parse_body(request, MoveBody).folder)
         moving.move(self.actor, recording_id, into)
-        return Response(recording_fields(recordings.recording(self.actor, recording_id)))
+        return Response(recording_fields(self.actor, recordings.recording(self.actor, recording_id)))
 
 
 def folder_fields(row: Folder) -> FolderBody:

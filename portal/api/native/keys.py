@@ -68,8 +68,8 @@ class KeyView(TenantView):
         """Raises InvalidOption, InvalidKey and KeyConflict."""
         changes = parse_body(request, KeyChanges).sent
         if "folders" in changes:
-            self.actor.require("keys.manage")
-            changes["folders"] = of_keys.chosen(self.actor, changes["folders"])
+            key = api_keys.key(self.actor, key_id)
+            changes["folders"] = of_keys.chosen(self.actor, changes["folders"], key)
         return Response(key_fields(api_keys.change(self.actor, key_id, changes)))
 
     @operation("revokeKey", "Revoke a key for good", {204: None})
@@ -117,7 +117,7 @@ def key_fields(key: ApiKey) -> KeyBody:
         "scope": key.scope,
         "state": key.state,
         "addresses": key.addresses,
-        "folders": key.folders,
+        "folders": key.folders or None,
         "created_at": key.created_at.isoformat(),
         "created_by": (key.created_by.email if key.created_by else key.made_by) or None,
         "creator_status": key.maker,

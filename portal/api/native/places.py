@@ -100,8 +100,7 @@ class AgainView(TenantView):
 
     @operation("repeatPlaceDelivery", "Write exports again", {202: PlaceDeliveryBody})
     def post(self, request: Request, place_id: UUID, delivery_id: UUID) -> Response:
-        deliveries.again(self.actor, place_id, delivery_id)
-        return Response(delivery_fields(deliveries.of_place(self.actor, place_id).get(id=delivery_id)), 202)
+        return Response(delivery_fields(deliveries.again(self.actor, place_id, delivery_id)), 202)
 
 
 class ArrivalsView(TenantView):

@@ -69,7 +69,7 @@ class RecordingsView(TenantView):
         """Raises InvalidOption."""
         order = ORDER.read(request) or orders.NEWEST
         rows = recordings.recordings(self.actor, filter_of(request), order).select_related("created_by")
-        fields = partial(recording_fields, with_place=False)
+        fields = partial(recording_fields, self.actor, with_place=False)
         return newest_first(rows, request, self, fields, orders.FIELDS[order])
 
     @operation(
@@ -90,7 +90,9 @@ class RecordingsView(TenantView):
         folder = folders.chosen(self.actor, upload.field("folder"))
         row = accept.accept(self.actor, upload, options, "api", call, folder)
         headers = {"Location": f"/api/v1/recordings/{row.recording_id}"} | ignored_headers(upload.fields, "folder")
-        return Response(recording_fields(row.recording), 201, headers=headers | call_headers.headers_of(call, row))
+        return Response(
+            recording_fields(self.actor, row.recording), 201, headers=headers | call_headers.headers_of(call, row)
+        )
 
     def _by_url(self, body: RecordingByUrl, call: CallContext) -> Response:
         """Raises InvalidOption and Refused."""
@@ -106,7 +108,7 @@ class RecordingView(TenantView):
 
     @operation("retrieveRecording", "One recording", {200: RecordingBody})
     def get(self, request: Request, recording_id: UUID) -> Response:
-        return Response(recording_fields(recordings.recording(self.actor, recording_id)))
+        return Response(recording_fields(self.actor, recordings.recording(self.actor, recording_id)))
 
     @operation("deleteRecording", "Delete a recording for good", {204: None})
     def delete(self, request: Request, recording_id: UUID) -> Response:
@@ -125,7 +127,7 @@ class RecordingTranscriptionsView(TenantView):
     )
     def get(self, request: Request, recording_id: UUID) -> Response:
         rows = recordings.transcriptions(self.actor, recording_id)
-        return newest_first(rows, request, self, partial(transcription_fields, with_place=False))
+        return newest_first(rows, request, self, partial(transcription_fields, self.actor, with_place=False))
 
     @operation(
         "transcribeAgain",
@@ -139,7 +141,9 @@ class RecordingTranscriptionsView(TenantView):
         recording = recordings.recording(self.actor, recording_id)
         row = accept.transcribe_again(self.actor, recording, parse_body(request, RequestedOptions).options, call)
         location = {"Location": f"/api/v1/transcriptions/{row.id}"}
-        return Response(transcription_fields(row), 201, headers=location | call_headers.headers_of(call, row))
+        return Response(
+            transcription_fields(self.actor, row), 201, headers=location | call_headers.headers_of(call, row)
+        )
 
 
 def filter_of(request: Request) -> Filter:

@@ -20,6 +20,7 @@ from portal.api.native.schemas.segments import SegmentsBody
 from portal.api.native.segments import TRANSCRIPTION, segments_answer
 from portal.api.native.tenant_view import TenantView
 from portal.api.preconditions import quoted, seen_tags
+from tenants.access import Actor
 from transcription.engine.types import Span
 from transcription.errors import InvalidOption
 from transcription.intake import rehearing as intake
@@ -59,7 +60,7 @@ class RehearingsView(TenantView):
         assert heard.rehears_id is not None
         row, original = editing.transcript(self.actor, heard.rehears_id), wants_original(self.actor, request)
         read_audit.read(self.actor, row, "answer")
-        body = rehearing_fields(row, heard, original=original)
+        body = rehearing_fields(self.actor, row, heard, original=original)
         return Response(body, status, headers={"ETag": body["etag"], **headers})
 
 
@@ -92,10 +93,10 @@ class TakeView(TenantView):
         return segments_answer(row, hidden_spans(self.actor, request, row))
 
 
-def rehearing_fields(row: Transcription, heard: Transcription, *, original: bool) -> RehearingBody:
+def rehearing_fields(actor: Actor, row: Transcription, heard: Transcription, *, original: bool) -> RehearingBody:
     """Describes a rehearing, without what is struck unless it is to be the `original`."""
     lines = service.lines_of(row, heard.range_start, heard.range_end)
-    tag, told = service.tag_of(lines), transcription_fields(heard)
+    tag, told = service.tag_of(lines), transcription_fields(actor, heard)
     shown = lines if original else redacted_segments(lines, spans_of(row))
     has_text = heard.status == Status.COMPLETED and heard.text_deleted_at is None
     return {

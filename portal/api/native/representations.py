@@ -16,8 +16,10 @@ from portal.api.native.schemas.recordings import (
     RecordingBody,
     TranscriptionBody,
 )
+from tenants.access import Actor
 from transcription.errors import reason_for_people
 from transcription.exports import WRITERS, spoken_language
+from transcription.folders.visibility import seen
 from transcription.media.warnings import warnings_of
 from transcription.models import Lane, Recording, Status, Transcription
 from transcription.options import audio_tracks
@@ -25,8 +27,11 @@ from transcription.options.options import codes_of
 from transcription.queue import eta
 
 
-def recording_fields(recording: Recording, with_place: bool = True) -> RecordingBody:
-    """Describes a recording. `with_place` adds the place in the queue, which costs queries: not for lists."""
+def recording_fields(actor: Actor, recording: Recording, with_place: bool = True) -> RecordingBody:
+    """Describes a recording that the actor sees.
+
+    `with_place` adds the place in the queue, which costs queries: not for lists.
+    """
     latest = recording.latest
     return {
         "id": str(recording.id),
@@ -45,11 +50,11 @@ def recording_fields(recording: Recording, with_place: bool = True) -> Recording
         "format": recording.format,
         "audio_tracks": audio_tracks.numbered(recording),
         "audio_deleted_at": rfc3339(recording.audio_deleted_at),
-        "transcription": transcription_fields(latest, with_place) if latest else None,
+        "transcription": transcription_fields(actor, latest, with_place) if latest else None,
     }
 
 
-def transcription_fields(row: Transcription, with_place: bool = True) -> TranscriptionBody:
+def transcription_fields(actor: Actor, row: Transcription, with_place: bool = True) -> TranscriptionBody:
     fields: TranscriptionBody = {
         "id": str(row.id),
         "recording": str(row.recording_id),
@@ -68,7 +73,7 @@ def transcription_fields(row: Transcription, with_place: bool = True) -> Transcr
         "processing_seconds": row.processing_seconds,
         "translates": str(row.translates_id) if row.translates_id else None,
         "reused": row.is_reused,
-        "reused_from": _source(row),
+        "reused_from": _source(actor, row),
         "text_deleted_at": rfc3339(row.text_deleted_at),
         "revision": row.revision,
         "checked_share": round(row.checked_share, 4),
@@ -111,10 +116,10 @@ def rfc3339(when: datetime | None) -> str | None:
     return when.isoformat() if when else None
 
 
-def _source(row: Transcription) -> str | None:
-    """Returns the transcription whose text was reused, unless it is in a folder of which the caller may not know."""
+def _source(actor: Actor, row: Transcription) -> str | None:
+    """Returns the transcription whose text was reused, unless it is in a folder of which the actor may not know."""
     if row.reused_from_id is None:
         return None
     everywhere = Q(recording__folder=None) | Q(recording__folder=row.recording.folder_id)
-    rows = Transcription.objects.filter(everywhere, id=row.reused_from_id)
+    rows = Transcription.objects.filter(everywhere, seen(actor, "recording"), id=row.reused_from_id)
     return str(row.reused_from_id) if rows.exists() else None

@@ -29,7 +29,7 @@ class TranscriptionView(TenantView):
 
     @operation("retrieveTranscription", "One transcription", {200: TranscriptionBody})
     def get(self, request: Request, transcription_id: UUID) -> Response:
-        return Response(transcription_fields(recordings.transcription(self.actor, transcription_id)))
+        return Response(transcription_fields(self.actor, recordings.transcription(self.actor, transcription_id)))
 
 
 class CancelView(TenantView):
@@ -40,7 +40,7 @@ class CancelView(TenantView):
         row, cancelled = recordings.cancel(self.actor, transcription_id)
         if not cancelled:
             return problem(409, "already_over", _("The transcription was over already: it is %s.") % row.status)
-        return Response(transcription_fields(row))
+        return Response(transcription_fields(self.actor, row))
 
 
 class RetryView(TenantView):
@@ -61,7 +61,9 @@ class RetryView(TenantView):
         parse_body(request, NoFields)
         row = accept.retry(self.actor, found, call)
         location = {"Location": f"/api/v1/transcriptions/{row.id}"}
-        return Response(transcription_fields(row), 201, headers=location | call_headers.headers_of(call, row))
+        return Response(
+            transcription_fields(self.actor, row), 201, headers=location | call_headers.headers_of(call, row)
+        )
 
 
 class TranslationView(TenantView):
@@ -81,7 +83,9 @@ class TranslationView(TenantView):
         parse_body(request, NoFields)
         row = translation.ask(self.actor, transcription_id, call)
         location = {"Location": f"/api/v1/transcriptions/{row.id}"}
-        return Response(transcription_fields(row), 201, headers=location | call_headers.headers_of(call, row))
+        return Response(
+            transcription_fields(self.actor, row), 201, headers=location | call_headers.headers_of(call, row)
+        )
 
 
 urls = [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
+from functools import partial
 
 from django.urls import path
 from django.utils.translation import gettext as _
@@ -24,6 +25,7 @@ from portal.api.native.tenant_view import TenantView
 from portal.http import request_budget
 from tenants import quota
 from tenants import usage as charges
+from tenants.access import Actor
 from tenants.models import LedgerEntry
 from tenants.rate_limit import Allowance
 from transcription.errors import InvalidOption
@@ -72,16 +74,17 @@ class LedgerView(TenantView):
     def get(self, request: Request) -> Response:
         """Raises InvalidOption."""
         rows = ledger.entries(self.actor, _month(MONTH.read(request)))
-        return newest_first(rows, request, self, entry_fields)
+        return newest_first(rows, request, self, partial(entry_fields, self.actor))
 
 
-def entry_fields(entry: LedgerEntry) -> LedgerEntryBody:
+def entry_fields(actor: Actor, entry: LedgerEntry) -> LedgerEntryBody:
     """Returns an entry's fields.
 
     Whoever caused the charge is a member's e-mail address or a key, null where that was not kept or they are gone. The
-    transcription is null, and the description empty, for a recording that the caller doesn't see.
+    transcription is null, and the description empty, for a recording that the caller doesn't see; a key that is limited
+    to folders isn't told who caused it either.
     """
-    key, (transcription, name) = entry.api_key, ledger.named(entry)
+    (user, key), (transcription, name) = ledger.caused_by(actor, entry), ledger.named(entry)
     return {
         "id": str(entry.pk),
         "created_at": entry.created_at.isoformat(),
@@ -90,7 +93,7 @@ def entry_fields(entry: LedgerEntry) -> LedgerEntryBody:
         "transcription": transcription or None,
         "seconds": entry.seconds,
         "description": name,
-        "member": entry.user.email if entry.user else None,
+        "member": user.email if user else None,
         "key": {"id": str(key.id), "name": key.name} if key else None,
     }
 

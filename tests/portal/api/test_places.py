@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +10,10 @@ import pytest
 from django.test import Client
 
 from tenants import scope
+from tenants.models import AuditEntry
 from tests.conftest import Character
 from tests.portal.api.characters import bearer, send
-from tests.portal.web.conftest import make_transcription
+from tests.portal.web.conftest import make_transcription, signed_in
 from tests.transcription.exchange.conftest import root, s3, s3_address
 from transcription.exchange import sender
 from transcription.exchange.models import Delivery, Place
@@ -53,6 +55,41 @@ def test_a_bucket_is_made_tried_and_changed_and_tells_no_secret(
     assert not [answer for answer in answers if b"hush-hush" in answer.content or b"sealed" in answer.content]
     assert send(client, "DELETE", url, key).status_code == 204
     assert client.get(PLACES, headers=key).json() == {"results": []}
+
+
+def test_a_watched_bucket_works_only_where_files_can_be_moved(
+    s3: Any, s3_address: str, key: dict[str, str], client: Client
+) -> None:
+    there = {"kind": "bucket", "endpoint": s3_address, "bucket": "acme", "key_id": "a", "secret": "b"}
+    url = f"{PLACES}/{make(client, key, **there, watched=True)['id']}"
+    for action, works in (("DeleteObject", False), ("GetObject", False), ("RestoreObject", True)):
+        denied = {"Effect": "Deny", "Principal": "*", "Action": f"s3:{action}", "Resource": "arn:aws:s3:::acme/*"}
+        s3.put_bucket_policy(Bucket="acme", Policy=json.dumps({"Version": "2012-10-17", "Statement": [denied]}))
+        try:
+            assert send(client, "POST", f"{url}/test", key).json()["works"] is works, action
+        finally:
+            s3.delete_bucket_policy(Bucket="acme")
+    assert "Contents" not in s3.list_objects_v2(Bucket="acme"), "what a later test could remove"
+
+
+def test_a_place_is_tested_on_its_page(root: Path, alice: Character, key: dict[str, str], client: Client) -> None:
+    page = f"/rules/places/{make(client, key, kind='folder', path='radio')['id']}/"
+    signed_in(client, alice)
+    assert "It works." in client.post(f"{page}test/", follow=True).content.decode()
+    root.rename(root.with_name("elsewhere"))
+    assert "It doesn’t work: The server’s folder" in client.post(f"{page}test/", follow=True).content.decode()
+
+
+def test_the_audit_log_says_what_became_of_a_place(
+    root: Path, alice: Character, key: dict[str, str], client: Client
+) -> None:
+    url = f"{PLACES}/{make(client, key, kind='folder', path='🦊' * 100)['id']}"
+    for method, path, body in (("PATCH", url, {"paused": True}), ("PATCH", url, {}), ("POST", f"{url}/test", None)):
+        assert send(client, method, path, key, body).status_code == 200
+    with scope.bound(alice.tenant.id):
+        told = AuditEntry.objects.filter(action__startswith="place.").order_by("id")
+        assert [one.action for one in told] == ["place.created", "place.changed", "place.tested"]
+        assert (told[1].details["fields"], told[1].details["paused"]) == (["is_paused"], True)
 
 
 def test_a_paused_folder_takes_and_gives_nothing_until_it_goes_on(

@@ -370,6 +370,7 @@ PAGES = """
     rules/places/
     rules/places/<uuid:place_id>/
     rules/places/<uuid:place_id>/delete/
+    rules/places/<uuid:place_id>/test/
     rules/places/<uuid:place_id>/deliveries/<uuid:export_id>/again/
     rules/<uuid:rule_id>/
     rules/<uuid:rule_id>/move/

@@ -15,10 +15,12 @@ from django.test import Client
 
 from tenants import scope
 from tenants.models import AuditEntry, Role
+from tenants.throttle import Limit
 from tests.conftest import Character, create_member
 from tests.portal.shared.conftest import Share, make_interview, strike
 from tests.portal.shared.test_links import end_by_revoking, end_by_switching_off
 from transcription.comments import mentions, threads
+from transcription.errors import InvalidOption
 from transcription.folders import folders
 from transcription.models import Comment, Mention, Transcription
 from transcription.shares import comments as shared_comments
@@ -60,6 +62,7 @@ def test_guest_comments_replies_and_resolves_under_the_name_that_they_gave(
     assert ">珍妮<" in shown
     assert "For the editor" not in shown  # only the organisation reads the label
     assert ">Acme<" in shown
+    assert [shown.count(f">{role}<") for role in ("guest", "of the organisation")] == [1, 1]  # whatever their names
     assert "alice" not in shown
     assert post(guest, f"{path}comments/{hers.id}/", {"do": "resolve"}).status_code == 200
     with scope.bound(alice.tenant.id):
@@ -93,7 +96,7 @@ def test_only_a_link_that_says_so_takes_comments_and_asks_for_a_name(guest: Clie
     assert "data-comments" not in guest.get(looks).content.decode()
     assert guest.get(f"{looks}comments/").status_code == 404
     assert post(guest, f"{looks}comments/", WORDS | {"text": "Hello"}).status_code == 404
-    for name in (" ", "x" * 61, "Jane\u202e"):
+    for name in (" ", "x" * 61, "Jane\u202e", "Jane" + "\u0335" * 3):
         answer = post(guest, f"{comments}comments/", WORDS | {"text": "Hello"}, name=name)
         assert answer.status_code == 400
 
@@ -143,20 +146,21 @@ def test_an_excerpt_shows_and_takes_comments_on_its_passage_alone(
         assert post(guest, f"{path}comments/{before.id}/", {"do": do, "text": "x"}).status_code == 404
 
 
-def test_what_the_organisation_says_of_struck_words_is_not_shown(
+def test_what_anybody_says_of_struck_words_is_not_shown(
     guest: Client, share: Share, alice: Character, interview: Transcription
 ) -> None:
     path = share(level="comment")
     with scope.bound(alice.tenant.id):
         row = threads.comment(alice.actor, interview.recording_id, 1.0, 2.0, "bravo is a name")
-    hers = said(guest, path, "All of the line")
+    hers = said(guest, path, "Take out bravo, please")
+    later = WORDS | {"first": 1, "last": 1, "text": "Of another line"}
+    assert post(guest, f"{path}comments/", later).status_code == 200
     strike(alice, interview, 1.0, 2.0)
-    assert "bravo" not in listed(guest, path)
-    assert "All of the line" in listed(guest, path)
-    assert post(guest, f"{path}comments/", {"parent": str(row.id), "text": "Hm"}).status_code == 404
-    with scope.bound(alice.tenant.id):
-        threads.reply(alice.actor, interview.recording_id, hers.id, "bravo is a name")
-    assert "bravo" not in listed(guest, path)
+    for shown in (listed(guest, path), listed(guest, share(level="comment"))):
+        assert "bravo" not in shown
+        assert "Of another line" in shown
+    for one in (row, hers):
+        assert post(guest, f"{path}comments/", {"parent": str(one.id), "text": "Hm"}).status_code == 404
 
 
 def test_guest_mentions_nobody_and_sees_nobody_s_address(
@@ -216,3 +220,22 @@ def test_how_much_guests_write_is_limited(
         threads.comment(alice.actor, interview.recording_id, 1.0, 2.0, "Members go on")
     answers = [post(guest, f"{path}comments/", {}).status_code for _ in range(60)]
     assert answers[-1] == 429
+
+
+def test_a_link_writes_no_faster_from_many_addresses(
+    guest: Client, share: Share, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(visits, "ALL_WRITINGS", Limit("what is written in this test", 2, 600))
+    path = share(level="comment")
+    address = f"{path}comments/{said(guest, path).id}/"
+    answers = [
+        post(Client(REMOTE_ADDR=f"198.51.100.{at}"), address, {"do": do}) for at, do in enumerate(("resolve", "open"))
+    ]
+    assert [one.status_code for one in answers] == [200, 429]
+    assert "too much at once" in answers[1].json()["error"]["message"]
+
+
+@pytest.mark.parametrize("level", ["comment", "edit"])
+def test_a_link_that_lets_people_write_is_in_no_other_site_s_page(share: Share, level: str) -> None:
+    with pytest.raises(InvalidOption, match="everybody who sees that site"):
+        share(level=level, origins=["https://acme.example"])

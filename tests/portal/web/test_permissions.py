@@ -163,6 +163,7 @@ TABLE = [
     ("POST", "/rules/places/", MANAGERS),
     ("GET", "/rules/places/{place}/", MANAGERS),
     ("POST", "/rules/places/{place}/", MANAGERS),
+    ("POST", "/rules/places/{place}/test/", MANAGERS_302),
     ("POST", "/rules/places/{place}/delete/", MANAGERS_302),
     ("POST", "/rules/places/{place}/deliveries/{export}/again/", MANAGERS_302),
     ("GET", "/rules/{rule}/", MANAGERS),

@@ -27,7 +27,8 @@ NOT_A_NUMBER = 15
 """The first sample of a window whose average log-probability is NaN."""
 
 NOT_A_HALF = 18
-"""The first sample of a window whose average log-probability is NaN unless it is decoded in float32."""
+"""The first sample of a window whose average log-probability is NaN unless it is decoded in float32, and low in a short
+context."""
 
 DEADLY = 16
 """The first sample of a window that kills the process, as a crash in native code does."""
@@ -128,8 +129,12 @@ class FakeModel(WeightlessModel):
         found, word = super().decoded(work), work.window.samples[0]
         if word == UNSURE and not work.temperature:
             return replace(found, avg_logprob=-2.0)
-        broken = word == NOT_A_NUMBER or (word == NOT_A_HALF and not work.in_float32)
-        return replace(found, avg_logprob=math.nan) if broken else found
+        return replace(found, avg_logprob=math.nan) if word in (NOT_A_NUMBER, NOT_A_HALF) else found
+
+    def decode_apart(self, work: Work) -> Decoded:
+        if work.window.samples[0] != NOT_A_HALF:
+            return super().decode_apart(work)
+        return replace(super().decoded(work), avg_logprob=-2.0 if work.window.is_short else -0.2)
 
     def evict(self, work: Work) -> None:
         self.evicted.append(int(work.window.samples[0]))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -375,6 +377,29 @@ def test_words_are_timed_while_their_model_is_wanted_out_of_the_way(run: Run, wo
         assert all(text_of(answer) for answer in caller.wait_for(20).values())
 
 
+@pytest.mark.parametrize("wanted_by", ["a window", "an operator"])
+def test_a_window_is_heard_again_in_full_before_its_model_makes_room(run: Run, wanted_by: str) -> None:
+    backend = FakeBackend(capacity_mib=100.0)
+    scheduler, doubted, other = run(backend), Caller(), Caller(model="small")
+    models, model = scheduler.models, base(backend, scheduler)
+    model.pause.clear()
+    request = doubted.request(UNSURE)
+    request.work.window = replace(request.work.window, encoder_frames=700)
+    scheduler.queue.submit(request)
+    until(lambda: models._open["base"].users)
+    if wanted_by == "an operator":
+        threading.Thread(target=models.load, args=("small",), daemon=True).start()
+        until(lambda: "base" in models._retiring)
+    scheduler.queue.submit(other.request(20))
+    until(lambda: "base" in models._retiring and not any(scheduler.queue.queued().values()))
+    model.pause.set()
+    assert text_of(doubted.wait_for(1)[UNSURE]) == f" w{UNSURE}"
+    assert not request.work.window.is_short
+    assert text_of(other.wait_for(1)[20]) == " w20"
+    until(lambda: not models._open["small"].users)
+    assert (models.loaded, scheduler.queue.under_way) == (("small",), 0)
+
+
 def test_a_window_for_which_there_is_never_room_is_given_up(run: Run) -> None:
     backend = FakeBackend()
     scheduler, huge, small = run(backend), Caller(), Caller()
@@ -408,6 +433,15 @@ def test_a_window_that_is_no_number_is_decoded_once_more_in_float32_and_nobody_e
     assert sorted(word for word in model.order if word in answers) == [NOT_A_HALF, 20, 21, 22]
     assert model.evicted == []
     assert scheduler.queue.under_way == 0
+
+
+def test_a_window_that_is_heard_again_in_full_may_be_no_number_once_more(run: Run) -> None:
+    scheduler, caller = run(FakeBackend()), Caller()
+    request = caller.request(NOT_A_HALF)
+    request.work.window = replace(request.work.window, encoder_frames=700)
+    scheduler.queue.submit(request)
+    assert text_of(caller.wait_for(1)[NOT_A_HALF]) == f" w{NOT_A_HALF}"
+    assert not request.work.window.is_short
 
 
 def test_a_call_that_takes_too_long_is_overdue() -> None:
@@ -455,6 +489,14 @@ def test_a_model_is_loaded_ahead_and_unloaded_when_its_windows_are_done(run: Run
     tally = scheduler.queue.tally
     assert tally.unloads["operator"] == 1
     assert tally.loads == len(backend.opened)
+
+
+def test_slots_of_a_model_that_is_being_closed_are_not_counted(run: Run) -> None:
+    backend, counts = FakeBackend(), list[int]()
+    scheduler = run(backend)
+    base(backend, scheduler).on_close = lambda: counts.append(scheduler.models.slots)
+    scheduler.models.unload("base")
+    assert counts == [0]
 
 
 def test_orders_that_cannot_be_followed_are_told_until_one_is(run: Run) -> None:

@@ -37,7 +37,7 @@ WORKSPACE_MIB = 32
 
 WORKSPACES = 6
 """Threads and streams of a model: its decoder is warmed up by one thread and steps in another, the stream beside it is
-warmed up by the first, encodes in another and times words in a third, and one decoder with beams steps."""
+warmed up by the first, encodes in another, times words and encodes again in a third, and a decoder with beams steps."""
 
 GRAPH_MIB = 4.5
 """Assumed for a captured graph, and the allocator's rounding."""

@@ -68,6 +68,7 @@ class TorchModel:
         self.is_short = is_short
         self._side = WorkStream(parameters.device)
         self._aside = threading.Lock()
+        self._encoding = threading.Lock()
         with DEVICE.shared():
             self._slots = SlotDecoder(parameters, slots, graphs=graphs, cross=cross)
             self._aligner = Aligner(parameters)
@@ -84,7 +85,7 @@ class TorchModel:
 
     def encode(self, works: Sequence[Work]) -> None:
         for missing in by_encoder_frames(work for work in works if work.encoding is None):
-            with translated_errors(), self._beside():
+            with translated_errors(), self._encoding, self._beside():
                 mels = features([work.window for work in missing], self._parameters.dims.n_mels, self._device)
                 for work, encoding in zip(missing, self._encoder(mels), strict=True):
                     work.encoding = encoding

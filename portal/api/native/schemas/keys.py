@@ -16,13 +16,13 @@ Name = Annotated[Text, documented(maxLength=api_keys.LONGEST_NAME)]
 
 
 class KeyChanges(RequestBody):
-    """The changes to a key. Only `expires_at` may be null: such a key doesn't expire."""
+    """The changes to a key. Null are `expires_at` of one that doesn't expire, and `folders` of one that sees all."""
 
     knows_null: ClassVar[bool] = True
     name: Name = ""
     expires_at: Annotated[datetime | None, BeforeValidator(read_datetime)] = None
     addresses: list[Text] = []
-    folders: list[Text] = []
+    folders: list[Text] | None = None
 
     @property
     def sent(self) -> api_keys.Changes:
@@ -66,7 +66,7 @@ class KeyBody(TypedDict):
     scope: str
     state: str
     addresses: list[str]
-    folders: list[str]
+    folders: list[str] | None
     created_at: str
     created_by: str | None
     creator_status: Literal["member", "operator", "inactive", "gone"] | None

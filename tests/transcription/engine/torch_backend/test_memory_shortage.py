@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -25,7 +25,7 @@ from transcription.engine.torch_backend import model as torch_model
 from transcription.engine.torch_backend.errors import translated_errors
 from transcription.engine.torch_backend.model import TorchModel
 from transcription.engine.torch_backend.parameters import Parameters, of_whisper
-from transcription.engine.types import DecodeOptions, EngineError, Window, WindowFailed
+from transcription.engine.types import DecodeOptions, EngineError, Window, WindowFailed, WindowResult
 
 pytestmark = pytest.mark.torch
 
@@ -198,42 +198,91 @@ def test_a_load() -> None:
     assert text(model, work)
 
 
-def test_a_search_that_never_fits_leaves_the_others_all_their_slots(
-    parameters: Parameters, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    class Backend(WeightlessBackend):
-        def open(self, name: str, path: Path, beside: Collection[str] = ()) -> TorchModel:  # type: ignore[override]
-            models.append(TorchModel(parameters, 8, "keys_values"))
-            return models[0]
+class OneAtATime(WeightlessBackend):
+    """Opens models with eight slots, while no other one is open."""
 
+    def __init__(self, parameters: Parameters) -> None:
+        super().__init__()
+        self.parameters = parameters
+        self.models: dict[str, TorchModel] = {}
+
+    def open(self, name: str, path: Path, beside: Collection[str] = ()) -> TorchModel:  # type: ignore[override]
+        if any(hasattr(model, "_slots") for model in self.models.values()):
+            raise OutOfDeviceMemory(f"no room for {name}")
+        self.models[name] = TorchModel(self.parameters, 8, "keys_values")
+        return self.models[name]
+
+
+@pytest.fixture
+def scheduler(parameters: Parameters) -> Iterator[Scheduler]:
+    """Returns one of models that are never in memory together; base is."""
+    queue, backend = RequestQueue(), OneAtATime(parameters)
+    models = Models(backend, queue)
+    models.weights = {name: Path(name) for name in ("base", "small")}
+    scheduler = Scheduler(backend, models, queue, 4, pytest.fail)
+    models.load("base")
+    scheduler.start({})
+    yield scheduler
+    scheduler.stop(5)
+
+
+def answers(scheduler: Scheduler, caller: Caller, count: int) -> Collection[WindowResult | EngineError]:
+    """Waits for so many answers as long as calls of models end, however slow these are."""
+    while True:
+        done = scheduler.queue.calls_done
+        try:
+            return caller.wait_for(count).values()
+        except TimeoutError:
+            if scheduler.queue.calls_done == done:
+                raise
+
+
+def test_a_search_that_never_fits_leaves_the_others_all_their_slots(
+    scheduler: Scheduler, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def too_large(*_: object, **__: object) -> None:
         raise torch.OutOfMemoryError("CUDA out of memory.")
 
-    models: list[TorchModel] = []
     monkeypatch.setattr(torch_model, "BeamDecoder", too_large)
-    queue, backend = RequestQueue(), Backend()
-    known = Models(backend, queue)
-    known.weights = {"base": Path("base")}
-    scheduler = Scheduler(backend, known, queue, 4, pytest.fail)
-    scheduler.start({"base": "base 1"})
-    try:
-        alice, bob = Caller(), Caller()
-        for word in range(2):
-            for caller in (alice, bob):
-                request = caller.request(word)
-                request.work.window = replace(short_work(word).window, encoder_frames=3000)
-                if caller is bob:
-                    request.work.options = replace(request.work.options, beam_size=5)
-                else:
-                    request.work.options = replace(request.work.options, temperature=0.4)
-                    request.work.temperature = 0.4
-                queue.submit(request)
-        assert all(text_of(answer) for answer in alice.wait_for(2).values())
-        failures = bob.wait_for(2).values()
-        assert all(isinstance(answer, WindowFailed) and "ask for fewer beams" in str(answer) for answer in failures)
-        assert models[0]._slots.limit == 8
-    finally:
-        scheduler.stop(5)
+    alice, bob = Caller(), Caller()
+    for word in range(2):
+        for caller in (alice, bob):
+            request = caller.request(word)
+            request.work.window = replace(short_work(word).window, encoder_frames=3000)
+            if caller is bob:
+                request.work.options = replace(request.work.options, beam_size=5)
+            else:
+                request.work.options = replace(request.work.options, temperature=0.4)
+                request.work.temperature = 0.4
+            scheduler.queue.submit(request)
+    assert all(text_of(answer) for answer in answers(scheduler, alice, 2))
+    failures = answers(scheduler, bob, 2)
+    assert all(isinstance(answer, WindowFailed) and "ask for fewer beams" in str(answer) for answer in failures)
+    assert scheduler.models.slots == 8
+
+
+def test_a_window_is_heard_again_in_full_before_its_model_makes_room(scheduler: Scheduler) -> None:
+    models = scheduler.models
+    with models.using("base") as base:
+        admit = cast("TorchModel", base).admit
+
+    def admit_late(works: Sequence[Work]) -> None:
+        with models._changed:
+            assert models._changed.wait_for(lambda: models._retiring or not works[0].window.is_short, 60)
+        admit(works)
+
+    base.admit = admit_late  # type: ignore[union-attr,method-assign]
+    doubted, other = Caller(), Caller(model="small")
+    for caller in (doubted, other):
+        request = caller.request(1)
+        request.work.window = short_work(1).window
+        request.work.options = replace(request.work.options, temperature=0.4)
+        request.work.temperature = 0.4
+        scheduler.queue.submit(request)
+    for caller in (doubted, other):
+        (answer,) = answers(scheduler, caller, 1)
+        assert text_of(answer)
+    assert models.loaded == ("small",)
 
 
 def test_a_window_that_is_no_number_in_half_precision_is_decoded_in_float32(parameters: Parameters) -> None:
