@@ -37,6 +37,8 @@ function scrolled() {
 
 let heardAt = 0;
 let tries = 0;
+/** @type {WebSocket | undefined} */
+let socket;
 
 /** Forms that are pushed have no token: this page's own is put in. */
 function sign() {
@@ -55,10 +57,11 @@ function show(html) {
   say(health() === before ? "" : health());
 }
 
+/** Has the page pushed while it is looked at: a hidden one is not computed. */
 function listen() {
   const path = region.dataset.socket;
-  if (!path) return;
-  const socket = new WebSocket(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}${path}`);
+  if (!path || document.hidden || socket) return;
+  socket = new WebSocket(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}${path}`);
   socket.addEventListener("message", (event) => {
     tries = 0;
     heardAt = Date.now();
@@ -66,6 +69,7 @@ function listen() {
   });
   socket.addEventListener("close", () => {
     heardAt = 0;
+    socket = undefined;
     const longest = Math.min(LONGEST_MS, 500 * 2 ** tries);
     tries += 1;
     setTimeout(listen, longest / 4 + Math.random() * longest * 0.75);
@@ -108,5 +112,9 @@ async function keepFresh() {
   setTimeout(keepFresh, EVERY_MS);
 }
 
+document.addEventListener("visibilitychange", () => {
+  if (document.hidden) socket?.close();
+  else listen();
+});
 setTimeout(keepFresh, EVERY_MS);
 listen();
