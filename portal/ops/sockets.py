@@ -17,7 +17,7 @@ from portal.http import authentication
 from portal.http.asgi import Message, Receive, Scope, Send
 from portal.http.outage import AWAY
 from portal.ops.board import Board, View
-from portal.ops.pages import PUSHED
+from portal.ops.pages import ASKED, PUSHED
 from tenants.models import User
 from transcription.alerts.receivers import PERMISSION
 from transcription.queue import progress
@@ -106,8 +106,9 @@ class OperationsConsumer(AsyncJsonWebsocketConsumer):
     @database_sync_to_async
     def view(self, user: User, page: str) -> View:
         query = self.scope.get("query_string", b"").decode("latin-1")[:LONGEST_QUERY]
+        asked = {name: value for name, value in parse_qsl(query) if name in ASKED}
         language = authentication.language_of(self.scope)
-        return View(page, tuple(sorted(dict(parse_qsl(query)).items())), language, user.has_perm(ACTING))
+        return View(page, tuple(sorted(asked.items())), language, user.has_perm(ACTING))
 
     async def _keep_checking(self) -> None:
         while True:

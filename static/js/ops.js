@@ -57,19 +57,27 @@ function show(html) {
   say(health() === before ? "" : health());
 }
 
+function hangUp() {
+  socket?.close();
+  socket = undefined;
+  heardAt = 0;
+}
+
 /** Has the page pushed while it is looked at: a hidden one is not computed. */
 function listen() {
   const path = region.dataset.socket;
   if (!path || document.hidden || socket) return;
-  socket = new WebSocket(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}${path}`);
-  socket.addEventListener("message", (event) => {
+  const opened = new WebSocket(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}${path}`);
+  socket = opened;
+  opened.addEventListener("message", (event) => {
+    if (socket !== opened) return;
     tries = 0;
     heardAt = Date.now();
     show(JSON.parse(event.data).html);
   });
-  socket.addEventListener("close", () => {
-    heardAt = 0;
-    socket = undefined;
+  opened.addEventListener("close", () => {
+    if (socket !== opened) return;
+    hangUp();
     const longest = Math.min(LONGEST_MS, 500 * 2 ** tries);
     tries += 1;
     setTimeout(listen, longest / 4 + Math.random() * longest * 0.75);
@@ -113,7 +121,7 @@ async function keepFresh() {
 }
 
 document.addEventListener("visibilitychange", () => {
-  if (document.hidden) socket?.close();
+  if (document.hidden) hangUp();
   else listen();
 });
 setTimeout(keepFresh, EVERY_MS);
