@@ -28,9 +28,10 @@ from portal import __version__, health
 from portal.http import request_metrics
 from portal.ops import figures
 from portal.ops.figures import Load
+from tenants import announcements
 from tenants.models import Backup
 from transcription import stage_times
-from transcription.alerts import measuring
+from transcription.alerts import evaluation, measuring
 from transcription.engine.types import UNLOADS
 from transcription.fetches import claims
 from transcription.models import Engine, Lane, Status
@@ -182,6 +183,12 @@ class Installation(Collector):
         yield GaugeMetricFamily("portal_sweepers_alive", "Machines with a sweeper.", value=sweepers_alive())
         late = measuring.sweepers_late(self._now.at)
         yield GaugeMetricFamily("portal_sweeper_behind_seconds", "How late the sweepers' latest round is.", value=late)
+        if (evaluated := evaluation.last_evaluated()) is not None:
+            age = max(0.0, (self._now.at - evaluated).total_seconds())
+            yield GaugeMetricFamily("portal_alerts_age_seconds", "Since all alerts were evaluated.", value=age)
+        yield GaugeMetricFamily(
+            "portal_maintenance", "Whether maintenance goes on.", value=announcements.maintenance() is not None
+        )
         free = health.least_free_gib() * health.GIB
         yield GaugeMetricFamily(
             "portal_disk_free_bytes", "Free on the fullest disk of this host's uploads.", value=free

@@ -9,6 +9,7 @@ import shutil
 import socket
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -39,7 +40,8 @@ class Registration:
     def report(self) -> None:
         """Says that this process runs: one UPDATE, after the first time."""
         figures = self._figures()
-        if (free := least_free_bytes()) < math.inf:
+        # A gpuworker's report must not wait for a disk: its engine would be taken for dead.
+        if self.kind != Process.Kind.GPUWORKER and (free := least_free_bytes()) < math.inf:
             figures[DISK_FREE] = free
         rows = Process.objects.filter(id=self.id)
         if not rows.update(figures=figures, updated_at=Now()):
@@ -62,6 +64,8 @@ class Registration:
             step()
         except DatabaseError as error:
             log.warning("This process could not be registered: %s", str(error).strip())
+        except Exception:
+            log.exception("This process could not be registered")
         finally:
             connections.close_all()
 
@@ -114,6 +118,9 @@ def forget_old() -> int:
 
 
 def least_free_bytes() -> float:
-    """Returns what is free on the fullest of this host's disks that uploads are written to."""
-    folders = (settings.DATA, settings.INCOMING_DIR, settings.UPLOADS_DIR)
-    return min((shutil.disk_usage(folder).free for folder in folders if folder.exists()), default=math.inf)
+    """Returns what is free on the fullest of this host's disks that uploads are written to, of those that answer."""
+    free = math.inf
+    for folder in (settings.DATA, settings.INCOMING_DIR, settings.UPLOADS_DIR):
+        with suppress(OSError):
+            free = min(free, shutil.disk_usage(folder).free)
+    return free

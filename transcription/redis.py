@@ -37,8 +37,11 @@ def new_client(seconds: float | None) -> Redis:
     )
 
 
-def new_async_client() -> aio.Redis:
-    return redis_address.parse(settings.REDIS_URL).async_client(socket_connect_timeout=TIMEOUT_SECONDS)
+def new_async_client(seconds: float) -> aio.Redis:
+    """Returns the same for asyncio; redis-py's own would wait five seconds."""
+    return redis_address.parse(settings.REDIS_URL).async_client(
+        socket_timeout=seconds, socket_connect_timeout=TIMEOUT_SECONDS
+    )
 
 
 def silent_sentinels() -> list[str]:

@@ -1,7 +1,7 @@
 """Where Redis or Valkey is: one server, or the primary that Sentinels name.
 
 `redis+sentinel://[user:password@]host[:port],host[:port]…/primary[/database]`, with `rediss+sentinel` for TLS. After
-`?` come redis-py's own options, and `sentinel_username` and `sentinel_password`.
+`?` come redis-py's own options, which go before ours, and `sentinel_username` and `sentinel_password`.
 """
 
 from __future__ import annotations
@@ -41,14 +41,14 @@ class RedisAddress:
         if not self.sentinels:
             return Redis.from_url(self.url, **options)
         sentinel = Sentinel(self.sentinels, sentinel_kwargs=self._asking(Retry(NoBackoff(), 0)))  # type: ignore[no-untyped-call]
-        found: Redis = sentinel.master_for(self.primary, **self.options, **options)  # type: ignore[no-untyped-call]
+        found: Redis = sentinel.master_for(self.primary, **{**options, **self.options})  # type: ignore[no-untyped-call]
         return found
 
     def async_client(self, **options: Any) -> aio.Redis:
         if not self.sentinels:
             return aio.Redis.from_url(self.url, **options)
         sentinel = aio.Sentinel(self.sentinels, sentinel_kwargs=self._asking(AsyncRetry(NoBackoff(), 0)))  # type: ignore[no-untyped-call]
-        found: aio.Redis = sentinel.master_for(self.primary, **self.options, **options)
+        found: aio.Redis = sentinel.master_for(self.primary, **{**options, **self.options})
         return found
 
     def channel_host(self, **options: Any) -> dict[str, Any]:
@@ -57,7 +57,7 @@ class RedisAddress:
             return {"address": self.url, **options}
         asking = self._asking(AsyncRetry(NoBackoff(), 0))
         named = {"master_name": self.primary, "sentinels": list(self.sentinels), "sentinel_kwargs": asking}
-        return {**named, **self.options, **options}
+        return {**named, **options, **self.options}
 
     def queue(self, **options: Any) -> dict[str, Any]:
         """Returns the server as django_rq wants it in `RQ_QUEUES`."""

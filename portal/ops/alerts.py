@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -76,7 +77,7 @@ def pause(request: HttpRequest, user: User) -> None:
 
 def end_pause(request: HttpRequest, user: User) -> None:
     number = request.POST.get("pause", "")
-    row = Silence.objects.filter(pk=number).first() if number.isascii() and number.isdigit() else None
+    row = Silence.objects.filter(pk=number).first() if re.fullmatch(r"[0-9]{1,18}", number) else None
     if row is not None and silences.end(row, user):
         messages.success(request, gettext("The pause is over: %(alert)s.") % {"alert": row})
 

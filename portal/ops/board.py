@@ -10,21 +10,21 @@ import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Iterable
 from contextlib import suppress
+from contextvars import Context
 from dataclasses import dataclass
 from typing import Any
 
-from channels.db import database_sync_to_async
 from django.template.loader import render_to_string
 from django.utils.translation import override
 
 from portal.http.outage import AWAY
+from portal.http.thread_pools import in_thread
 from portal.ops.pages import PUSHED
 from tenants import scope
 from transcription.alerts import shown
 
 log = logging.getLogger(__name__)
 LEAST_SECONDS, MOST_SECONDS = 1.0, 5.0
-SEND_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,7 @@ class Board:
 
     def __init__(self) -> None:
         self._watchers: dict[Show, View] = {}
+        self._sending: dict[Show, asyncio.Task[None]] = {}
         self._changed = asyncio.Event()
         self._pushing: asyncio.Task[None] | None = None
 
@@ -54,10 +55,12 @@ class Board:
             self._watchers[show] = view
             self.change()
         if self._pushing is None:
-            self._pushing = asyncio.create_task(self._push())
+            self._pushing = asyncio.create_task(self._push(), context=Context())  # outlives the socket that begins
 
     def leave(self, show: Show) -> None:
         self._watchers.pop(show, None)
+        if sending := self._sending.pop(show, None):
+            sending.cancel()
         if not self._watchers and self._pushing is not None:
             self._pushing.cancel()
             self._pushing = None
@@ -70,7 +73,7 @@ class Board:
         while True:
             self._changed.clear()
             try:
-                await self._show(await rendered(set(self._watchers.values())))
+                self._show(await rendered(set(self._watchers.values())))
             except AWAY as error:
                 log.warning("Operations pages were not pushed (%s); trying again.", str(error).strip())
             except Exception:
@@ -80,22 +83,27 @@ class Board:
                 async with asyncio.timeout(MOST_SECONDS - LEAST_SECONDS):
                     await self._changed.wait()
 
-    async def _show(self, pages: dict[View, str]) -> None:
-        known = [(show, pages[view]) for show, view in self._watchers.items() if view in pages]
-        await asyncio.gather(*(self._show_one(show, html) for show, html in known))
-
-    async def _show_one(self, show: Show, html: str) -> None:
-        """Gives up on whoever takes nothing: their page fetches, and joins again when it is checked."""
-        try:
-            async with asyncio.timeout(SEND_SECONDS):
-                await show(html)
-        except TimeoutError:
-            self._watchers.pop(show, None)
+    def _show(self, pages: dict[View, str]) -> None:
+        """Sends the pages. Whoever still takes an earlier one gets a later one, and holds nobody up."""
+        for show, view in self._watchers.items():
+            sending = self._sending.get(show)
+            if view in pages and (sending is None or sending.done()):
+                self._sending[show] = asyncio.create_task(_send(show, pages[view]))
 
 
-@database_sync_to_async
-def rendered(views: Iterable[View]) -> dict[View, str]:
+async def _send(show: Show, html: str) -> None:
+    try:
+        await show(html)
+    except Exception:
+        log.exception("An operations page could not be sent")
+
+
+async def rendered(views: Iterable[View]) -> dict[View, str]:
     """Reads each page's data once, and renders it for each language and right that somebody has."""
+    return await in_thread(_rendered)(views)
+
+
+def _rendered(views: Iterable[View]) -> dict[View, str]:
     with scope.across_tenants("operators watch the whole installation"):
         data = {(view.page, view.query): PUSHED[view.page](dict(view.query)) for view in views}
         alerts = shown.for_banner()

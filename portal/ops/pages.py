@@ -49,6 +49,10 @@ PUSHED: dict[str, Callable[[Query], dict[str, Any]]] = {
 }
 
 
+ASKED = ("tenant", "lane")
+"""Of their queries: whatever else one says would be a page of its own to compute."""
+
+
 def as_uuid(text: str) -> UUID | None:
     try:
         return UUID(text)

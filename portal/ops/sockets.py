@@ -17,7 +17,7 @@ from portal.http import authentication
 from portal.http.asgi import Message, Receive, Scope, Send
 from portal.http.outage import AWAY
 from portal.ops.board import Board, View
-from portal.ops.pages import PUSHED
+from portal.ops.pages import ASKED, PUSHED
 from tenants.models import User
 from transcription.alerts.receivers import PERMISSION
 from transcription.queue import progress
@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 ACTING = "transcription.act_on_operations"
 RECHECK_SECONDS = 3.0
 REDIS_TIMEOUT_SECONDS = 1.0
-NOT_SIGNED_IN, NOT_FOUND = 4401, 4404
+NOT_SIGNED_IN, NOT_FOUND, INTERNAL_ERROR = 4401, 4404, 1011
 LONGEST_QUERY = 500
 
 _boards: dict[asyncio.AbstractEventLoop, Board] = {}
@@ -106,24 +106,33 @@ class OperationsConsumer(AsyncJsonWebsocketConsumer):
     @database_sync_to_async
     def view(self, user: User, page: str) -> View:
         query = self.scope.get("query_string", b"").decode("latin-1")[:LONGEST_QUERY]
+        asked = {name: value for name, value in parse_qsl(query) if name in ASKED}
         language = authentication.language_of(self.scope)
-        return View(page, tuple(sorted(dict(parse_qsl(query)).items())), language, user.has_perm(ACTING))
+        return View(page, tuple(sorted(asked.items())), language, user.has_perm(ACTING))
 
     async def _keep_checking(self) -> None:
         while True:
             await asyncio.sleep(RECHECK_SECONDS)
             try:
                 user = await self.operator()
+                if user is None:
+                    await self._end(NOT_SIGNED_IN)
+                    return
+                board().join(self.shown, await self.view(user, self.scope["url_route"]["kwargs"]["page"]))
             except AWAY as error:
                 log.warning("A socket could not be checked (%s); trying again.", str(error).strip())
                 board().leave(self.shown)
-                continue
-            with suppress(StopConsumer):
-                if user is None:
-                    board().leave(self.shown)
-                    await self.close(NOT_SIGNED_IN)
-                    return
-                board().join(self.shown, await self.view(user, self.scope["url_route"]["kwargs"]["page"]))
+            except StopConsumer:
+                return
+            except Exception:
+                log.exception("A socket could not be checked")
+                await self._end(INTERNAL_ERROR)
+                return
+
+    async def _end(self, code: int) -> None:
+        board().leave(self.shown)
+        with suppress(StopConsumer):
+            await self.close(code)
 
 
 routes = [path("ws/operations/<slug:page>/", OperationsConsumer.as_asgi())]

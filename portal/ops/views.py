@@ -126,7 +126,8 @@ def _order(request: HttpRequest, choice: str) -> HttpResponse:
         unloads = _("Unloading: %(model)s, once no window needs it. Whoever asks for it later has it loaded again.")
         messages.success(request, (loads if kind == "load" else unloads) % {"model": model})
     else:
-        messages.warning(request, _("Nothing to do: the engine is not ready, or has the model as you want it."))
+        why = _("Not done: the engine is not ready, has the model as you want it, or waits for another order.")
+        messages.warning(request, why)
     return redirect("admin:operations_engines")
 
 

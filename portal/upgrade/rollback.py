@@ -20,8 +20,15 @@ from portal.upgrade.installed import installed, last_applied
 from tenants.models import Release
 
 GONE = (of.RemoveField, of.DeleteModel)
-WRITTEN_ANEW = {"tenants.release", "transcription.engine", "transcription.process"}
-"""What processes report, and this command notes."""
+WRITTEN_ANEW = {
+    "tenants.release",
+    "transcription.engine",
+    "transcription.process",
+    "alerts.evaluation",
+    "alerts.alert",
+    "alerts.message",
+}
+"""What processes report and sweepers find, and this command notes."""
 
 
 class CannotGoBack(Exception):

@@ -37,6 +37,8 @@ function scrolled() {
 
 let heardAt = 0;
 let tries = 0;
+/** @type {WebSocket | undefined} */
+let socket;
 
 /** Forms that are pushed have no token: this page's own is put in. */
 function sign() {
@@ -55,17 +57,27 @@ function show(html) {
   say(health() === before ? "" : health());
 }
 
+function hangUp() {
+  socket?.close();
+  socket = undefined;
+  heardAt = 0;
+}
+
+/** Has the page pushed while it is looked at: a hidden one is not computed. */
 function listen() {
   const path = region.dataset.socket;
-  if (!path) return;
-  const socket = new WebSocket(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}${path}`);
-  socket.addEventListener("message", (event) => {
+  if (!path || document.hidden || socket) return;
+  const opened = new WebSocket(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}${path}`);
+  socket = opened;
+  opened.addEventListener("message", (event) => {
+    if (socket !== opened) return;
     tries = 0;
     heardAt = Date.now();
     show(JSON.parse(event.data).html);
   });
-  socket.addEventListener("close", () => {
-    heardAt = 0;
+  opened.addEventListener("close", () => {
+    if (socket !== opened) return;
+    hangUp();
     const longest = Math.min(LONGEST_MS, 500 * 2 ** tries);
     tries += 1;
     setTimeout(listen, longest / 4 + Math.random() * longest * 0.75);
@@ -108,5 +120,9 @@ async function keepFresh() {
   setTimeout(keepFresh, EVERY_MS);
 }
 
+document.addEventListener("visibilitychange", () => {
+  if (document.hidden) hangUp();
+  else listen();
+});
 setTimeout(keepFresh, EVERY_MS);
 listen();

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
-from psycopg.conninfo import make_conninfo
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from portal import env
+from portal.backup import databases
 from portal.database_settings import database
 
 
@@ -27,3 +30,13 @@ def test_a_connection_whose_link_is_cut_is_given_up_at_both_ends_unless_the_url_
     assert options["connect_timeout"] == 30
     assert options["keepalives_idle"] + options["keepalives_interval"] * options["keepalives_count"] <= 30
     assert "tcp_keepalives_idle=" in options["options"]
+
+
+def test_a_copy_whose_disk_is_slow_is_not_taken_for_a_cut_link(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = database("postgresql://one/portal?sslmode=require", 5)
+    monkeypatch.setattr(databases, "connection", SimpleNamespace(settings_dict=settings))
+    _option, place = databases._place()
+    found = conninfo_to_dict(place)
+    assert str(found["options"]).endswith(" -c tcp_user_timeout=0")  # the last one counts
+    assert "tcp_user_timeout" not in found
+    assert (found["sslmode"], found["keepalives_idle"]) == ("require", str(settings["OPTIONS"]["keepalives_idle"]))

@@ -20,6 +20,7 @@ from portal.channel_layer import CancellableRedisChannelLayer
 from tests.hosts.valkey import sentinel, server
 from tests.stack import free_port
 from transcription import redis_address
+from transcription.live import passes
 from transcription.redaction import redact
 
 PASSWORD = "a/b@c:d, e"
@@ -116,6 +117,18 @@ async def _told(layer: CancellableRedisChannelLayer, channel: str) -> None:
             await asyncio.sleep(0.05)
         else:
             return
+
+
+@pytest.mark.parametrize("scheme", ["rediss://one/0", "rediss+sentinel://one/main"])
+def test_the_options_of_an_address_go_before_ours(scheme: str) -> None:
+    found = redis_address.parse(f"{scheme}?socket_timeout=3")
+    for client in (found.client(socket_timeout=1.0), found.async_client(socket_timeout=1.0)):
+        assert client.connection_pool.connection_kwargs["socket_timeout"] == 3
+
+
+def test_a_live_pass_is_waited_for_as_long_as_it_may_take() -> None:
+    asked = passes.PassQueue()._redis.connection_pool.connection_kwargs
+    assert asked["socket_timeout"] > passes.PASS_SECONDS
 
 
 def test_sentinels_and_servers_have_their_own_passwords() -> None:

@@ -10,6 +10,6 @@ from transcription.maintenance.sweeper import ROUNDS, sweep
 
 @pytest.mark.django_db(transaction=True)
 def test_no_task_needs_a_tenant_bound(alice: Character, caplog: pytest.LogCaptureFixture) -> None:
-    for _pause, tasks in ROUNDS:
-        sweep(tasks)
+    for one in ROUNDS:
+        sweep(one.tasks)
     assert [record.getMessage() for record in caplog.records if record.levelname == "ERROR"] == []

@@ -2,27 +2,32 @@
 
 from __future__ import annotations
 
+import logging
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db.models import Min
 
-from tenants import scope
+from tenants import announcements, scope
 from tenants.models import AccountCheck, Backup
 from transcription import processes, redis
+from transcription.alerts.models import Evaluation
+from transcription.alerts.rules import RULES
 from transcription.models import Engine, Process, Status, Transcription
 from transcription.options import engines
 from transcription.webhooks import deliveries, endpoints
 
+log = logging.getLogger(__name__)
 FAILED_LATELY = timedelta(minutes=15)
-ROUNDS = "rounds"
-"""A sweeper's figures: when it finished each round, in Unix time, with the round's pause."""
+LATE = "late"
+"""A sweeper's figures: by how many seconds each of its rounds is late."""
 ANSWERED, FAILED, ANSWER_SECONDS, LIVE_SECONDS = "answered", "failed", "answer_seconds", "live_seconds"
 """A web process's figures of the last minutes: requests, those that it failed, and histograms by upper bound."""
-LATE_GRACE = 60.0
+LEAST_ANSWERS, LEAST_FAILURES = 100, 5
+"""With fewer answers, or failures, in five minutes, a share of them says nothing."""
 
 
 @dataclass(frozen=True)
@@ -34,20 +39,47 @@ class Reading:
     subject: str = ""
 
 
-def read(now: datetime) -> list[Reading]:
-    known = list(Process.objects.filter(updated_at__gte=now - processes.REMEMBERED))
-    alive = [process for process in known if process.updated_at >= now - processes.ALIVE]
+@dataclass(frozen=True)
+class Measured:
+    """What could be read. Without `is_complete`, only what was read as good is known to be clear."""
+
+    broken: Sequence[Reading]
+    good: Sequence[Reading]
+    is_complete: bool
+
+    def is_clear(self, name: str, subject: str) -> bool:
+        return self.is_complete or any((one.name, one.subject) == (name, subject) for one in self.good)
+
+
+def read(now: datetime, last: Evaluation) -> Measured:
+    """Reads each source by itself, so that one that fails hides none of the others."""
+    alive = list(Process.objects.filter(updated_at__gte=now - processes.ALIVE))
+    webs = [process for process in alive if process.kind == Process.Kind.WEB]
+    sources: tuple[Callable[[], Iterable[Reading]], ...] = (
+        lambda: _engines(now),
+        lambda: _work(now),
+        lambda: _webs(webs, last.expects_web),
+        lambda: _sweepers(alive),
+        lambda: _disks(webs),
+        _webhooks,
+        lambda: _nightly(now),
+        lambda: [Reading("RedisDown", float(redis.ping() is not None))],
+    )
+    broken: list[Reading] = []
+    good: list[Reading] = []
+    is_complete = True
     with scope.across_tenants("operators watch the whole installation"):
-        return [
-            *_engines(now),
-            *_work(now),
-            *_webs([process for process in known if process.kind == Process.Kind.WEB], now),
-            *_sweepers([process for process in alive if process.kind == Process.Kind.SWEEPER], now),
-            *_disks(alive),
-            *_webhooks(),
-            *_nightly(now),
-            Reading("RedisDown", float(redis.ping() is not None)),
-        ]
+        for source in sources:
+            try:
+                for one in source():
+                    (broken if RULES[one.name].is_broken_by(one.value) else good).append(one)
+            except Exception:
+                log.exception("Some alerts could not be evaluated")
+                is_complete = False
+    age = 0.0 if is_complete else (now - last.complete_at).total_seconds()
+    one = Reading("AlertsUnevaluated", age)
+    (broken if RULES[one.name].is_broken_by(age) else good).append(one)
+    return Measured(broken, good, is_complete)
 
 
 def _engines(now: datetime) -> Iterator[Reading]:
@@ -70,18 +102,19 @@ def _work(now: datetime) -> Iterator[Reading]:
     yield Reading("ManyFailures", failed.count())
 
 
-def _webs(known: Sequence[Process], now: datetime) -> Iterator[Reading]:
-    alive = [process for process in known if process.updated_at >= now - processes.ALIVE]
-    if known:
+def _webs(alive: Sequence[Process], are_expected: bool) -> Iterator[Reading]:
+    if are_expected:
         yield Reading("PortalDown", len(alive))
     answered, failed = (sum(process.figures.get(name, 0) for process in alive) for name in (ANSWERED, FAILED))
-    if answered:
+    if failed >= LEAST_FAILURES and announcements.maintenance() is None:
         yield Reading("RequestsFail", failed / answered)
-    for name, figure, share in (("SlowResponses", ANSWER_SECONDS, 0.95), ("LiveTextBehind", LIVE_SECONDS, 0.5)):
+    watched = (("SlowResponses", ANSWER_SECONDS, 0.95, LEAST_ANSWERS), ("LiveTextBehind", LIVE_SECONDS, 0.5, 1))
+    for name, figure, share, least in watched:
         counts: Counter[str] = Counter()
         for process in alive:
             counts.update(process.figures.get(figure, {}))
-        if (seconds := quantile(counts, share)) is not None:
+        seconds = quantile(counts, share)
+        if seconds is not None and counts.get("+Inf", 0) >= least:
             yield Reading(name, seconds)
 
 
@@ -97,20 +130,16 @@ def quantile(counts: Mapping[str, float], share: float) -> float | None:
     return low if place == len(bounds) - 1 else low + (high - low) * (rank - below) / (upto - below)
 
 
-def _sweepers(alive: Sequence[Process], now: datetime) -> Iterator[Reading]:
-    for name, late in lateness(alive, now).items():
+def _sweepers(alive: Sequence[Process]) -> Iterator[Reading]:
+    for name, late in lateness(alive).items():
         yield Reading("SweeperBehind", late, name)
 
 
-def lateness(sweepers: Sequence[Process], now: datetime) -> dict[str, float]:
-    """Returns by how many seconds each round is late: it may take as long as its pause, and a minute, on top of that.
-
-    Of several sweepers the one counts that finished last.
-    """
+def lateness(alive: Sequence[Process]) -> dict[str, float]:
+    """Returns by how many seconds each round of the sweepers is late. Of several sweepers the best counts."""
     late: dict[str, float] = {}
-    for sweeper in sweepers:
-        for name, (finished, pause) in sweeper.figures.get(ROUNDS, {}).items():
-            seconds = max(0.0, now.timestamp() - finished - 2 * pause - LATE_GRACE)
+    for process in alive:
+        for name, seconds in process.figures.get(LATE, {}).items():
             late[name] = min(seconds, late.get(name, seconds))
     return late
 
@@ -118,7 +147,7 @@ def lateness(sweepers: Sequence[Process], now: datetime) -> dict[str, float]:
 def sweepers_late(now: datetime) -> float:
     """Returns by how much the latest round is late, for the metrics."""
     rows = Process.objects.filter(kind=Process.Kind.SWEEPER, updated_at__gte=now - processes.ALIVE)
-    return max(lateness(list(rows), now).values(), default=0.0)
+    return max(lateness(list(rows)).values(), default=0.0)
 
 
 def _disks(alive: Sequence[Process]) -> Iterator[Reading]:

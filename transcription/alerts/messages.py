@@ -21,6 +21,16 @@ def write(alerts: Sequence[Alert], about: str) -> None:
     Message.objects.bulk_create(message(receiver, about, row) for row in alerts for receiver in receivers)
 
 
+def write_ends(alerts: Sequence[Alert]) -> None:
+    """Writes that alerts are over; not to whom they were never even tried to be told of. Call in a transaction."""
+    for row in alerts:
+        unheard = Message.objects.select_for_update().filter(alert=row, sent_at=None, attempts_made=0)
+        spared = {one.receiver_id for one in unheard if one.about == Message.About.FIRED}
+        unheard.delete()
+        receivers = Receiver.objects.exclude(id__in=spared)
+        Message.objects.bulk_create(message(receiver, Message.About.ENDED, row) for receiver in receivers)
+
+
 def message(receiver: Receiver, about: str, row: Alert | None = None) -> Message:
     body = json.dumps(_content(about, row), ensure_ascii=False, separators=(",", ":")) if receiver.url else ""
     return Message(receiver=receiver, alert=row, about=about, body=body)

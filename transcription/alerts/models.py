@@ -18,8 +18,7 @@ class Alert(models.Model):
     pending ──as long as its rule holds──▶ firing ──clear for a while──▶ ended
        └──clear──▶ deleted
 
-    `subject` is the engine or the machine, where the rule is of one. `told_at` is empty until people were told, and is
-    emptied again when a pause ends.
+    `subject` is the engine or the machine, where the rule is of one. `told_at` is empty until people were told.
     """
 
     name = models.CharField(_("alert"), max_length=40)
@@ -129,9 +128,14 @@ class Message(models.Model):
 
 
 class Evaluation(models.Model):
-    """When the alerts were last evaluated: one row, by which one sweeper at a time does it."""
+    """When the alerts were last evaluated: one row, by which one sweeper at a time does it.
+
+    `complete_at` is when all values could be measured. `expects_web` is true once a web process has registered.
+    """
 
     at = models.DateTimeField(null=True)
+    complete_at = models.DateTimeField(db_default=Now())
+    expects_web = models.BooleanField(db_default=False)
 
     class Meta:
         verbose_name = _("evaluation of alerts")

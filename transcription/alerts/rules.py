@@ -102,6 +102,11 @@ RULES = {
             _("The sweeper’s round “%(subject)s” is %(value)s late."),
             units.precisely,
         ),
+        _rule(
+            *("AlertsUnevaluated", _bad, "> 120", 1),
+            _("Alerts were last evaluated %(value)s ago: others may be missing."),
+            units.precisely,
+        ),
         _rule("WebhooksLate", _warn, "> 3600", 10, _("Webhooks are sent %(value)s late."), units.precisely),
         _rule("WebhooksFailing", _warn, "> 0", 60, _("%(value)s webhooks of tenants fail.")),
         _rule(

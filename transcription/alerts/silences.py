@@ -7,11 +7,12 @@ from datetime import datetime, timedelta
 
 from django.contrib.admin.models import ADDITION, CHANGE, LogEntry
 from django.db import transaction
-from django.utils import timezone
 
+from tenants import database_clock
 from tenants.models import User
 from transcription.alerts import messages
 from transcription.alerts.models import Alert, Message, Silence
+from transcription.alerts.rules import RULES
 
 
 def going_on(now: datetime) -> list[Silence]:
@@ -24,7 +25,7 @@ def covers(row: Alert, pauses: Sequence[Silence]) -> bool:
 
 def begin(name: str, subject: str, span: timedelta, reason: str, by: User) -> Silence:
     """Pauses an alert, in place of an earlier pause of the same, and notes it in the admin's log."""
-    now = timezone.now()
+    now = database_clock.now()
     with transaction.atomic():
         Silence.objects.filter(name=name, subject=subject, ended_at=None).update(ended_at=now)
         row = Silence.objects.create(
@@ -36,11 +37,12 @@ def begin(name: str, subject: str, span: timedelta, reason: str, by: User) -> Si
 
 def end(row: Silence, by: User) -> bool:
     """Ends a pause. Returns False if it was over."""
+    now = database_clock.now()
     with transaction.atomic():
-        if not Silence.objects.filter(id=row.id, ended_at=None).update(ended_at=timezone.now()):
+        if not Silence.objects.filter(id=row.id, ended_at=None).update(ended_at=now):
             return False
         _note(by, row, CHANGE, "The pause was ended.")
-        _tell_end(row)
+        _tell_end(row, now)
     return True
 
 
@@ -48,13 +50,17 @@ def end_due(now: datetime) -> None:
     """Ends the pauses whose time is over. Call in a transaction."""
     for row in Silence.objects.filter(ended_at=None, until__lte=now):
         if Silence.objects.filter(id=row.id, ended_at=None).update(ended_at=row.until):
-            _tell_end(row)
+            _tell_end(row, now)
 
 
-def _tell_end(row: Silence) -> None:
+def _tell_end(row: Silence, now: datetime) -> None:
     """Says of what fires and was told before that it still does; the rest is told as new by the next evaluation."""
+    if row.name not in RULES:
+        return
+    others = going_on(now)
     firing = Alert.objects.filter(name=row.name, ended_at=None).exclude(told_at=None)
-    messages.write(list(firing.filter(subject=row.subject) if row.subject else firing), Message.About.STILL)
+    quiet_no_more = [one for one in firing if covers(one, [row]) and not covers(one, others)]
+    messages.write(quiet_no_more, Message.About.STILL)
 
 
 def _note(by: User, row: Silence, kind: int, text: str) -> None:

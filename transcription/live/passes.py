@@ -56,7 +56,7 @@ class PassQueue:
     """A session's way to the engines. It has one pass under way at a time."""
 
     def __init__(self) -> None:
-        self._redis = new_async_client()
+        self._redis = new_async_client(PASS_SECONDS + TIMEOUT_SECONDS)
 
     async def run(self, wanted: Pass) -> PassResult:
         """Returns what an engine hears. Raises PassFailed."""

@@ -8,6 +8,7 @@ import socket
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import timedelta
 from itertools import islice
 
@@ -104,7 +105,8 @@ ARRIVALS: dict[str, Task] = {"uploads found whole": uploads.note_whole, "uploads
 DELETIONS: dict[str, Task] = {"tenants erased": deletion.advance_all}
 SOUNDS: dict[str, Task] = {"sounds of share links made": cutting.cut_due}
 ALERTS: dict[str, Task] = {"alerts that fired or ended": evaluation.evaluate}
-TELLINGS: dict[str, Task] = {"operators told of alerts": telling.send_due}
+ALERT_MAILS: dict[str, Task] = {"operators mailed of alerts": telling.mail_due}
+ALERT_WEBHOOKS: dict[str, Task] = {"webhooks told of alerts": telling.post_due}
 MAILS: dict[str, Task] = {
     "invitations e-mailed": invitations.send_due,
     "mentions e-mailed": mentions.send_due,
@@ -156,34 +158,54 @@ EVERY_HOUR: dict[str, Task] = {
 }
 
 
-ROUNDS: tuple[tuple[float, dict[str, Task]], ...] = (
-    (2.0, EVERY_FEW_SECONDS),
-    (5.0, REPORTS),
-    (3.0, ARRIVALS),
-    (3.0, SOUNDS),
-    (10.0, MAILS),
-    (60.0, EVERY_MINUTE),
-    (300.0, EVERY_FEW_MINUTES),
-    (3600.0, EVERY_HOUR),
-    (5.0, DELETIONS),
-    (15.0, ALERTS),
-    (5.0, TELLINGS),
+@dataclass(frozen=True)
+class Round:
+    """Tasks, the pause between their runs, and how long a run may take before it counts as late, in seconds."""
+
+    pause: float
+    longest: float
+    tasks: dict[str, Task]
+
+    @property
+    def name(self) -> str:
+        """The name of its first task."""
+        return next(iter(self.tasks))
+
+
+ROUNDS = (
+    Round(2.0, 60.0, EVERY_FEW_SECONDS),
+    Round(5.0, 60.0, REPORTS),
+    Round(3.0, 3600.0, ARRIVALS),
+    Round(3.0, 3600.0, SOUNDS),
+    Round(10.0, 600.0, MAILS),
+    Round(60.0, 600.0, EVERY_MINUTE),
+    Round(300.0, 3600.0, EVERY_FEW_MINUTES),
+    Round(3600.0, 6 * 3600.0, EVERY_HOUR),
+    Round(5.0, 6 * 3600.0, DELETIONS),
+    Round(15.0, 60.0, ALERTS),
+    Round(5.0, 600.0, ALERT_MAILS),
+    Round(5.0, 60.0, ALERT_WEBHOOKS),
 )
-"""Tasks by the pause between their runs, in seconds. Rounds don't wait for each other: large uploads and tenants take
-minutes, while leases go on expiring."""
+"""They don't wait for each other: large uploads and tenants take minutes, or hours, while leases go on expiring."""
 
 
-_finished: dict[str, list[float]] = {}
-"""When each round was last finished here, in Unix time, and its pause, by the name of its first task."""
+_succeeded: dict[str, float] = {}
+"""When each round last went well here, or began at first, by this process's own clock."""
 
 
 def registration() -> processes.Registration:
-    return processes.Registration(Process.Kind.SWEEPER, lambda: {measuring.ROUNDS: dict(_finished)})
+    return processes.Registration(Process.Kind.SWEEPER, lambda: {measuring.LATE: lateness(time.monotonic())})
 
 
-def finish(seconds: float, tasks: dict[str, Task]) -> None:
-    """Notes that a round with pauses of `seconds` is finished."""
-    _finished[next(iter(tasks))] = [time.time(), seconds]
+def lateness(now: float) -> dict[str, float]:
+    """Returns by how many seconds each round is late that has begun here."""
+    begun = [one for one in ROUNDS if one.name in _succeeded]
+    return {one.name: max(0.0, now - _succeeded[one.name] - one.pause - one.longest) for one in begun}
+
+
+def note(one: Round) -> None:
+    """Notes that a round went well, or begins."""
+    _succeeded[one.name] = time.monotonic()
 
 
 def sweep(tasks: dict[str, Task]) -> dict[str, int]:

@@ -109,11 +109,14 @@ def is_paused(name: str) -> bool:
 
 
 def order(name: str, kind: Literal["load", "unload"], model: str) -> bool:
-    """Has a gpuworker's engine load or unload a model. Returns False where that is so, or it has no such model."""
+    """Has a gpuworker's engine load or unload a model, once it has taken an earlier order.
+
+    Returns False where that is so, or it has no such model, or an order waits.
+    """
     engine = Engine.objects.filter(LATELY, name=name, ready=True).exclude(backend="remote").first()
     if engine is None or model not in engine.model_versions or (model in engine.models_loaded) == (kind == "load"):
         return False
-    return Engine.objects.filter(name=name).update(model_order=[kind, model]) == 1
+    return Engine.objects.filter(name=name, model_order__isnull=True).update(model_order=[kind, model]) == 1
 
 
 def take_order(engine: Engine) -> tuple[Literal["load", "unload"], str] | None:

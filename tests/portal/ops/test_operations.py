@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import math
 import re
+import shutil
 import uuid
 from datetime import timedelta
 
@@ -14,7 +17,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from django.utils.translation import override
 
-from portal import charts
+from portal import charts, health
 from portal.ops import figures
 from tenants import scope
 from tenants.models import Tenant
@@ -161,3 +164,13 @@ def test_each_process_is_shown_with_its_release_and_several_are_warned_of(
     assert "Processes of several releases run: 1.4.0, 1.5.0." in operator.get(PAGE).content.decode()
     web.leave()
     assert "several releases" not in operator.get(PAGE).content.decode()
+
+
+def test_a_disk_that_does_not_answer_leaves_a_process_on_the_list(monkeypatch: pytest.MonkeyPatch) -> None:
+    def stale(_folder: object) -> None:
+        raise OSError(errno.ESTALE, "Stale file handle")
+
+    monkeypatch.setattr(shutil, "disk_usage", stale)
+    processes.Registration(Process.Kind.WEB).report()
+    assert Process.objects.get().figures == {}
+    assert health.least_free_gib() == math.inf

@@ -10,7 +10,7 @@ from asgiref.sync import sync_to_async
 from django.test import AsyncClient
 
 from portal.ops import board, sockets
-from portal.ops.board import View
+from portal.ops.board import Board, View
 from tenants import scope
 from tenants.models import Tenant, User
 from tests.conftest import Character
@@ -86,6 +86,47 @@ async def test_one_computation_serves_all_who_watch_and_none_is_made_for_nobody(
     sockets.board().change()
     await asyncio.sleep(0.3)
     assert len(computed) == made
+
+
+async def test_pages_are_pushed_to_others_when_the_first_one_leaves(olivia: User) -> None:
+    first, second = await open_page(olivia), await open_page(olivia)
+    await first.hear()
+    await first.hang_up()
+    while not await second.receive_nothing():  # type: ignore[no-untyped-call]
+        await second.hear()
+    sockets.board().change()
+    assert await second.hear()
+    await second.hang_up()
+
+
+async def test_who_takes_a_page_slowly_holds_nobody_up() -> None:
+    asked: list[str] = []
+    shown: asyncio.Queue[str] = asyncio.Queue()
+    watched, view = Board(), View("operations_engines", (), "en", False)
+
+    async def never_done(html: str) -> None:
+        asked.append(html)
+        await asyncio.Event().wait()
+
+    watched.join(never_done, view)
+    watched.join(shown.put, view)
+    for _time in range(2):
+        async with asyncio.timeout(4):
+            await shown.get()
+        watched.change()
+    watched.leave(never_done)
+    watched.leave(shown.put)
+    assert len(asked) == 1
+
+
+async def test_a_socket_that_can_not_be_checked_is_closed(olivia: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def broken(*_of: object) -> None:
+        raise RuntimeError
+
+    socket = await open_page(olivia)
+    await socket.hear()
+    monkeypatch.setattr(sockets.OperationsConsumer, "view", broken)
+    assert await socket.closing_code() == 1011
 
 
 async def test_who_is_no_operator_or_not_any_more_sees_nothing(olivia: User, alice: Character) -> None:

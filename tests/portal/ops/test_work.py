@@ -133,11 +133,12 @@ def test_an_engine_is_told_once_to_unload_a_model_and_to_load_it(operator: Clien
         return operator.post(ENGINES, {"engine": "here:0", "model": what}, follow=True).content.decode()
 
     assert "Unloading: base, once no window needs it." in ask("unload:base")
+    assert "waits for another order" in ask("unload:base")
     assert engines.take_order(Engine.objects.get()) == ("unload", "base")
     assert engines.take_order(Engine.objects.get()) is None
     engines.report("here:0", condition(loaded=()), 8, 8)
-    assert "Nothing to do" in ask("unload:base")
-    assert "Nothing to do" in ask("load:large-v3")
+    assert "Not done" in ask("unload:base")
+    assert "Not done" in ask("load:large-v3")
     assert "Loading: base." in ask("load:base")
     assert engines.take_order(Engine.objects.get()) == ("load", "base")
     noted = LogEntry.objects.order_by("id").values_list("change_message", flat=True)

@@ -24,6 +24,7 @@ from portal.upgrade.notes import notes_since
 from tenants import scope
 from tenants.models import Release
 from tests.conftest import Character
+from transcription.alerts.models import Evaluation
 from transcription.models import Process
 from transcription.processes import Registration
 from transcription.webhooks.models import Endpoint
@@ -99,7 +100,7 @@ def test_what_old_code_does_not_survive_is_known(operation: Operation, is_surviv
 
 @pytest.mark.django_db(transaction=True)
 class TestTheWayBack:
-    """This release is one that brought the last migration of webhooks."""
+    """This release is one that brought alerts, and the last migration of webhooks."""
 
     LAST = "webhooks.0002_only_by_rules"
 
@@ -108,6 +109,8 @@ class TestTheWayBack:
         Release.objects.all().delete()
         Release.objects.create(version="0.0.1")
         self.before = last_applied() | {"webhooks": "0001_initial"}
+        del self.before["alerts"]
+        Evaluation.objects.get_or_create(id=1)
         Release.objects.create(version=__version__, before=self.before)
         yield
         call_command("migrate", interactive=False, verbosity=0)

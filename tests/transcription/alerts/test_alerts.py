@@ -6,6 +6,8 @@ import base64
 import hashlib
 import hmac
 import json
+import threading
+import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from ipaddress import ip_network
@@ -21,7 +23,7 @@ from tests.portal.ops.conftest import condition
 from tests.receiver import Sent, listening
 from transcription import processes
 from transcription.alerts import evaluation, receivers, shown, silences, telling
-from transcription.alerts.models import Alert
+from transcription.alerts.models import Alert, Message, Receiver
 from transcription.maintenance import sweeper
 from transcription.models import Process
 from transcription.options import engines
@@ -56,7 +58,7 @@ def names(about: str = "firing") -> set[str]:
 
 
 def subjects() -> list[str]:
-    telling.send_due()
+    telling.mail_due()
     return [message.subject.strip() for message in mail.outbox]
 
 
@@ -92,7 +94,7 @@ def test_it_tells_the_memory_of_a_gpu_and_missing_workers(minutes_pass: Move) ->
 
 
 def test_slow_answers_and_a_full_disk_are_known_from_the_processes(minutes_pass: Move) -> None:
-    slow = {"answer_seconds": {"0.5": 90, "1.0": 94, "2.5": 100, "+Inf": 100}, "answered": 100, "failed": 2}
+    slow = {"answer_seconds": {"0.5": 90, "1.0": 94, "2.5": 100, "+Inf": 100}, "answered": 100, "failed": 5}
     web = processes.Registration(Process.Kind.WEB, lambda: dict(slow))
 
     def fill_disk() -> None:
@@ -106,9 +108,13 @@ def test_slow_answers_and_a_full_disk_are_known_from_the_processes(minutes_pass:
 
 
 def test_a_round_of_the_sweeper_that_hangs_is_told(minutes_pass: Move) -> None:
-    now = timezone.now().timestamp()
-    hanging = processes.Registration(Process.Kind.SWEEPER, lambda: {"rounds": {"expired leases": [now, 2.0]}})
-    minutes_pass(13, hanging.report)
+    [quick] = [one for one in sweeper.ROUNDS if one.name == "expired leases"]
+    [large] = [one for one in sweeper.ROUNDS if one.name == "tenants erased"]
+    sweeper.note(quick)
+    sweeper.note(large)
+    later = time.monotonic() + 12 * 60
+    hanging = processes.Registration(Process.Kind.SWEEPER, lambda: {"late": sweeper.lateness(later)})
+    minutes_pass(6, hanging.report)
     [behind] = [one for one in shown.firing() if one.alert.name == "SweeperBehind"]
     assert "expired leases" in behind.text
 
@@ -159,11 +165,23 @@ def test_a_paused_alert_is_quiet_and_told_when_the_pause_ends(olivia: User, minu
 def test_a_pause_of_what_was_told_says_that_it_still_fires(olivia: User, minutes_pass: Move) -> None:
     receivers.set_mail(olivia, True)
     minutes_pass(2)
+    assert subjects() == ["Firing: NoEngine"]
     pause = silences.begin("NoEngine", "", timedelta(hours=1), "The machine moves.", olivia)
     minutes_pass(2)
     assert silences.end(pause, olivia)
     assert not silences.end(pause, olivia)
     assert subjects() == ["Firing: NoEngine", "Still firing: NoEngine"]
+
+
+def test_a_pause_that_ends_beneath_another_is_not_told(olivia: User, minutes_pass: Move) -> None:
+    receivers.set_mail(olivia, True)
+    minutes_pass(21, lambda: engines.report("gpu:0", condition(ready=False), 0, 8))
+    assert subjects() == ["Firing: EngineNotReady gpu:0"]
+    one = silences.begin("EngineNotReady", "gpu:0", timedelta(hours=1), "It moves.", olivia)
+    silences.begin("EngineNotReady", "", timedelta(hours=1), "All of them move.", olivia)
+    silences.end(one, olivia)
+    minutes_pass(2, lambda: engines.report("gpu:0", condition(ready=False), 0, 8))
+    assert subjects() == ["Firing: EngineNotReady gpu:0"]
 
 
 def test_a_webhook_is_sent_what_its_secret_signs_and_again_after_a_failure(
@@ -175,10 +193,10 @@ def test_a_webhook_is_sent_what_its_secret_signs_and_again_after_a_failure(
         receiver.status = 503
         secret = receivers.add_webhook(f"{receiver.url}/alerts", olivia).secret
         minutes_pass(2)
-        telling.send_due()
+        telling.post_due()
         receiver.status = 200
         minutes_pass(2)
-        telling.send_due()
+        telling.post_due()
         first, second = receiver.requests
     assert first.body == second.body
     told = json.loads(second.body)
@@ -210,3 +228,100 @@ def test_the_time_without_a_sweeper_is_told_afterwards_and_seen_meanwhile(olivia
         assert shown.for_banner() == []
         assert "SweeperMissing" in names("past")
         assert subjects() == ["Over: SweeperMissing"]
+
+
+def test_a_web_process_that_left_in_order_and_does_not_come_back_is_told(minutes_pass: Move) -> None:
+    minutes_pass(2)
+    assert "PortalDown" not in names(), "none ever ran"
+    web = processes.Registration(Process.Kind.WEB)
+    minutes_pass(1, web.report)
+    web.leave()
+    minutes_pass(2)
+    assert "PortalDown" in names()
+
+
+def test_what_cannot_be_measured_hides_nothing_else_and_is_told(minutes_pass: Move) -> None:
+    other_release = processes.Registration(Process.Kind.WEB, lambda: {"answered": "many"})
+    minutes_pass(4, other_release.report)
+    assert {"AlertsUnevaluated", "NoEngine"} <= names()
+    other_release.leave()
+    minutes_pass(3)
+    assert "AlertsUnevaluated" not in names()
+
+
+def test_alerts_that_no_sweeper_evaluates_stand_in_the_banner(minutes_pass: Move) -> None:
+    minutes_pass(0.5, run_engine)
+    with time_machine.travel(timezone.now() + timedelta(minutes=4), tick=False):
+        sweeper.report()
+        assert [one.alert.name for one in shown.for_banner()] == ["AlertsUnevaluated"]
+
+
+def test_alerts_go_on_when_the_databases_clock_is_set_back(minutes_pass: Move) -> None:
+    minutes_pass(0.5)
+    with time_machine.travel(timezone.now() - timedelta(hours=1), tick=False):
+        evaluation.evaluate()
+        assert evaluation.last_evaluated() == timezone.now()
+
+
+def test_an_alert_of_another_release_is_left_to_it(olivia: User, minutes_pass: Move) -> None:
+    receivers.set_mail(olivia, True)
+    then = timezone.now() - timedelta(hours=1)
+    alert = Alert.objects.create(name="Unheard", since=then, seen_at=then, fired_at=then)
+    Message.objects.create(receiver=Receiver.objects.get(), alert=alert, about="fired")
+    minutes_pass(2)
+    assert subjects() == ["Firing: NoEngine"]
+    alert.refresh_from_db()
+    assert (alert.told_at, alert.ended_at) == (None, None)
+
+
+def test_the_end_is_told_after_the_beginning_and_not_where_nobody_heard_of_that(
+    olivia: User, minutes_pass: Move, settings: LazySettings
+) -> None:
+    settings.OUTBOUND_ALLOWED_NETWORKS = [ip_network("127.0.0.0/8")]
+    settings.OUTBOUND_PLAIN_HTTP = ["webhooks"]
+    with listening() as receiver:
+        receivers.add_webhook(f"{receiver.url}/alerts", olivia)
+        receiver.status = 503
+        minutes_pass(1.5)
+        telling.post_due()
+        minutes_pass(3, run_engine)
+        receiver.status = 200
+        telling.post_due()
+        told = [json.loads(sent.body)["type"] for sent in receiver.requests]
+        assert told == ["alert.fired", "alert.fired", "alert.ended"]
+        minutes_pass(3)
+        minutes_pass(3, run_engine)
+        telling.post_due()
+        assert len(receiver.requests) == 3
+
+
+def test_a_webhook_that_hangs_holds_back_no_other(olivia: User, minutes_pass: Move, settings: LazySettings) -> None:
+    settings.OUTBOUND_ALLOWED_NETWORKS = [ip_network("127.0.0.0/8")]
+    settings.OUTBOUND_PLAIN_HTTP = ["webhooks"]
+    other_was_told = threading.Event()
+    with listening() as hanging, listening() as other:
+        hanging.reply = lambda _request: other_was_told.wait(10)
+        other.reply = lambda _request: other_was_told.set()
+        receivers.add_webhook(f"{hanging.url}/alerts", olivia)
+        receivers.add_webhook(f"{other.url}/alerts", olivia)
+        minutes_pass(2)
+        telling.post_due()
+        assert other_was_told.is_set()
+
+
+def test_what_fires_together_is_one_mail_and_the_next_a_minute_later(olivia: User, minutes_pass: Move) -> None:
+    receivers.set_mail(olivia, True)
+    minutes_pass(11, lambda: [engines.report(f"gpu:{n}", condition(), 0, 8) for n in range(3)])
+    assert subjects() == ["Firing: WorkersMissing gpu:0 (and 2 more)"]
+    assert "gpu:2 has no worker." in mail.outbox[0].body
+    Message.objects.update(sent_at=timezone.now())
+    Message.objects.filter(alert__subject="gpu:0").update(sent_at=None, next_attempt_at=timezone.now())
+    assert len(subjects()) == 1
+    minutes_pass(1.5)
+    assert len(subjects()) == 2
+
+
+def test_a_gpuworkers_full_disk_refuses_no_upload(minutes_pass: Move) -> None:
+    worker = processes.Registration(Process.Kind.GPUWORKER)
+    minutes_pass(2, worker.report, lambda: Process.objects.update(figures={"disk_free": 10**9}))
+    assert "DiskNearlyFull" not in names()

@@ -12,7 +12,7 @@ from transcription import processes, redis
 from transcription.exchange import sender
 from transcription.fetches import fetcher
 from transcription.inbox import polling, taking
-from transcription.maintenance.sweeper import ROUNDS, Task, finish, registration, sweep
+from transcription.maintenance.sweeper import ROUNDS, Round, note, registration, sweep
 from transcription.queue import progress
 from transcription.strikes import copies
 from transcription.videos import making as videos
@@ -39,8 +39,8 @@ class Command(BaseCommand):
         except (SchemaBehind, redis.EvictsKeys) as error:
             raise CommandError(str(error)) from None
         if options["once"]:
-            for _seconds, tasks in ROUNDS:
-                sweep(tasks)
+            for one in ROUNDS:
+                sweep(one.tasks)
             fetcher.fetch_due()
             taking.take_due()
             sender.send_due()
@@ -52,8 +52,9 @@ class Command(BaseCommand):
         stop = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())
-        for seconds, tasks in ROUNDS:
-            threading.Thread(target=_repeat, args=(stop, seconds, tasks), daemon=True).start()
+        for one in ROUNDS:
+            note(one)
+            threading.Thread(target=_repeat, args=(stop, one), daemon=True).start()
         reporter = processes.Reporter(registration())
         reporter.start()
         loops = [threading.Thread(target=loop, args=(stop,), daemon=True) for loop in LOOPS]
@@ -65,12 +66,13 @@ class Command(BaseCommand):
         reporter.stop()
 
 
-def _repeat(stop: threading.Event, seconds: float, tasks: dict[str, Task]) -> None:
-    """Runs tasks with pauses of `seconds`, until `stop` is set."""
+def _repeat(stop: threading.Event, one: Round) -> None:
+    """Runs a round's tasks with its pauses, until `stop` is set. One in which a task failed did not go well."""
     while True:
         close_old_connections()
-        sweep(tasks)
+        counts = sweep(one.tasks)
         connections.close_all()
-        finish(seconds, tasks)
-        if stop.wait(seconds):
+        if len(counts) == len(one.tasks):
+            note(one)
+        if stop.wait(one.pause):
             return
