@@ -46,7 +46,7 @@ class Registration:
 
     def report(self) -> None:
         """Says that this process runs: one UPDATE, after the first time."""
-        figures = self._figures()
+        figures = self._figures() | {MIGRATIONS: migrations()}
         # A gpuworker's report must not wait for a disk: its engine would be taken for dead.
         if self.kind != Process.Kind.GPUWORKER and (free := least_free_bytes()) < math.inf:
             figures[DISK_FREE] = free

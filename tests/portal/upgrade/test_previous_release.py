@@ -92,11 +92,14 @@ def text_of(stack: Stack, transcription: str) -> str:
 def test_recordings_of_the_old_processes_go_through_on_the_new_schema_and_back_on_the_old(old: Stack) -> None:
     with old.engine.held():
         under_way = send(old, "before.wav")
-        assert "is not survived by old code" not in manage(old, "upgrade")
+        upgraded = manage(old, "upgrade")
+        assert "is not survived by old code" not in upgraded
     after = send(old, "after.wav")
     assert "fox" in text_of(old, under_way)
     assert "fox" in text_of(old, after)
-    if git("tag", "--points-at", previous_release()):
+    if "none are to come" in upgraded:
+        pass  # soon after a release there is nothing to go back over
+    elif git("tag", "--points-at", previous_release()):
         assert "as it was before" in manage(old, "upgrade", "--rollback")
     else:
         assert "noted nothing" in manage(old, "upgrade", "--rollback", status=1)
