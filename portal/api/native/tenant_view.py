@@ -45,7 +45,8 @@ class TenantView(APIView):
 
     def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
         answer = super().finalize_response(request, response, *args, **kwargs)
-        if request.method != "GET" or answer.status_code != 200 or answer.streaming:
+        is_sent_elsewhere = answer.streaming or answer.has_header("X-Accel-Redirect")
+        if request.method != "GET" or answer.status_code != 200 or is_sent_elsewhere:
             return answer
         return not_modified_or(request._request, answer)
 

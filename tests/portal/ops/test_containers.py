@@ -208,3 +208,21 @@ class TestTheFirstStart:
         self.start(folders)
         made = self.start(folders, POSTGRES_PASSWORD="given")
         assert (made["password"], made["database_url"]) == ("given", "postgresql://portal:given@postgres:5432/portal")
+
+
+def test_nginx_runs_as_a_user_that_has_a_group_of_its_name(tmp_path: Path) -> None:
+    """nginx looks for both, and busybox's adduser makes no group. A second start goes on where one broke off."""
+    for name in ("addgroup", "adduser"):
+        made = tmp_path / name
+        made.write_text(f'#!/bin/sh\necho "{name} $*" >> {tmp_path}/said\n')
+        made.chmod(0o755)
+    for name in ("id", "getent"):
+        (tmp_path / name).write_text("#!/bin/sh\nexit 1\n")
+        (tmp_path / name).chmod(0o755)
+    nginx = compose()["services"]["nginx"]
+    [script] = [volume.split(":")[0] for volume in nginx["volumes"] if "docker-entrypoint.d" in volume]
+    [user] = re.findall(r"user (\w+);", nginx["command"][-1])
+    subprocess.run([DOCKER / script], env={"PATH": f"{tmp_path}:{os.environ['PATH']}"}, check=True)
+    [group_made, user_made] = (tmp_path / "said").read_text().splitlines()
+    assert re.fullmatch(rf"addgroup .*-g 10001 {user}", group_made)
+    assert re.fullmatch(rf"adduser .*-u 10001 -G {user} {user}", user_made)

@@ -10,6 +10,7 @@ import ssl
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,12 +41,11 @@ def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     stop(running)
 
 
-@pytest.fixture(scope="module")
-def front(installation: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Front]:
+@contextmanager
+def nginx_of(installation: Stack, folder: Path, media: Path) -> Iterator[Front]:
     """nginx with the shipped file, but for its ports, folders and the name of the web process."""
-    folder = tmp_path_factory.mktemp("nginx")
     plain, secure = free_port(), free_port()
-    webs, media = [installation.url.removeprefix("http://")], installation.data / "media"
+    webs = [installation.url.removeprefix("http://")]
     command = nginx.command(folder, "127.0.0.1", plain, secure, webs, "https://localhost", media)
     process = subprocess.Popen([*command, "-g", f"user {getpass.getuser()};"])
     context = ssl.create_default_context(cafile=str(nginx.certificate(folder)))
@@ -56,6 +56,12 @@ def front(installation: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iter
     finally:
         process.terminate()
         process.wait(10)
+
+
+@pytest.fixture(scope="module")
+def front(installation: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Front]:
+    with nginx_of(installation, tmp_path_factory.mktemp("nginx"), installation.data / "media") as running:
+        yield running
 
 
 def _wait_for(client: httpx.Client, process: subprocess.Popen[bytes]) -> None:
@@ -108,6 +114,13 @@ def test_the_log_has_the_request_and_neither_its_query_nor_the_key_of_a_link(fro
     assert line["seconds"] >= 0
     assert "what" not in lines
     assert "secretkey" not in lines
+
+
+def test_the_access_log_is_text_whatever_is_asked_for(front: Front) -> None:
+    asked = front.https.get("/from/%ff%fe/strangers")
+    lines = (front.folder / "access.log").read_text()
+    [line] = [json.loads(one) for one in lines.splitlines() if asked.headers["x-request-id"] in one]
+    assert line["path"] == "/from/…"
 
 
 def test_the_error_log_has_no_address_that_is_a_secret(front: Front) -> None:
@@ -181,12 +194,16 @@ def test_sound_comes_by_nginx_whole_or_in_ranges(owner: httpx.Client, installati
     assert "attachment" in owner.get(f"{path}?download").headers["content-disposition"]
 
 
+def said_of_it(answer: httpx.Response) -> dict[str, str]:
+    """Returns the headers that nginx hands on."""
+    of_each = {"x-accel-redirect", "content-length", "date", "server", "set-cookie", "x-request-id", "connection"}
+    return {name: value for name, value in answer.headers.items() if name not in of_each}
+
+
 def test_it_says_all_that_the_portal_says_of_it(owner: httpx.Client, installation: Stack, recording: str) -> None:
     path = f"/recordings/{recording}/media"
     ours, theirs = httpx.get(f"{installation.url}{path}", cookies=dict(owner.cookies)), owner.get(path)
-    of_each = {"x-accel-redirect", "content-length", "date", "server", "set-cookie", "x-request-id", "connection"}
-    said = {name: value for name, value in ours.headers.items() if name not in of_each}
-    assert said.items() <= dict(theirs.headers.items()).items()
+    assert said_of_it(ours).items() <= dict(theirs.headers).items()
     assert theirs.headers["x-request-id"].startswith("req_")
     assert "x-accel-redirect" not in theirs.headers
 
@@ -224,12 +241,20 @@ def test_what_is_struck_is_silent_and_the_original_stays_the_owner_s(
     assert owner.get(path).content == original
 
 
-def test_a_link_ends_for_nginx_too_when_it_is_revoked(front: Front, installation: Stack, recording: str) -> None:
+def test_a_link_ends_for_nginx_too_when_it_is_revoked(
+    front: Front, installation: Stack, recording: str, tmp_path: Path
+) -> None:
+    """Nor does nginx name it in its error log where it can't read the file."""
     shares = f"{installation.url}/api/v1/recordings/{recording}/shares"
     made = httpx.post(shares, json={"label": "For the editor"}, headers=installation.bearer).json()
     sound = f"/s/{made['url'].partition('/s/')[2]}sound"
     wait_until(lambda: front.https.get(sound).status_code == 200)
     assert front.https.get(sound, headers={"Range": "bytes=0-9"}).status_code == 206
+    left = httpx.get(f"{installation.url}{sound}")
+    assert said_of_it(left).items() <= dict(front.https.get(sound).headers).items()
+    with nginx_of(installation, tmp_path, tmp_path / "no-media") as blind:
+        assert blind.https.get(sound).status_code == 404
+        assert sound not in (tmp_path / "error.log").read_text()
     gone = httpx.delete(f"{shares}/{made['id']}", headers=installation.bearer)
     assert gone.is_success, gone.text
     assert front.https.get(sound).status_code == 404

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from django.conf import LazySettings
 from django.db.models.functions import Now
 from django.http import Http404
 from django.test import Client
@@ -204,7 +205,9 @@ def test_limits_refuse_before_anything_is_made(alice: Character, film: Path) -> 
         assert not SubtitledVideo.objects.exists(), "a video says what its text said"
 
 
-def test_strangers_and_viewers(alice: Character, bob: Character, mallory: Character, film: Path) -> None:
+def test_strangers_and_viewers(
+    alice: Character, bob: Character, mallory: Character, film: Path, settings: LazySettings
+) -> None:
     with scope.bound(alice.tenant.id):
         row = transcribed(alice, film)
         video = made(alice, row, "mp4")
@@ -221,3 +224,7 @@ def test_strangers_and_viewers(alice: Character, bob: Character, mallory: Charac
     assert client.get(f"/videos/{video.id}/file").status_code == 404, "Bob does not see the folder"
     answer = Client().get(f"/api/v1/videos/{video.id}/file", headers=bob.bearer)
     assert answer.status_code == 200, "keys speak for the organisation"
+    settings.ACCEL_MEDIA = "/media-files/"
+    any_there = bob.bearer | {"If-None-Match": "*"}
+    answer = Client().get(f"/api/v1/videos/{video.id}/file", headers=any_there)
+    assert (answer.status_code, answer.get("ETag")) == (200, None), "nginx sends what it is asked for"
