@@ -112,7 +112,10 @@ class TestWhatIsWritten:
         send(client, "DELETE", address, admin)
         entries = send(client, "GET", f"{AUDIT}?object={key['id']}", admin).json()["results"]
         assert [(entry["action"], entry["details"]) for entry in entries[::-1]] == [
-            ("key.created", {"name": "x", "scope": "read", "addresses": [], "expires_at": None}),
+            (
+                "key.created",
+                {"name": "x", "scope": "read", "addresses": [], "folders": [], "folders_count": 0, "expires_at": None},
+            ),
             ("key.changed", {"fields": ["addresses"], "addresses": [HERE]}),
             ("key.rotated", {"grace_seconds": 60}),
             ("key.old_secret_ended", {}),

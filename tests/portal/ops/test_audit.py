@@ -27,7 +27,7 @@ def form_of(tenant: Tenant, *members: tuple[Member, str] | User, **changes: str)
     quota = Quota.objects.get(tenant=tenant)
     form = {
         **{"name": tenant.name, "is_active": "on", "default_mode": tenant.default_mode, "speakers": "off"},
-        **{"allows_sharing": "on", "bin_days": str(tenant.bin_days)},
+        **{"allows_sharing": "on", "allows_guests": "on", "bin_days": str(tenant.bin_days)},
         **{"quota-TOTAL_FORMS": "1", "quota-INITIAL_FORMS": "1", "quota-0-id": str(quota.pk)},
         **{"quota-0-tenant": str(tenant.pk), "quota-0-monthly_seconds": str(quota.monthly_seconds // 60)},
         **{"quota-0-concurrent": str(quota.concurrent), "quota-0-share": str(quota.share)},
