@@ -144,8 +144,8 @@ class TestTheWayBack:
     def test_processes_of_its_number_with_other_migrations_are_of_another_one(self) -> None:
         Registration("sweeper").report()
         Process.objects.update(figures={MIGRATIONS: "other"})
-        assert f"Reversing {self.LAST}" in said("--rollback")
         assert f"({__version__} with other migrations)" in said("--check")
+        assert f"Reversing {self.LAST}" in said("--rollback")
 
     def test_migrations_under_the_same_number_are_an_upgrade_of_its_own(self) -> None:
         Release.objects.create(version=f"{__version__}+of-code-before", before=self.before)
@@ -179,7 +179,7 @@ class TestTheWayBack:
         monkeypatch.setattr(ONLY_BY_RULES, "operations", [*ONLY_BY_RULES.operations, code])
         with pytest.raises(CommandError, match=rf"reversing {self.LAST} does \(Raw SQL"):
             said("--rollback")
-        with pytest.raises(CommandError, match=rf"{self.LAST} was not reversed: .* are 0 .*backup restore"):
+        with pytest.raises(CommandError, match=rf"{self.LAST} was not reversed: .*backup restore"):
             said("--rollback", "--discard")
         assert last_applied() != self.before
 
