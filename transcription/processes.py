@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import math
 import os
+import pkgutil
 import shutil
 import socket
 import threading
@@ -12,12 +14,16 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cache
+from importlib.util import find_spec
 from typing import Any
 from uuid import uuid4
 
+from django.apps import apps
 from django.conf import settings
 from django.db import Error as DatabaseError
 from django.db import connections
+from django.db.migrations.loader import MigrationLoader
 from django.db.models.functions import Now
 
 from transcription.models import Process
@@ -28,6 +34,7 @@ ALIVE = timedelta(seconds=50)
 REMEMBERED = timedelta(days=1)
 STOP_SECONDS = 2.0
 DISK_FREE = "disk_free"
+MIGRATIONS = "migrations"
 
 
 class Registration:
@@ -39,7 +46,7 @@ class Registration:
 
     def report(self) -> None:
         """Says that this process runs: one UPDATE, after the first time."""
-        figures = self._figures()
+        figures = self._figures() | {MIGRATIONS: migrations()}
         # A gpuworker's report must not wait for a disk: its engine would be taken for dead.
         if self.kind != Process.Kind.GPUWORKER and (free := least_free_bytes()) < math.inf:
             figures[DISK_FREE] = free
@@ -101,6 +108,18 @@ class Processes:
     @property
     def are_mixed(self) -> bool:
         return len(self.releases) > 1
+
+
+@cache
+def migrations() -> str:
+    """Names those that this code has: between two releases they tell one code from another of the same number."""
+    found = []
+    for app in apps.get_app_configs():
+        module = MigrationLoader.migrations_module(app.label)[0]
+        if module and (spec := find_spec(module)):
+            places = spec.submodule_search_locations
+            found += [f"{app.label}.{one.name}" for one in pkgutil.iter_modules(places)]
+    return hashlib.sha256(" ".join(sorted(found)).encode()).hexdigest()[:8]
 
 
 def read() -> Processes:

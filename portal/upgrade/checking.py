@@ -16,11 +16,11 @@ from portal import __version__, doctor
 from portal.backup.migrations import LAST_OF_THEM, applied_migrations, squashed_in_part, unknown_migrations
 from portal.doctor import Finding, Findings
 from portal.upgrade.effects import SHORTLY, Effect, effects_of
-from portal.upgrade.installed import installed
+from portal.upgrade.installed import installed, is_current, number_of
 from portal.upgrade.notes import notes_since
 from tenants.models import Backup
 from transcription import processes
-from transcription.models import Engine, Sweeper
+from transcription.models import Engine, Process, Sweeper
 from transcription.models.engine import LATELY as ENGINES_LATELY
 from transcription.models.sweeper import LATELY as SWEEPERS_LATELY
 
@@ -40,18 +40,21 @@ def examine() -> Findings:
         yield Finding("release", "problem", "the database is of before 2026-11-29", remedy)
         return
     last = installed()
-    version = last.version if last else ""
+    version = number_of(last) if last else ""
     when = f" since {last.installed_at:%Y-%m-%d}" if last else ""
-    yield Finding("release", "ok", f"the database is of {version or NEVER_NOTED}{when}, this code is {__version__}")
+    other = " with other migrations" if version == __version__ and not is_current() else ""
+    code = f"{__version__}{other}"
+    yield Finding("release", "ok", f"the database is of {version or NEVER_NOTED}{when}, this code is {code}")
     if unknown := unknown_migrations(applied):
         remedy = "Old code runs on it as it is; to take the schema back, run --rollback with the later release's code."
         yield Finding("release", "warning", f"it has migrations of a later release: {', '.join(unknown)}", remedy)
     pending = list(_pending())
     yield from _migrations(pending)
+    yield from _limits()
     yield from _processes(breaks=any(effect.breaks for _name, effects in pending for effect in effects))
     yield from _backup()
     yield from doctor.examine(["disk"])
-    for note in notes_since(version) if version != __version__ else ():
+    for note in notes_since(version) if not is_current() else ():
         yield Finding("notes", "warning", note)
 
 
@@ -87,6 +90,14 @@ def _migrations(pending: list[tuple[str, list[Effect]]]) -> Findings:
         yield from _locks(name, effects)
 
 
+def _limits() -> Findings:
+    executor = MigrationExecutor(connection)
+    plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
+    if limits := [narrows for migration, _backwards in plan if (narrows := getattr(migration, "narrows", ""))]:
+        remedy = "Use them when all processes are new. Old code that is put back doesn't know them either."
+        yield Finding("migrations", "warning", f"old code doesn't know: {', '.join(limits)}", remedy)
+
+
 def _locks(name: str, effects: list[Effect]) -> Findings:
     tables = defaultdict(set)
     for effect in effects:
@@ -117,34 +128,42 @@ def estimated_rows(table: str) -> int:
 
 def _processes(breaks: bool) -> Findings:
     running = running_releases()
-    others = [f"{name} ({release or 'before 0.1.0'})" for name, release in running if release != __version__]
+    others = [f"{name} ({told})" for name, told, is_this in running if not is_this]
     if others and breaks:
         remedy = "Stop them, a minute before."
         yield Finding("processes", "problem", f"of another release run: {', '.join(others)}", remedy)
     elif running:
-        told = ", ".join(f"{name} ({release or 'before 0.1.0'})" for name, release in running)
-        yield Finding("processes", "ok", f"running: {told}")
+        yield Finding(
+            "processes", "ok", f"running: {', '.join(f'{name} ({told})' for name, told, _is_this in running)}"
+        )
     else:
         yield Finding("processes", "ok", "none reports")
 
 
-def running_releases() -> list[tuple[str, str]]:
-    """Returns the processes that reported lately, with their release; "" where they tell none."""
+def running_releases() -> list[tuple[str, str, bool]]:
+    """Returns the processes that reported lately, with what to say of their release, and whether it is this code."""
     try:
         with transaction.atomic():
-            return [(str(process), process.release) for process in processes.read().alive]
+            return [(str(process), *_release_of(process)) for process in processes.read().alive]
     except DatabaseError:  # the database is of before they told it
         engines, sweepers = Engine.objects.filter(ENGINES_LATELY), Sweeper.objects.filter(SWEEPERS_LATELY)
         names = (*engines.values_list("name", flat=True), *sweepers.values_list("host", flat=True))
-        return [(name, "") for name in names]
+        return [(name, "before 0.1.0", False) for name in names]
+
+
+def _release_of(process: Process) -> tuple[str, bool]:
+    if process.release != __version__:
+        return process.release, False
+    is_this = process.figures.get(processes.MIGRATIONS) == processes.migrations()
+    return (process.release if is_this else f"{process.release} with other migrations"), is_this
 
 
 def _backup() -> Findings:
-    last = Backup.objects.first()
+    last = Backup.objects.values_list("finished_at", flat=True).first()
     remedy = "Make one: manage.py upgrade --backup, or manage.py backup create."
     if last is None:
         yield Finding("backup", "warning", "there is none", remedy)
-    elif (age := timezone.now() - last.finished_at) > OLD_BACKUP:
+    elif (age := timezone.now() - last) > OLD_BACKUP:
         yield Finding("backup", "warning", f"the last one is {age.total_seconds() / 3600:.0f} hours old", remedy)
     else:
         yield Finding("backup", "ok", f"the last one is {age.total_seconds() / 3600:.1f} hours old")

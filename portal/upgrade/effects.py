@@ -2,6 +2,9 @@
 
 A migration whose operations look as if they did not, and which they survive all the same, says why in an attribute
 `survived_because`: a column is taken away when no code has used it since the release before, say.
+
+One that brings a limit which old code doesn't know names it in `narrows`: nobody is to rely on it while old processes
+run, and there is no way back over it where it is used.
 """
 
 from __future__ import annotations

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
+from django.db import Error as DatabaseError
 from django.db import connection
 from django.db.migrations.loader import MigrationLoader
 
 from portal import __version__
 from portal.backup.migrations import applied_migrations, unknown_migrations
 from tenants.models import Release
+from transcription.processes import migrations
 
 Leaves = dict[str, str]
 """The last migration of each app that a database has."""
@@ -27,25 +29,36 @@ def last_applied() -> Leaves:
 @contextmanager
 def noting() -> Iterator[None]:
     """Notes what the database is of after its migrations, also where they break off: the way back is to before."""
-    before, is_whole = last_applied(), False
+    before = last_applied()
     try:
         yield
-        is_whole = True
-    finally:
-        if is_whole or last_applied() != before:
-            _note(before)
+    except BaseException:
+        with suppress(DatabaseError):  # a connection that was lost is not the reason
+            if last_applied() != before:
+                _note(before)
+        raise
+    _note(before)
 
 
 def _note(before: Leaves) -> None:
     """Old code that is put back on a later release's database leaves it that release's."""
     if not is_current() and not unknown_migrations(applied_migrations()) and _is_noted():
-        Release.objects.create(version=__version__, before=before)
+        Release.objects.create(version=this_one(), before=before)
 
 
 def is_current() -> bool:
-    """Returns whether this release's migrations were run, be there any or not."""
+    """Returns whether this code's migrations were run, be there any or not."""
     last = installed()
-    return last is not None and last.version == __version__
+    return last is not None and last.version == this_one()
+
+
+def this_one() -> str:
+    """Returns the release and, as between two of them code has its number, which migrations this code has."""
+    return f"{__version__}+{migrations()}"
+
+
+def number_of(release: Release) -> str:
+    return release.version.partition("+")[0]
 
 
 def installed() -> Release | None:

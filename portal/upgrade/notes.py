@@ -27,4 +27,5 @@ def _sections(text: str) -> Iterator[tuple[str, str]]:
 
 
 def _number(version: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in version.split("."))
+    """Returns what comes before a mark of its own, as in 0.2.0rc1."""
+    return tuple(int(part) for part in re.findall(r"\d+", version)[:3])

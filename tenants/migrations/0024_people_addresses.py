@@ -4,6 +4,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
+    narrows = "networks from which people are let in"
 
     dependencies = [
         ('tenants', '0023_one_maintenance'),

@@ -4,6 +4,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
+    narrows = "API keys limited to folders"
 
     dependencies = [
         ('tenants', '0026_guests_by_mail'),

@@ -5,6 +5,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
+    narrows = "terms of folders"
     survived_because = "Old code's terms have no folder, and the constraint for these is the one that it had."
 
     dependencies = [

@@ -10,12 +10,14 @@ from django.db import connection
 from portal import __version__
 from portal.management.commands.doctor import SIGNS
 from portal.upgrade import checking, rollback
+from portal.upgrade.installed import number_of
 from portal.upgrade.lock import locked
 
+RESTORE = "Or restore the backup of before the upgrade: manage.py backup restore --replace --key FILE."
 WAYS_OUT = (
     "Nothing was changed. Either put the release before back and leave the database as it is: its code goes on with "
-    "it. Or restore the backup of before the upgrade, with the code of then: manage.py backup restore --replace "
-    "--key FILE. Or lose it: --discard."
+    "it, but for limits that it doesn't know (--check names them). Or restore the backup of before the upgrade, with "
+    "the code of then: manage.py backup restore --replace --key FILE. Or lose it: --discard."
 )
 
 
@@ -69,5 +71,8 @@ class Command(BaseCommand):
                 raise CommandError(f"Going back would lose what only this release keeps:\n{lost}\n{WAYS_OUT}")
             for migration in way.migrations:
                 self.stdout.write(f"Reversing {migration} …")
-            rollback.go_back(way)
-        self.stdout.write(f"The database is as it was before {way.release.version}. Start the release before now.")
+            try:
+                rollback.go_back(way)
+            except rollback.CannotGoBack as error:
+                raise CommandError(f"{error} {RESTORE}") from error
+        self.stdout.write(f"The database is as it was before {number_of(way.release)}. Start the release before now.")

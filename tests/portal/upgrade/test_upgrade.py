@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from importlib import import_module
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -19,17 +20,18 @@ from django.db.migrations.state import ProjectState
 
 from portal import __version__
 from portal.upgrade.effects import effects_of
-from portal.upgrade.installed import last_applied, noting
+from portal.upgrade.installed import last_applied, noting, this_one
 from portal.upgrade.notes import notes_since
 from tenants import scope
 from tenants.models import Release
 from tests.conftest import Character
 from transcription.alerts.models import Evaluation
 from transcription.models import Process
-from transcription.processes import Registration
+from transcription.processes import MIGRATIONS, Registration
 from transcription.webhooks.models import Endpoint
 
 OURS = ("portal.", "tenants.", "transcription.")
+ONLY_BY_RULES = import_module("transcription.webhooks.migrations.0002_only_by_rules").Migration
 BEFORE_RELEASES = {"shares.0002_embedding", "shares.0003_sound_track"}
 """Written before there was anything to upgrade."""
 
@@ -139,12 +141,54 @@ class TestTheWayBack:
         with pytest.raises(CommandError, match=f"Processes of {re.escape(__version__)} run"):
             said("--rollback")
 
+    def test_processes_of_its_number_with_other_migrations_are_of_another_one(self) -> None:
+        Registration("sweeper").report()
+        Process.objects.update(figures={MIGRATIONS: "other"})
+        assert f"({__version__} with other migrations)" in said("--check")
+        assert f"Reversing {self.LAST}" in said("--rollback")
+
+    def test_migrations_under_the_same_number_are_an_upgrade_of_its_own(self) -> None:
+        Release.objects.create(version=f"{__version__}+of-code-before", before=self.before)
+        call_command("migrate", "webhooks", "0001", verbosity=0)
+        assert "this code is" in said("--check")
+        assert f"{__version__} with other migrations" in said("--check")
+        half_way = last_applied()
+        said()
+        assert Release.objects.values_list("version", "before").first() == (this_one(), half_way)
+
+    def test_what_old_code_would_open_is_not_gone_back_over(
+        self, alice: Character, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        with scope.across_tenants("a test"):
+            Endpoint.objects.create(tenant=alice.tenant, url="https://x.example", only_by_rules=True)
+        monkeypatch.setattr(ONLY_BY_RULES, "narrows", "webhooks only by rules", raising=False)
+        with pytest.raises(CommandError, match="Old code doesn't know webhooks only by rules"):
+            said("--rollback", "--discard")
+        call_command("migrate", "webhooks", "0001", verbosity=0)
+        assert "old code doesn't know: webhooks only by rules" in said("--check")
+
+    def test_not_to_before_releases_were_noted(self) -> None:
+        Release.objects.filter(version=__version__).update(before=self.before | {"tenants": "0027_keys_of_folders"})
+        with pytest.raises(CommandError, match="noted nothing"):
+            said("--rollback", "--discard")
+
+    def test_what_nothing_can_judge_is_said_and_what_the_database_refuses(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        code = migrations.RunSQL("SELECT 1", "SELECT no_such_thing")
+        monkeypatch.setattr(ONLY_BY_RULES, "operations", [*ONLY_BY_RULES.operations, code])
+        with pytest.raises(CommandError, match=rf"reversing {self.LAST} does \(Raw SQL"):
+            said("--rollback")
+        with pytest.raises(CommandError, match=rf"{self.LAST} was not reversed: .*backup restore"):
+            said("--rollback", "--discard")
+        assert last_applied() != self.before
+
     def test_an_upgrade_that_breaks_off_is_one(self) -> None:
         Release.objects.filter(version=__version__).delete()
         at_first = last_applied()
         with pytest.raises(CommandError, match="broke off"):
             self.break_off()
-        assert Release.objects.values_list("version", "before").first() == (__version__, at_first)
+        assert Release.objects.values_list("version", "before").first() == (this_one(), at_first)
 
     def break_off(self) -> None:
         with noting():
@@ -185,3 +229,4 @@ def test_the_notes_are_those_since_the_installed_release(tmp_path: Path, setting
     (tmp_path / "CHANGELOG.md").write_text(f"# Changes\n\n{text}")
     assert [note.partition(".")[0] for note in notes_since("0.1.0")] == ["newest", "newer"]
     assert len(notes_since("")) == 3
+    assert len(notes_since("0.2.0rc1")) == 1
