@@ -210,6 +210,8 @@ STORAGES = {
 ACCEL_MEDIA = env.text(
     "ACCEL_MEDIA", "", "nginx's internal location of local media, as in /media-files/; the portal sends them when empty"
 )
+if ACCEL_MEDIA:
+    ACCEL_MEDIA = f"/{ACCEL_MEDIA.strip('/')}/"
 INCOMING_DIR = env.path("INCOMING_DIR", DATA / "incoming", "where uploads stream to before they are accepted")
 EXCHANGE_ROOT = env.text(
     "EXCHANGE_ROOT", "", "folder with one for each tenant for watched files and exports; empty for none"
