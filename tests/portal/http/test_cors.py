@@ -104,7 +104,7 @@ def test_every_header_that_the_apis_answer_with_can_be_read() -> None:
     shown = {name.lower() for name in RESPONSE_HEADERS}
     for path in (ROOT / "portal" / "api").rglob("*.py"):
         written = {name.lower() for name in re.findall(r'"(X-[A-Za-z-]+)"', path.read_text(), re.IGNORECASE)}
-        assert written - {"x-http-method-override", "x-accel-buffering"} <= shown, path
+        assert written - {"x-http-method-override", "x-accel-buffering", "x-accel-redirect"} <= shown, path
 
 
 async def refusals(http: httpx.AsyncClient, alice: Character) -> AsyncIterator[tuple[int, httpx.Response]]:
