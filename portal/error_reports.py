@@ -34,7 +34,8 @@ class ReporterFilter(SafeExceptionReporterFilter):
     """Django's filter, extended to URLs with passwords, and active with DEBUG too."""
 
     hidden_settings = re.compile(
-        SafeExceptionReporterFilter.hidden_settings.pattern + "|COOKIE|CREDENTIAL|DATABASE_URL|REDIS_URL|ENDPOINT", re.I
+        SafeExceptionReporterFilter.hidden_settings.pattern + "|COOKIE|CREDENTIAL|DATABASE_URL|REDIS_URL|ENDPOINT|DSN",
+        re.I,
     )
 
     def is_active(self, request: HttpRequest | None) -> bool:

@@ -1,4 +1,4 @@
-"""Returns database connections to the pool during slow work."""
+"""Returns database connections to the pool during slow work, and closes all of them before a fork."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import TypeVar
 from uuid import UUID
 
 from asgiref.sync import sync_to_async
-from django.db import connection
+from django.conf import settings
+from django.db import connection, connections
 
 from tenants import scope
 
@@ -18,6 +19,13 @@ def lend_connection() -> None:
     """Returns this thread's connection to the pool, except inside a transaction. Call before slow work."""
     if not connection.in_atomic_block:
         connection.close()
+
+
+def close_database() -> None:
+    """Closes this thread's connections and the pool with its threads, which don't survive a fork. Call before one."""
+    connections.close_all()
+    if settings.DATABASES["default"].get("OPTIONS", {}).get("pool"):
+        connection.close_pool()  # type: ignore[attr-defined]
 
 
 async def stream(tenant_id: UUID, chunks: Iterator[Chunk]) -> AsyncIterator[Chunk]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from django.conf import settings
 from django.contrib.staticfiles.finders import get_finders
 from django.core.management import call_command
-from django.db import connection, connections
+from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
 from portal import env
@@ -32,13 +32,6 @@ def prepare_database() -> None:
     elif installed.is_current():
         return
     call_command("migrate", interactive=False, verbosity=0)
-
-
-def close_database() -> None:
-    """Closes connections and stops the threads of their pool: neither survives a fork."""
-    connections.close_all()
-    if settings.DATABASES["default"].get("OPTIONS", {}).get("pool"):
-        connection.close_pool()  # type: ignore[attr-defined]
 
 
 def collect_static_files() -> None:

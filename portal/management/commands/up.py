@@ -20,6 +20,7 @@ from portal.supervisor.data_folder import FolderRefused, lock_folder
 from portal.supervisor.listener import AddressRefused, listening
 from portal.supervisor.preparation import PreparationFailed
 from portal.supervisor.process_set import ProcessSet, environment_of
+from transcription.connections import close_database
 from transcription.redaction import redact
 from transcription.worker import parent_death
 
@@ -61,7 +62,7 @@ def prepare(url: str, host: str) -> None:
     preparation.collect_static_files()
     if demo.is_new_installation():
         create_accounts(url, host)
-    preparation.close_database()
+    close_database()
     preparation.fetch_weights()
 
 

@@ -26,6 +26,7 @@ REQUESTS = [
     ("HEAD", f"/api/v1/uploads/{ID}", "", Credentials.KEY_OR_SESSION, Body.SMALL, False),
     ("POST", f"/api/v1/uploads/multipart/{ID}/complete", "", Credentials.KEY_OR_SESSION, Body.SMALL, True),
     ("POST", f"/api/v1/uploads/multipart/{ID}/urls", "", Credentials.KEY_OR_SESSION, Body.SMALL, False),
+    ("POST", f"/api/v1/places/{ID}/test", "", Credentials.KEY, Body.SMALL, True),
     ("POST", "/voice/check/", "", Credentials.SESSION, Body.SMALL, True),
     ("GET", "/s/link/sound", "", Credentials.SESSION, Body.SMALL, True),
     ("GET", "/s/link/", "", Credentials.SESSION, Body.SMALL, False),

@@ -6,6 +6,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from tenants.schema import SchemaBehind, require_migrations
 from transcription import redis
+from transcription.connections import close_database
 from transcription.worker.gpu_worker import AlreadyRunning, GpuWorker
 
 
@@ -15,8 +16,9 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            require_migrations()
             redis.require_no_eviction()
+            require_migrations()
+            close_database()
             GpuWorker().run()
         except (AlreadyRunning, SchemaBehind, redis.EvictsKeys) as error:
             raise CommandError(str(error)) from None

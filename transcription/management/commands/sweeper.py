@@ -34,8 +34,8 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            require_migrations()
             redis.require_no_eviction()
+            require_migrations()
         except (SchemaBehind, redis.EvictsKeys) as error:
             raise CommandError(str(error)) from None
         if options["once"]:
