@@ -39,7 +39,7 @@ GROUPS = {
         "tests/transcription/engine/test_tail_windows.py",
         "tests/transcription/engine/test_version.py",
     },
-    "installations that are killed, whose deadlines want a machine that is not full": {"tests/chaos/", "tests/hosts/"},
+    "the installation that is killed": {"tests/chaos/"},
     "openai-whisper's weights": {"tests/transcription/engine/parity/"},
 }
 PRODUCTS = {"stack", "scripted_stack", "product"}
