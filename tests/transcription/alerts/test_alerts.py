@@ -24,7 +24,7 @@ from tests.portal.ops.conftest import condition
 from tests.receiver import Sent, listening
 from transcription import processes
 from transcription.alerts import evaluation, receivers, shown, silences, telling
-from transcription.alerts.models import Alert, Message, Receiver
+from transcription.alerts.models import Alert, Evaluation, Message, Receiver
 from transcription.maintenance import sweeper
 from transcription.models import Process
 from transcription.options import engines
@@ -39,8 +39,13 @@ def olivia() -> User:
 
 
 @pytest.fixture
-def minutes_pass() -> Iterator[Move]:
-    """Lets a sweeper evaluate the alerts each half a minute, for so many minutes; others report before each time."""
+def minutes_pass(db: None) -> Iterator[Move]:
+    """Lets a sweeper evaluate the alerts each half a minute, for so many minutes; others report before each time.
+
+    What web processes of other tests have left is taken away first.
+    """
+    Process.objects.all().delete()
+    Evaluation.objects.all().delete()
     with time_machine.travel(timezone.now(), tick=False) as clock:
 
         def move(minutes: float, *reports: Callable[[], object]) -> None:
