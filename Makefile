@@ -1,7 +1,8 @@
 # run    sets everything up and serves http://127.0.0.1:8000      (PORT=8001 PORTAL_DATA=/srv/portal make run)
 # dev    the same, and the web process is started again whenever a file of the code changes
 # check  ruff, mypy, and the fast tests: nothing that needs torch or weights, or starts the whole product
-# test   runs every test                                          (make test ARGS="-k quota", ARGS="-n 0 --pdb -k quota")
+# test   runs every test; the few that fail among others run once more, alone, and are named
+#                                                                    (make test ARGS="-k quota", ARGS="-n 0 --pdb -k quota")
 # lint   ruff, import contracts, djlint, biome and tsc for static/js, mypy, migrations that match the models, and docs
 #        that can be built
 # chaos  kills everything again and again and checks the promises   (make chaos ARGS="--seed 7")
@@ -79,9 +80,9 @@ check: $(DEV) $(SPEECH)
 
 test: $(DEV) $(TORCH) $(OPENVINO) $(SPEECH) weights
 	@echo "What depends on the database, on PostgreSQL ..."
-	@$(python) -m tests.postgres $(abspath $(python)) -m pytest -q $(PARALLEL) $(ARGS) -m postgresql || test $$? = 5
+	@$(python) -m tests.postgres $(abspath $(python)) -m tests.rerun -q $(PARALLEL) $(ARGS) -m postgresql || test $$? = 5
 	@echo "Everything, on SQLite ..."
-	@WHISPER_WEIGHTS="$(abspath $(WHISPER_WEIGHTS))" $(python) -m pytest $(PARALLEL) --durations=15 $(ARGS)
+	@WHISPER_WEIGHTS="$(abspath $(WHISPER_WEIGHTS))" $(python) -m tests.rerun $(PARALLEL) --durations=15 $(ARGS)
 
 lint: $(DEV) $(TORCH) $(SPEECH) $(SCRIPTS)
 	$(VENV)/bin/ruff check .

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import socket
 import sqlite3
-import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
@@ -19,6 +18,7 @@ import redis
 from tests.conftest import MakeMedia
 from tests.portal.api.test_native import completed, create
 from tests.stack import Stack, start_scripted, stop
+from tests.waiting import until
 
 pytestmark = pytest.mark.slow
 
@@ -113,13 +113,6 @@ def assert_nothing_was_lost(stack: Stack, http: httpx.Client, made: dict[str, An
     with closing(database(stack)) as rows:
         charges = rows.execute("select seconds from tenants_ledgerentry where transcription_id = ?", (key,)).fetchall()
     assert charges == [(seconds,)]
-
-
-def until(condition: Callable[[], object], patience: float = 60) -> None:
-    deadline = time.monotonic() + patience
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.05)
 
 
 def children_of(stack: Stack, is_meant: Callable[[psutil.Process], bool]) -> list[psutil.Process]:

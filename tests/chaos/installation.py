@@ -14,9 +14,10 @@ from tests.chaos import recordings
 from tests.chaos.callers import Accepted, Callers
 from tests.chaos.orders import Orders
 from tests.chaos.plan import Plan
-from tests.chaos.process_group import ProcessGroup, until
+from tests.chaos.process_group import ProcessGroup
 from tests.chaos.recordings import Made
 from tests.chaos.watch import Watch
+from tests.waiting import until
 
 READY_SECONDS = 180.0
 

@@ -18,8 +18,9 @@ import psycopg
 from tests.chaos import points
 from tests.chaos.orders import Note, Orders
 from tests.chaos.plan import FREEZE, Plan
-from tests.chaos.process_group import ManagedProcess, ProcessGroup, until
+from tests.chaos.process_group import ManagedProcess, ProcessGroup
 from tests.chaos.watch import Running, Watch
+from tests.waiting import until
 
 log = logging.getLogger(__name__)
 GAP_SECONDS = 1.0

@@ -10,7 +10,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
@@ -25,6 +24,7 @@ from tests.chaos.orders import FOLDER_VARIABLE
 from tests.chaos.plan import Plan
 from tests.chaos.postgres import Postgres
 from tests.chaos.process import HASTE_VARIABLE, REAL_VARIABLE, SLOWNESS_VARIABLE
+from tests.waiting import until
 from transcription.worker import parent_death
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -220,14 +220,6 @@ class ProcessGroup:
 def weights() -> Path:
     """Where the real engine's are."""
     return Path(os.environ.get("WHISPER_WEIGHTS") or ROOT / "var" / "models")
-
-
-def until(condition: Callable[[], object], seconds: float, what: str) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"Waited {seconds:g} s in vain for {what}.")
-        time.sleep(0.05)
 
 
 def _end(members: list[ManagedProcess]) -> None:

@@ -10,8 +10,9 @@ import pytest
 from tests.chaos import backend, expected
 from tests.chaos.callers import Accepted
 from tests.chaos.installation import Installation
-from tests.chaos.process_group import ManagedProcess, until
+from tests.chaos.process_group import ManagedProcess
 from tests.chaos.watch import Running
+from tests.waiting import until
 
 pytestmark = [pytest.mark.chaos, pytest.mark.slow]
 PATIENCE_SECONDS = 60

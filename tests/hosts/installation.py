@@ -33,10 +33,11 @@ from tests import nginx
 from tests.chaos.orders import FOLDER_VARIABLE
 from tests.chaos.postgres import Postgres
 from tests.chaos.process import HASTE_VARIABLE, REAL_VARIABLE, SLOWNESS_VARIABLE
-from tests.chaos.process_group import ROOT, ManagedProcess, until
+from tests.chaos.process_group import ROOT, ManagedProcess
 from tests.chaos.watch import Watch
 from tests.hosts import valkey
 from tests.hosts.network import Network
+from tests.waiting import until
 
 HOSTS = "abc"
 WEBS, GPUWORKERS, SWEEPERS = "ab", "bc", "ab"

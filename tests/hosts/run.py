@@ -14,12 +14,12 @@ import psycopg
 from tests.chaos import expected, recordings
 from tests.chaos.callers import Accepted, Callers
 from tests.chaos.plan import Plan
-from tests.chaos.process_group import until
 from tests.chaos.recordings import Made
 from tests.chaos.report import Books, Report
 from tests.hosts.faults import Fault
 from tests.hosts.installation import WEB, WEBS, Installation
 from tests.hosts.pages import Browser
+from tests.waiting import until
 
 log = logging.getLogger(__name__)
 CALM_SECONDS = 2.0

@@ -7,8 +7,7 @@ import re
 import shutil
 import sqlite3
 import subprocess
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ import yaml
 
 from portal.supervisor.demo import SAMPLE
 from tests.stack import ROOT, Stack, free_port, start_scripted, stop
+from tests.waiting import until
 
 pytestmark = [pytest.mark.chaos, pytest.mark.slow]
 PATIENCE_SECONDS = 60
@@ -40,13 +40,6 @@ def family(stack: Stack) -> list[psutil.Process]:
 def called(stack: Stack, word: str) -> list[psutil.Process]:
     """Living processes with that word in their command line."""
     return [one for one in family(stack) if word in " ".join(one.cmdline())]
-
-
-def until(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.1)
 
 
 def is_healthy(stack: Stack) -> bool:

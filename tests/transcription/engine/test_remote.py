@@ -5,8 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from threading import Thread
 
@@ -15,6 +14,7 @@ import pytest
 
 from tests.transcription.engine.conftest import ROOT, Engine
 from tests.transcription.engine.openai_server import OpenAIServer, spoken
+from tests.waiting import until
 from transcription.engine.client import EngineClient
 from transcription.engine.modes import transcribe
 from transcription.engine.remote_backend import answers
@@ -63,13 +63,6 @@ def failure_of(client: EngineClient) -> str:
     with pytest.raises(WindowFailed) as failed:
         hear(client, DecodeOptions("base", language="en"), 7.0)
     return str(failed.value)
-
-
-def until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.01)
 
 
 def test_a_window_is_asked_for_as_openai_has_it(server: OpenAIServer, client: EngineClient) -> None:

@@ -23,6 +23,7 @@ from tests.transcription.engine.fake_backend import (
     FakeModel,
     text_of,
 )
+from tests.waiting import until
 from transcription.engine.batch_loop import MIN_BATCH, QUICK_SECONDS
 from transcription.engine.models import Models
 from transcription.engine.request_queue import RequestQueue
@@ -52,13 +53,6 @@ def run() -> Iterator[Run]:
     yield start
     for scheduler in running:
         scheduler.stop(5)
-
-
-def until(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.001)
 
 
 def base(backend: FakeBackend, scheduler: Scheduler) -> FakeModel:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import threading
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -165,13 +164,14 @@ class Arriving:
 
     def __init__(self, path: Path, begin: bytes) -> None:
         os.mkfifo(path)
-        self.path, self._begin, self._over = path, begin, threading.Event()
+        self.path, self._begin, self.begun, self._over = path, begin, threading.Event(), threading.Event()
         self._writer = threading.Thread(target=self._write)
         self._writer.start()
 
     def _write(self) -> None:
         with self.path.open("wb", buffering=0) as file, suppress(BrokenPipeError):
-            file.write(self._begin)
+            file.write(self._begin)  # more than the pipe holds
+            self.begun.set()
             self._over.wait(30)
 
     def end(self) -> None:
@@ -185,10 +185,8 @@ def test_a_probe_that_somebody_ends_blames_no_file(how: signal.Signals, tmp_path
     arriving = Arriving(tmp_path / "some.wav", whole[: len(whole) // 2])
 
     def end_ffmpeg() -> None:
-        while not (found := [one for one in ffmpegs() if one.cpu_times().user + one.cpu_times().system > 0]):
-            time.sleep(0.01)
-        time.sleep(0.5)  # by now it has put its handlers in place, and reads
-        found[0].send_signal(how)
+        arriving.begun.wait(60)  # ffmpeg reads: its handlers are in place
+        ffmpegs()[0].send_signal(how)
         arriving.end()  # ffmpeg looks for a signal between two reads
 
     killer = threading.Thread(target=end_ffmpeg)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import socket
 import threading
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -20,6 +19,7 @@ from tenants import scope
 from tests.conftest import Character
 from tests.receiver import Receiver
 from tests.transcription.webhooks.conftest import completed, subscribe
+from tests.waiting import until
 from transcription.outbound import requests
 from transcription.webhooks import deliveries, dispatcher, endpoints
 from transcription.webhooks.endpoints import Shown
@@ -282,10 +282,3 @@ def test_one_tenant_s_slow_receivers_don_t_delay_another_s(
         stop.set()
         loop.join(60)
     assert not loop.is_alive()
-
-
-def until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
