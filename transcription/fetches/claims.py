@@ -32,12 +32,12 @@ TENANTS_LOOKED_AT = 100
 
 def claim(busy: Collection[UUID] = ()) -> Claim | None:
     """Claims the longest waiting due fetch of a tenant that is not `busy`. Returns None if nothing is due."""
-    if outbound_hold.is_on():
-        return None
     with scope.across_tenants("fetches of every tenant are due"):
         due = Fetch.objects.filter(status__in=UNDER_WAY, not_before__lte=Now(), tenant__is_active=True)
         tenants = due.exclude(tenant_id__in=busy).order_by().values("tenant_id").annotate(first=Min("created_at"))
         for tenant_id in tenants.order_by("first").values_list("tenant_id", flat=True)[:TENANTS_LOOKED_AT]:
+            if outbound_hold.is_on():
+                return None
             row = due.filter(tenant_id=tenant_id).order_by("created_at", "id").first()
             if row is not None and (claimed := _claim(row)):
                 return claimed

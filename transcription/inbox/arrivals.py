@@ -32,12 +32,12 @@ LOOKED_AT = 50
 
 def claim(busy: Collection[UUID] = ()) -> Claim | None:
     """Claims the file that is due the longest of a tenant that is not `busy`. Returns None if nothing is due."""
-    if outbound_hold.is_on():
-        return None
     with scope.across_tenants("files of every tenant are due"):
         due = _due().exclude(tenant_id__in=busy).order_by("next_attempt_at", "id")
         counted = {"attempts_made": Least(F("attempts_made") + 1, MOST_COUNTED)}
         for row in due[:LOOKED_AT]:
+            if outbound_hold.is_on():
+                return None
             if won := leases.claim(_due(), row, next_attempt_at=Now() + LEASE, **counted):
                 return won
     return None
