@@ -21,6 +21,7 @@ from transcription.exchange.models import Delivery, Place
 from transcription.folders.visibility import seen
 from transcription.leases import Claim
 from transcription.library import retention
+from transcription.lookout import Lookout
 from transcription.models import MAIN, Recording, Status, Transcription
 
 LEASE = timedelta(minutes=3)
@@ -165,6 +166,9 @@ def _due() -> QuerySet[Delivery]:
         recording__deleted_at=None,
         tenant__is_active=True,
     )
+
+
+DUE = Lookout(_due)
 
 
 def _mine(claim: Claim) -> QuerySet[Delivery]:

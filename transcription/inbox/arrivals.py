@@ -19,6 +19,7 @@ from transcription.exchange.models import Arrival
 from transcription.folders.visibility import seen
 from transcription.inbox.polling import open_arrivals
 from transcription.leases import Claim
+from transcription.lookout import Lookout
 from transcription.models import Transcription
 
 LEASE = timedelta(minutes=15)
@@ -107,6 +108,9 @@ def _due() -> QuerySet[Arrival]:
     rows: dict[str, Any] = {"next_attempt_at__lte": Now(), "place__not_before__lte": Now(), "place__is_paused": False}
     wanted = Q(place__is_watched=True) | ~Q(state=Arrival.State.WAITING)
     return open_arrivals().filter(wanted, **rows, tenant__is_active=True)
+
+
+DUE = Lookout(_due)
 
 
 def _mine(claim: Claim) -> QuerySet[Arrival]:

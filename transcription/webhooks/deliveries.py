@@ -18,6 +18,7 @@ from tenants import database_clock, outbound_hold, scope
 from tenants.access import Actor
 from transcription import leases, stage_times
 from transcription.leases import Claim
+from transcription.lookout import Lookout
 from transcription.models import Stage
 from transcription.webhooks import endpoints
 from transcription.webhooks.models import Attempt, Delivery, Endpoint, Event
@@ -177,6 +178,9 @@ def _close(row: Delivery, state: str, outcome: Outcome) -> None:
 
 def _due() -> QuerySet[Delivery]:
     return Delivery.objects.filter(state=Delivery.State.PENDING, next_attempt_at__lte=Now())
+
+
+DUE = Lookout(_due)
 
 
 def _held(claim: Claim) -> QuerySet[Delivery]:
