@@ -272,6 +272,8 @@ QUOTA_DEFAULTS = {
 METRICS_TOKEN = env.secret(
     "METRICS_TOKEN", "", "bearer token of /metrics; only private addresses may read it when empty"
 )
+METRICS_TENANTS = env.integer("METRICS_TENANTS", 50, "tenants that each figure of /metrics names; the rest is `other`")
+METRICS_TENANT_NAMES = env.flag("METRICS_TENANT_NAMES", False, "/metrics calls tenants by name, not by id alone")
 BACKUP_DIR = env.path("BACKUP_DIR", DATA / "backups", "folder of the backups, on another disk or host than the data")
 BACKUP_RECIPIENTS = env.items(
     "BACKUP_RECIPIENTS", "", "public keys that backups are encrypted to (age1…), from `manage.py backup key`"
