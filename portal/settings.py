@@ -319,7 +319,7 @@ if not 1 <= SUPPORT_MINUTES <= 240:
 SINGLE_SIGN_ON = env.flag(
     "SINGLE_SIGN_ON",
     True,
-    "whether people of organisations with a domain may sign in with an OpenID provider, and come by a directory",
+    "whether people of organisations with a domain may sign in with its own provider, and come by a directory",
 )
 MFA_ADAPTER = "portal.second_factor.PortalMFAAdapter"
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
