@@ -110,7 +110,7 @@ docs: $(DEV)
 # Of an environment that has what the image has, and nothing of the tests.
 sbom: $(DEV)
 	@rm -rf var/sbom && $(python) -m venv var/sbom/venv
-	@var/sbom/venv/bin/pip --disable-pip-version-check install --quiet --no-deps --require-hashes -r requirements/base.txt -r requirements/telemetry.txt -r requirements/openvino.txt
+	@var/sbom/venv/bin/pip --disable-pip-version-check install --quiet --no-deps --require-hashes -r requirements/base.txt -r requirements/telemetry.txt -r requirements/saml.txt -r requirements/openvino.txt
 	@$(VENV)/bin/cyclonedx-py environment --pyproject pyproject.toml --gather-license-texts --output-reproducible -o var/sbom/web.cdx.json var/sbom/venv
 	@rm -r var/sbom/venv && echo "var/sbom/web.cdx.json"
 
@@ -130,6 +130,7 @@ lock: $(python)
 	$(pip) install --quiet uv
 	cd requirements && ../$(VENV)/bin/uv pip compile --universal --python-version 3.11 --generate-hashes base.in -o base.txt
 	cd requirements && ../$(VENV)/bin/uv pip compile --universal --python-version 3.11 --generate-hashes -c base.txt telemetry.in -o telemetry.txt
+	cd requirements && ../$(VENV)/bin/uv pip compile --universal --python-version 3.11 --generate-hashes -c base.txt saml.in -o saml.txt
 	cd requirements && ../$(VENV)/bin/uv pip compile --universal --python-version 3.11 --generate-hashes -c base.txt dev.in -o dev.txt
 	cd requirements && ../$(VENV)/bin/uv pip compile --universal --python-version 3.11 --generate-hashes ctranslate2-cuda.in -o ctranslate2-cuda.txt
 	cd benchmarks && ../$(VENV)/bin/uv pip compile --universal --python-version 3.11 --generate-hashes $(NOT_LOCKED:%=--no-emit-package %) requirements-contestants.in -o requirements-contestants.txt

@@ -107,6 +107,7 @@ urlpatterns = [
     path("login/organisation/", provider_pages.choose, name="account_provider"),
     path("login/organisation/<uuid:tenant_id>/", provider_pages.begin, name="account_provider_begin"),
     path("login/organisation/<uuid:tenant_id>/back/", provider_pages.back, name="account_provider_back"),
+    path("login/organisation/<uuid:tenant_id>/metadata/", provider_pages.metadata, name="account_provider_metadata"),
     path("logout/", views.logout, name="account_logout"),
     path("signup/", sign_up_pages.sign_up, name="account_signup"),
     path("devices/", own_account(device_pages.devices), name="account_devices"),

@@ -59,7 +59,7 @@ RESETS_OF_ADDRESS = Limit("links from an address", 20, 300)
 
 
 class ProviderBackend(BaseBackend):
-    """Marks sessions that a tenant's OpenID provider signed; it authenticates nobody."""
+    """Marks sessions that a tenant's own provider signed; it authenticates nobody."""
 
     def get_user(self, user_id: Any) -> User | None:
         return User.objects.filter(pk=user_id, is_active=True).first()

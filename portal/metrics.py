@@ -9,6 +9,7 @@ import hmac
 import ipaddress
 from collections.abc import Callable, Iterator
 from itertools import accumulate
+from typing import TypeVar
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseForbidden
@@ -26,9 +27,9 @@ from prometheus_client.registry import Collector, CollectorRegistry
 
 from portal import __version__, health
 from portal.http import request_metrics
-from portal.ops import figures
+from portal.ops import by_tenant, figures
 from portal.ops.figures import Load
-from tenants import announcements
+from tenants import announcements, scope
 from tenants.models import Backup
 from transcription import stage_times
 from transcription.alerts import evaluation, measuring
@@ -40,6 +41,7 @@ from transcription.queue import statistics
 from transcription.webhooks import deliveries, endpoints
 
 MIB = 1024**2
+Family = TypeVar("Family", GaugeMetricFamily, CounterMetricFamily)
 Figure = tuple[str, str, Callable[[Engine], float | None]]
 ENGINE_GAUGES: tuple[Figure, ...] = (
     ("whisper_engine_up", "Whether a gpuworker reports, loading or not.", lambda one: one.is_alive),
@@ -64,6 +66,7 @@ ENGINE_COUNTERS: tuple[Figure, ...] = (
     ("whisper_engine_out_of_memory", "Times that memory ran out.", lambda one: one.tally.get("out_of_memory", 0)),
     ("whisper_engine_restarts", "Restarts since its gpuworker's start.", lambda one: one.restarts),
 )
+tenant_figures = figures.Remembered(by_tenant.read)
 PRIVATE = [
     ipaddress.ip_network(network)
     for network in ("127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "::1/128", "fc00::/7")
@@ -106,6 +109,7 @@ class Installation(Collector):
 
     def collect(self) -> Iterator[Metric]:
         yield from self._queue()
+        yield from self._tenants()
         yield from self._totals()
         yield from self._latency()
         yield from self._engines()
@@ -126,6 +130,27 @@ class Installation(Collector):
         yield GaugeMetricFamily(
             "whisper_queue_oldest_seconds", "How long the first in the queue has waited.", value=self._now.oldest_wait
         )
+
+    def _tenants(self) -> Iterator[Metric]:
+        """Yields nothing of tenants where METRICS_TENANTS is 0."""
+        if not settings.METRICS_TENANTS:
+            return
+        with scope.across_tenants("operators watch the whole installation"):
+            found = tenant_figures.read(self._now.at)
+        gauges = {
+            "whisper_tenant_queue_length": ("Transcriptions that wait.", found.waiting),
+            "whisper_tenant_running": ("Transcriptions under way.", found.running),
+            "whisper_tenant_queue_oldest_seconds": ("How long a tenant's first has waited.", found.oldest),
+            "whisper_tenant_quota_used_ratio": ("Share of this month's audio used or reserved.", found.share),
+        }
+        for name, (meaning, figure) in gauges.items():
+            yield _by_tenant(GaugeMetricFamily(name, meaning, labels=["tenant"]), figure)
+        meaning = "Audio that was charged this month."
+        yield _by_tenant(CounterMetricFamily("whisper_tenant_audio_seconds", meaning, labels=["tenant"]), found.used)
+        failed = GaugeMetricFamily("whisper_tenant_failed", "Failed in the last day.", labels=["tenant", "cause"])
+        for labels, count in found.failed.items():
+            failed.add_metric(labels, count)
+        yield failed
 
     def _totals(self) -> Iterator[Metric]:
         counts, histograms = statistics.totals()
@@ -230,6 +255,12 @@ class Installation(Collector):
             "portal_webhooks_untrusted", "Webhooks that fail for their receiver's certificate.", value=untrusted
         )
         yield GaugeMetricFamily("portal_fetches", "Downloads by URL that are under way.", value=claims.under_way())
+
+
+def _by_tenant(family: Family, figure: dict[str, float]) -> Family:
+    for tenant, value in figure.items():
+        family.add_metric([tenant], value)
+    return family
 
 
 def _bytes(mib: float | None) -> float | None:

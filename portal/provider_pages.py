@@ -1,4 +1,4 @@
-"""Signing in with an organisation's OpenID provider: by an address of its domain, or by a link of the organisation."""
+"""Signing in with an organisation's own provider: by an address of its domain, or by a link of the organisation."""
 
 from __future__ import annotations
 
@@ -20,11 +20,15 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
+from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods, require_safe
 
 from portal.openid import sign_in
 from portal.openid.errors import ProviderFailure
 from portal.openid.sign_in import Begun, Client
+from portal.saml import metadata as saml_metadata
+from portal.saml import sign_in as saml_sign_in
+from portal.saml.sign_in import ServiceProvider
 from tenants import addresses, identity_providers, provider_sign_ins
 from tenants.access import SIGNED_BY, SignedBy
 from tenants.identity_providers import SecretLost
@@ -42,7 +46,8 @@ SECONDS = 900
 
 ASKED = Limit("organisations looked for from an address", 300, 300)
 BEGUN = Limit("sign-ins with a provider from an address that came to nothing", 600, 300)
-SHOWN = ("state", "denied", "provider", "token", "secret")
+AGAIN = "again"
+SHOWN = ("state", "denied", "provider", "token", "subject", "encrypted", "secret")
 """Failures of which everybody is told the reason; of others the owners, as it may tell of their network."""
 
 
@@ -70,7 +75,7 @@ def choose(request: HttpRequest) -> HttpResponse:
             return render(request, "429.html", status=429)
         context["provider"] = identity_providers.of_address(form.cleaned_data["email"])
         if context["provider"] is not None:
-            context["host"] = urlsplit(context["provider"].issuer).hostname
+            context["host"] = context["provider"].host
         else:
             form.add_error("email", _("No organisation here signs in people of this domain. Use your password."))
     return render(request, "account/provider.html", context)
@@ -91,7 +96,10 @@ def begin(request: HttpRequest, tenant_id: UUID) -> HttpResponseBase:
         return render(request, "429.html", status=429)
     begun = Begun.new()
     try:
-        there = sign_in.address(_client(provider), begun)
+        if provider.is_saml:
+            there = saml_sign_in.address(service_provider(provider), begun)
+        else:
+            there = sign_in.address(_client(provider), begun)
     except (ProviderFailure, SecretLost) as failure:
         return _refused(request, provider, failure)
     wanted = get_next_redirect_url(request)
@@ -104,21 +112,28 @@ def begin(request: HttpRequest, tenant_id: UUID) -> HttpResponseBase:
     return redirect(there)
 
 
+@csrf_exempt  # a SAML provider's page posts; the answer's state is of this browser's session alone
 @never_cache
-@require_safe
+@require_http_methods(["GET", "HEAD", "POST"])
 def back(request: HttpRequest, tenant_id: UUID) -> HttpResponseBase:
-    """Signs in whom the provider has signed: with an answer to the sign-in of this very browser, taken once."""
+    """Signs in whom the provider has signed: with an answer to the sign-in of this very browser, taken once.
+
+    What another site posts comes without the session's cookie, so such an answer goes on by a page of the portal.
+    """
     provider = _enabled(tenant_id)
+    answered = (request.POST if provider.is_saml else request.GET).dict()
     if request.user.is_authenticated:
         return redirect("web:home")
-    known = _taken(request, tenant_id)
+    known = _taken(request, tenant_id, answered.get("RelayState" if provider.is_saml else "state"))
+    if known is None and "SAMLResponse" in answered and AGAIN not in answered:
+        return render(request, "account/provider_again.html", {"answered": answered, "again": AGAIN})
     if known is None:
         text = _("This sign-in was begun elsewhere, or too long ago. Begin again.")
         return render(request, "account/provider_refused.html", {"provider": provider, "why": text}, status=403)
     person = None
     begun = Begun(known["state"], known["nonce"], known["verifier"])
     try:
-        claims = sign_in.claims_of(_client(provider), begun, request.GET.dict(), *provider.claims)
+        claims = _claims_of(provider, begun, answered)
         person = Person.of_claims(claims, provider.role_claim)
         identity = provider_sign_ins.identity_of(provider, person, addresses.of_request(request))
     except (ProviderFailure, NewcomerRefused, SecretLost) as failure:
@@ -141,9 +156,41 @@ def back(request: HttpRequest, tenant_id: UUID) -> HttpResponseBase:
     return answer
 
 
+@require_safe
+def metadata(_request: HttpRequest, tenant_id: UUID) -> HttpResponse:
+    """Gives what a SAML provider is to know of the portal; it is the same whether there is such an organisation."""
+    if not identity_providers.are_allowed():
+        raise Http404
+    found = saml_metadata.of_portal(entity_id(tenant_id), redirect_uri(tenant_id))
+    return HttpResponse(found, content_type=saml_metadata.MEDIA_TYPE)
+
+
 def redirect_uri(tenant_id: UUID) -> str:
     """Returns the address that the provider is to know, by PORTAL_URL: the request's Host is what the client claims."""
     return f"{settings.PORTAL_URL}{reverse('account_provider_back', args=[tenant_id])}"
+
+
+def entity_id(tenant_id: UUID) -> str:
+    """Returns what a SAML provider knows the portal by, where its metadata are."""
+    return f"{settings.PORTAL_URL}{reverse('account_provider_metadata', args=[tenant_id])}"
+
+
+def service_provider(provider: IdentityProvider) -> ServiceProvider:
+    return ServiceProvider(
+        issuer=provider.issuer,
+        metadata_url=provider.metadata_url,
+        metadata=provider.metadata,
+        entity_id=entity_id(provider.tenant_id),
+        acs=redirect_uri(provider.tenant_id),
+    )
+
+
+def _claims_of(provider: IdentityProvider, begun: Begun, answered: dict[str, str]) -> dict[str, Any]:
+    """Raises ProviderFailure and SecretLost."""
+    if provider.is_saml:
+        answer = answered.get("SAMLResponse", "")
+        return saml_sign_in.claims_of(service_provider(provider), begun, answer, provider.email_claim)
+    return sign_in.claims_of(_client(provider), begun, answered, *provider.claims)
 
 
 def _enabled(tenant_id: UUID) -> IdentityProvider:
@@ -161,11 +208,11 @@ def _is_from_here(request: HttpRequest) -> bool:
     return urlsplit(request.headers.get("Referer", "")).netloc == request.get_host()
 
 
-def _taken(request: HttpRequest, tenant_id: UUID) -> dict[str, Any] | None:
+def _taken(request: HttpRequest, tenant_id: UUID, state: str | None) -> dict[str, Any] | None:
     """Takes the sign-in that this is the answer to out of the session, once; None if there is none."""
     begun = request.session.get(SESSION_KEY, [])
     for known in begun:
-        is_meant = known["state"] == request.GET.get("state") and known["tenant"] == str(tenant_id)
+        is_meant = known["state"] == state and known["tenant"] == str(tenant_id)
         if is_meant and time.time() - known["at"] <= SECONDS:
             request.session[SESSION_KEY] = [one for one in begun if one is not known]
             found: dict[str, Any] = known

@@ -12,6 +12,7 @@ from prometheus_client.metrics import MetricWrapperBase
 from portal.http import request_metrics
 from portal.http.asgi import Application, Receive, Scope, Send
 from portal.realtime import live_metrics
+from tenants import refusals
 from transcription import processes
 from transcription.alerts import measuring
 from transcription.models import Process
@@ -38,6 +39,7 @@ class LifespanMiddleware:
         reporter = processes.Reporter(processes.Registration(Process.Kind.WEB, Figures()))
         await receive()
         reporter.start()
+        refusals.begin()
         await send({"type": "lifespan.startup.complete"})
         await receive()
         reporter.stop()

@@ -272,6 +272,8 @@ QUOTA_DEFAULTS = {
 METRICS_TOKEN = env.secret(
     "METRICS_TOKEN", "", "bearer token of /metrics; only private addresses may read it when empty"
 )
+METRICS_TENANTS = env.integer("METRICS_TENANTS", 50, "tenants that each figure of /metrics names; the rest is `other`")
+METRICS_TENANT_NAMES = env.flag("METRICS_TENANT_NAMES", False, "/metrics calls tenants by name, not by id alone")
 BACKUP_DIR = env.path("BACKUP_DIR", DATA / "backups", "folder of the backups, on another disk or host than the data")
 BACKUP_RECIPIENTS = env.items(
     "BACKUP_RECIPIENTS", "", "public keys that backups are encrypted to (age1…), from `manage.py backup key`"
@@ -317,7 +319,7 @@ if not 1 <= SUPPORT_MINUTES <= 240:
 SINGLE_SIGN_ON = env.flag(
     "SINGLE_SIGN_ON",
     True,
-    "whether people of organisations with a domain may sign in with an OpenID provider, and come by a directory",
+    "whether people of organisations with a domain may sign in with its own provider, and come by a directory",
 )
 MFA_ADAPTER = "portal.second_factor.PortalMFAAdapter"
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]

@@ -69,7 +69,7 @@ BEYOND_FOLDERS = MANAGE - WITHIN_FOLDERS
 
 SESSION_TENANT = "tenant"
 SIGNED_BY = "signed_by"
-"""In the session of whom a tenant's OpenID provider signed in: its SignedBy. It opens that tenant and nothing else."""
+"""In the session of whom a tenant's own provider signed in: its SignedBy. It opens that tenant and nothing else."""
 
 SUPPORT = "support"
 """In the session of an operator who acts for a member: the id of the SupportVisit."""

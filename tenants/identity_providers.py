@@ -1,4 +1,4 @@
-"""A tenant's OpenID provider: its settings, which owners decide about, as it could sign in as any of them.
+"""A tenant's OpenID or SAML provider: its settings, which owners decide about, as it could sign in as any of them.
 
 It speaks only for addresses of the domains that an operator entered for the tenant (AllowedDomain), and what it signs
 opens that tenant alone.
@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import Any
 from uuid import UUID, uuid4
 
 from cryptography.fernet import InvalidToken
@@ -19,7 +21,7 @@ from django.utils.translation import gettext as _
 from tenants import account_mails, audit, scope
 from tenants.access import Actor
 from tenants.encryption import ciphers
-from tenants.models import AllowedDomain, Identity, IdentityProvider, Role, Tenant, User
+from tenants.models import AllowedDomain, Identity, IdentityProvider, Protocol, Role, Tenant, User
 
 SALT = "tenants.identity_providers"
 PERMISSION = "owners.manage"
@@ -29,7 +31,7 @@ GO_ON = {"client_secret", "roles", "role_claim", "default_role", "makes_members"
 
 TOLD = {
     *("issuer", "client_id", "client_secret", "is_enabled", "is_required", "required_claim", "trusts_addresses"),
-    "counts_as_second_factor",
+    *("counts_as_second_factor", "protocol", "metadata_url", "metadata", "email_claim"),
 }
 """Settings of whose change the owners are mailed, as whoever made it could sign in as any of them."""
 
@@ -40,11 +42,15 @@ class SecretLost(Exception):
 
 @dataclass(frozen=True)
 class Wanted:
-    """The settings of a provider. An empty `secret` keeps the one that there is."""
+    """The settings of a provider. An empty `secret` keeps the one that there is; a SAML provider has none."""
 
     issuer: str
-    client_id: str
+    client_id: str = ""
     secret: str = field(default="", repr=False)
+    protocol: str = Protocol.OPENID
+    metadata_url: str = ""
+    metadata: str = ""
+    email_claim: str = ""
     is_enabled: bool = False
     makes_members: bool = True
     default_role: str = Role.VIEWER
@@ -80,14 +86,17 @@ def keep(actor: Actor, wanted: Wanted) -> IdentityProvider:
     with transaction.atomic():
         Tenant.objects.select_for_update(of=("self",)).get(id=actor.tenant.id)
         row = provider_of(actor) or IdentityProvider(tenant=actor.tenant)
-        if not wanted.secret and (not row.sealed_secret or row.issuer != wanted.issuer):
+        is_saml, is_new = wanted.protocol == Protocol.SAML, row._state.adding
+        if not is_saml and not wanted.secret and (not row.sealed_secret or row.issuer != wanted.issuer):
             raise ValueError("A provider needs a secret, and another issuer another one.")
         values = {name: value for name, value in vars(wanted).items() if name != "secret"}
         changed = sorted(name for name, value in values.items() if getattr(row, name) != value)
-        before = {f"{name}_before": getattr(row, name) for name in changed if name in TOLD and row.sealed_secret}
+        before = {f"{name}_before": _told(row, name) for name in changed if name in TOLD and not is_new}
         for name, value in values.items():
             setattr(row, name, value)
-        if wanted.secret:
+        if is_saml:
+            row.sealed_secret = ""
+        elif wanted.secret:
             row.sealed_secret = ciphers(SALT).encrypt(wanted.secret.encode()).decode()
             changed.append("client_secret")
         row.save()
@@ -101,11 +110,17 @@ def keep(actor: Actor, wanted: Wanted) -> IdentityProvider:
     return row
 
 
+def _told(row: IdentityProvider, name: str) -> Any:
+    """Returns a setting as the audit log keeps it: of metadata, which are long, their checksum."""
+    value = getattr(row, name)
+    return sha256(value.encode()).hexdigest() if name == "metadata" and value else value
+
+
 def remove(actor: Actor) -> None:
     """Ends sign-in by the provider, and signs out whom it signed in. Raises PermissionDenied and Http404."""
     row = provider_of(actor)
     if row is None:
-        raise Http404(_("There is no OpenID provider."))
+        raise Http404(_("There is no identity provider."))
     with transaction.atomic():
         audit.record(actor, "provider.removed", row, issuer=row.issuer)
         tell_owners(actor, row)
@@ -122,7 +137,7 @@ def tell_owners(actor: Actor, row: IdentityProvider) -> None:
 def end_what_was_opened(row: IdentityProvider, changed: Collection[str]) -> None:
     """Ends what the settings before had opened: sessions that the provider signed, and ties that it would not make."""
     ties = Identity.objects.filter(provider=row)
-    if "issuer" in changed:
+    if {"issuer", "protocol"}.intersection(changed):
         ties.delete()
     elif "trusts_addresses" in changed and not row.trusts_addresses:
         ties.filter(is_verified=False).delete()

@@ -1,4 +1,4 @@
-"""Whom a tenant's OpenID provider has signed in: the member of its tenant, who may come with this sign-in.
+"""Whom a tenant's OpenID or SAML provider has signed in: the member of its tenant, who may come with this sign-in.
 
 The provider is the tenant's own, and hostile to all others. It knows people by issuer and subject; an address counts
 once, when the two are tied together, and only one of the tenant's domains, which an operator entered.

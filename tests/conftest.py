@@ -329,6 +329,15 @@ def make_media(tmp_path_factory: pytest.TempPathFactory) -> MakeMedia:
 
 
 @pytest.fixture
+def call(speech: Path, make_media: MakeMedia) -> Path:
+    """The same voice on both channels of a call, one after the other."""
+    fox, counting = str(speech / "en/quick_brown_fox.wav"), str(speech / "en/counting.wav")
+    left, right = "[0]aresample=16000,apad=whole_dur=7[l]", "[1]aresample=16000,adelay=3500,apad=whole_dur=7[r]"
+    graph = f"{left};{right};[l][r]join=inputs=2:channel_layout=stereo"
+    return make_media("call.wav", "-i", fox, "-i", counting, "-filter_complex", graph)
+
+
+@pytest.fixture
 def fake_ffmpeg(tmp_path: Path) -> FakeFfmpeg:
     return FakeFfmpeg(tmp_path / "ffmpeg")
 

@@ -23,6 +23,7 @@ GROUPS = {
         "tests/portal/api/test_repeats.py",
         "tests/portal/api/test_speakers_heard.py",
         "tests/portal/web/test_api_examples.py",
+        "tests/test_call.py",
         "tests/test_recovery.py",
         "tests/test_story.py",
     },

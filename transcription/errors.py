@@ -12,7 +12,7 @@ from django.template.defaultfilters import filesizeformat
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext, pgettext
 
-from tenants import notices
+from tenants import notices, refusals
 from tenants.models import Tenant
 from tenants.quota import QuotaExceeded
 
@@ -100,11 +100,12 @@ def over_quota_noted(tenant: Tenant, exceeded: QuotaExceeded) -> Refused:
     """Returns the refusal, and raises a notice to the tenant's owners if nothing is left."""
     if exceeded.left <= 0:
         notices.note_refusal(tenant, exceeded.limit_name)
-    return over_quota(exceeded)
+    return over_quota(tenant, exceeded)
 
 
-def over_quota(exceeded: QuotaExceeded) -> Refused:
-    """Returns the refusal, which says how much is needed, how much is left and when that changes."""
+def over_quota(tenant: Tenant, exceeded: QuotaExceeded) -> Refused:
+    """Counts the refusal and returns it; it says how much is needed, how much is left and when that changes."""
+    refusals.count(tenant, exceeded.limit_name)
     resets_at = {"resets_at": exceeded.resets_at.isoformat()} if exceeded.resets_at else {}
     return Refused(f"quota_{exceeded.limit_name}", _quota_message(exceeded), **resets_at)
 

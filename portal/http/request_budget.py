@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.http import HttpRequest
 
 from portal.http.asgi import Scope, scope_of
-from tenants import rate_limit
+from tenants import rate_limit, refusals
 from tenants.access import Actor
 from tenants.rate_limit import Allowance, TooManyRequests
 
@@ -35,4 +35,5 @@ def _outcome(actor: Actor) -> Allowance | TooManyRequests:
     try:
         return rate_limit.take(actor.tenant)
     except TooManyRequests as refused:
+        refusals.count(actor.tenant, "requests_per_minute")
         return refused

@@ -56,7 +56,7 @@ class Route:
     is_slow: bool = False
     """Its view probes and stores a recording, or asks the object storage: it runs in threads of its own kind."""
     asks_provider: bool = False
-    """Its view asks a tenant's OpenID provider, which may be slow on purpose: it runs in a few threads of that kind."""
+    """Its view asks a tenant's own provider, which may be slow on purpose: it runs in a few threads of that kind."""
     sees_disconnect: bool = False
     """Its view sees to it that what was begun is finished. Others are not told of a client that disconnects, or the
     file would go while a thread still stores it."""
@@ -76,7 +76,7 @@ ROUTES = (
     Route("DELETE", "/api/v1/recordings/{id}", Credentials.KEY, is_slow=True),
     Route("POST", "/recordings/", Credentials.SESSION, Body.FILE, is_slow=True),
     Route("", "/accounts/login/organisation/{id}/.*", Credentials.SESSION, body_bytes=FORM_BYTES, asks_provider=True),
-    Route("", "/people/sign-in/test/", Credentials.SESSION, body_bytes=FORM_BYTES, asks_provider=True),
+    Route("POST", "/people/sign-in/(test/)?", Credentials.SESSION, body_bytes=FORM_BYTES, asks_provider=True),
     Route("POST", "/voice/(check/)?", Credentials.SESSION, body_bytes=VOICE_BYTES, is_slow=True),
     Route("", "/s/[^/]+/sound", Credentials.SESSION, is_slow=True),
     Route("POST", "/api/v1/uploads", Credentials.KEY_OR_SESSION, Body.CHUNK, content_type=TUS_BYTES, is_slow=True),

@@ -93,7 +93,7 @@ CLIPS = ThreadPool("clip", CLIP_THREADS)
 """For files of CLIP_BYTES at most that somebody waits for: they don't wait behind large ones."""
 CLIP_BYTES = 25 * 1024 * 1024
 PROVIDERS = ThreadPool("provider", PROVIDER_THREADS)
-"""For what asks the OpenID providers of tenants, one of which gets two of them: nothing else waits for those."""
+"""For what asks the providers of tenants, one of which gets two of them: nothing else waits for those."""
 HEALTH = ThreadPool("health", HEALTH_THREADS)
 
 

@@ -23,6 +23,7 @@ from portal.http.asgi import Receive, Scope, header
 from portal.http.form_data import BadUpload, MultipartUpload, TooLarge, list_name
 from portal.http.json_body import BadJson
 from portal.http.receiving import UploadRefused, body_of, outcome_of
+from tenants import refusals
 from tenants.access import Actor
 
 log = logging.getLogger(__name__)
@@ -75,6 +76,7 @@ class IncomingForm:
     """Takes a form with a file, which is deleted unless a view moves it."""
 
     def __init__(self, scope: Scope, actor: Actor, _request: HttpRequest) -> None:
+        self._tenant = actor.tenant
         self.tenant_id: UUID = actor.tenant.id
         self._limit = min(actor.tenant.quota.upload_bytes, settings.UPLOAD_BYTES_LIMIT)
         self._announced = int(header(scope, "content-length") or 0)
@@ -91,6 +93,7 @@ class IncomingForm:
                 await feed(chunk)
             self._form.finish()
         except TooLarge:
+            refusals.count(self._tenant, "upload_bytes")
             raise UploadRefused("too_large", limit=self._limit) from None
         except BadUpload as error:
             raise UploadRefused("malformed", str(error)) from error

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from hashlib import sha256
-from typing import Any
+from typing import Any, TypeVar
 
 from django.core.cache import cache
 from django.utils.translation import gettext as _
@@ -22,6 +24,8 @@ KEPT_SECONDS, FAILED_SECONDS = 300, 20
 MOST_KEYS = 50
 BASIC, POST = "client_secret_basic", "client_secret_post"
 
+Said = TypeVar("Said")
+
 
 @dataclass(frozen=True)
 class Discovered:
@@ -36,20 +40,26 @@ class Discovered:
 
 
 def discover(issuer: str, anew: bool = False) -> Discovered:
-    """Returns what the provider says, kept for some minutes unless `anew`. Raises ProviderFailure.
+    """Returns what the provider says, kept for some minutes unless `anew`. Raises ProviderFailure."""
+    return remembered("provider", issuer, partial(_ask, issuer), anew)
+
+
+def remembered(what: str, url: str, ask: Callable[[], Said], anew: bool = False) -> Said:
+    """Returns what `ask` does, kept for some minutes unless `anew`. Raises ProviderFailure.
 
     A failure is kept for some seconds, so that people who try again don't wait for it again.
     """
-    kept: Discovered | tuple[str, str] | None = None if anew else cache.get(_name("provider", issuer))
+    kept: tuple[Said | None, str, str] | None = None if anew else cache.get(_name(what, url))
     if kept is None:
         try:
-            kept = _ask(issuer)
+            kept = (ask(), "", "")
         except ProviderFailure as failure:
-            kept = (failure.code, str(failure))
-        cache.set(_name("provider", issuer), kept, KEPT_SECONDS if isinstance(kept, Discovered) else FAILED_SECONDS)
-    if isinstance(kept, Discovered):
-        return kept
-    raise ProviderFailure(*kept)
+            kept = (None, failure.code, str(failure))
+        cache.set(_name(what, url), kept, KEPT_SECONDS if kept[0] is not None else FAILED_SECONDS)
+    found, code, message = kept
+    if found is None:
+        raise ProviderFailure(code, message)
+    return found
 
 
 def _ask(issuer: str) -> Discovered:

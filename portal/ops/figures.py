@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import statistics
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from django.db.models import Count, DurationField, ExpressionWrapper, F, Min, QuerySet, Sum
 
@@ -20,6 +20,7 @@ from transcription.models import Engine, Lane, Status, Transcription
 from transcription.options import engines
 from transcription.processes import Processes
 
+Found = TypeVar("Found")
 HOUR = timedelta(hours=1)
 DAY = timedelta(hours=24)
 SAMPLE = 5000
@@ -205,25 +206,26 @@ def quantiles(values: Iterable[float]) -> Quantiles:
     return Quantiles(p50=cuts[9], p95=cuts[18])
 
 
-class DayFigures:
-    """The figures of a day, which this process reads every DAY_SECONDS: thousands of rows that hardly change."""
+class Remembered(Generic[Found]):
+    """Figures of many rows that hardly change, which this process reads every DAY_SECONDS."""
 
-    def __init__(self) -> None:
-        self._found: tuple[datetime, Period] | None = None
+    def __init__(self, look: Callable[[datetime], Found]) -> None:
+        self._look = look
+        self._found: tuple[datetime, Found] | None = None
         self._lock = threading.Lock()
 
-    def read(self, now: datetime) -> Period:
+    def read(self, now: datetime) -> Found:
         """Reads them, unless somebody has just done. Call across tenants."""
         with self._lock:
             if self._found is None or not timedelta(0) <= now - self._found[0] < timedelta(seconds=DAY_SECONDS):
-                self._found = now, Period(DAY, _sample(_done_since(now - DAY)))
+                self._found = now, self._look(now)
             return self._found[1]
 
     def forget(self) -> None:
         self._found = None
 
 
-day_figures = DayFigures()
+day_figures = Remembered(lambda now: Period(DAY, _sample(_done_since(now - DAY))))
 
 
 def _done_since(begin: datetime) -> QuerySet[Transcription]:

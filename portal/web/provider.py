@@ -1,4 +1,4 @@
-"""The page on which owners say by which OpenID provider their people sign in."""
+"""The page on which owners say by which OpenID or SAML provider their people sign in."""
 
 from __future__ import annotations
 
@@ -21,13 +21,15 @@ from django.utils.translation import ngettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
+from portal import saml
 from portal.openid import discovery
 from portal.openid.errors import ProviderFailure
-from portal.provider_pages import redirect_uri
+from portal.provider_pages import entity_id, redirect_uri, service_provider
 from portal.web.access import TenantRequest, member_required
 from portal.web.provider_form import ProviderForm
 from tenants import identity_providers, newcomers
 from tenants.access import SAFE_METHODS, signed_by_of
+from tenants.models import IdentityProvider
 from tenants.throttle import Limit
 
 OwnersView = Callable[[TenantRequest], HttpResponseBase]
@@ -79,6 +81,8 @@ def provider(request: TenantRequest) -> HttpResponseBase:
         "kept": identity_providers.provider_of(request.actor),
         "domains": newcomers.domains_of(request.actor.tenant),
         "redirect_uri": redirect_uri(request.actor.tenant.id),
+        "entity_id": entity_id(request.actor.tenant.id),
+        "install": "" if saml.is_installed() else saml.INSTALL,
         "begin_uri": f"{settings.PORTAL_URL}{begin}",
         "section": "people",
     }
@@ -96,16 +100,23 @@ def test(request: TenantRequest) -> HttpResponse:
         messages.error(request, none if row is None else often)
         return redirect("web:provider")
     try:
-        identity_providers.secret_of(row)
-        keys = discovery.keys_of(discovery.discover(row.issuer, anew=True), anew=True)
+        n = _keys_of(row)
     except ProviderFailure as failure:
         messages.error(request, str(failure))
     except identity_providers.SecretLost:
         messages.error(request, _("The client secret can’t be read any more: SECRET_KEY has changed. Enter it again."))
     else:
-        text = ngettext("The provider answers, with %(n)d key.", "The provider answers, with %(n)d keys.", len(keys))
-        messages.success(request, text % {"n": len(keys)})
+        text = ngettext("The provider answers, with %(n)d key.", "The provider answers, with %(n)d keys.", n)
+        messages.success(request, text % {"n": n})
     return redirect("web:provider")
+
+
+def _keys_of(row: IdentityProvider) -> int:
+    """Returns how many keys the provider has. Raises ProviderFailure and SecretLost."""
+    if row.is_saml:
+        return len(service_provider(row).described(anew=True).certificates)
+    identity_providers.secret_of(row)
+    return len(discovery.keys_of(discovery.discover(row.issuer, anew=True), anew=True))
 
 
 @require_POST

@@ -1,4 +1,4 @@
-"""The form of an organisation's OpenID provider."""
+"""The form of an organisation's OpenID or SAML provider."""
 
 from __future__ import annotations
 
@@ -8,9 +8,12 @@ from django import forms
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from portal import saml
+from portal.openid.errors import ProviderFailure
+from portal.saml.metadata import describe
 from portal.web.forms import LinesField
 from tenants.identity_providers import Wanted
-from tenants.models import IdentityProvider, Role
+from tenants.models import IdentityProvider, Protocol, Role
 from transcription.outbound.errors import OutboundError
 from transcription.outbound.target import SIGN_IN, parse_target
 
@@ -37,40 +40,42 @@ class ProviderForm(forms.ModelForm):  # type: ignore[type-arg]  # no parameters 
         widget=forms.Textarea(attrs={"rows": 4, "spellcheck": "false"}),
     )
     field_order = (
-        *("issuer", "client_id", "client_secret", "makes_members", "default_role", "role_claim", "roles"),
+        *("protocol", "issuer", "client_id", "client_secret", "metadata_url", "metadata", "email_claim"),
+        *("makes_members", "default_role", "role_claim", "roles"),
         *("required_claim", "trusts_addresses", "counts_as_second_factor", "is_required", "is_enabled"),
     )
 
     class Meta:
         model = IdentityProvider
         fields = (
-            *("is_enabled", "issuer", "client_id", "makes_members", "default_role", "role_claim"),
+            *("protocol", "issuer", "client_id", "metadata_url", "metadata", "email_claim"),
+            *("is_enabled", "makes_members", "default_role", "role_claim"),
             *("required_claim", "trusts_addresses", "counts_as_second_factor", "is_required"),
         )
         widgets = {
-            "issuer": forms.URLInput(attrs={"autocomplete": "off", "placeholder": "https://login.example.com"}),
+            "issuer": forms.TextInput(attrs={"autocomplete": "off", "placeholder": "https://login.example.com"}),
             "client_id": forms.TextInput(attrs={"autocomplete": "off"}),
+            "metadata_url": forms.URLInput(attrs={"autocomplete": "off"}),
+            "metadata": forms.Textarea(attrs={"rows": 4, "spellcheck": "false"}),
         }
 
     def __init__(self, row: IdentityProvider | None, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **{"instance": row or IdentityProvider(), **kwargs})
-        self.known_issuer = row.issuer if row else ""
+        self.known_issuer = row.issuer if row and not row.is_saml else ""
+        self.fields["protocol"].required = self.fields["issuer"].required = self.fields["client_id"].required = False
         self.initial["roles"] = "\n".join(f"{value} = {role}" for value, role in (row.roles if row else {}).items())
-        if row is not None:
+        if self.known_issuer:
             self.fields["client_secret"].help_text = _(
                 "Empty keeps the one that there is. Another issuer needs its own."
             )
 
-    def clean_issuer(self) -> str:
-        """Takes an address that could be reached; the test says whether it is."""
-        issuer = str(self.cleaned_data["issuer"]).strip()
-        try:
-            parse_target(issuer, SIGN_IN)
-        except OutboundError as error:
-            raise forms.ValidationError(str(error)) from None
-        if "?" in issuer or "#" in issuer:
-            raise forms.ValidationError(gettext("An issuer has neither a query nor a fragment."))
-        return issuer
+    def clean_protocol(self) -> str:
+        """Takes SAML where what it needs is there."""
+        protocol = str(self.cleaned_data["protocol"]) or Protocol.OPENID
+        if protocol == Protocol.SAML and not saml.is_installed():
+            message = gettext("What SAML needs is not installed: %(how)s") % {"how": saml.INSTALL}
+            raise forms.ValidationError(message)
+        return protocol
 
     def clean_required_claim(self) -> str:
         text = str(self.cleaned_data["required_claim"]).strip()
@@ -92,12 +97,43 @@ class ProviderForm(forms.ModelForm):  # type: ignore[type-arg]  # no parameters 
         return found
 
     def clean(self) -> dict[str, Any]:
+        """Empties what belongs to the other protocol, so that nothing old counts when it is chosen again."""
         values = super().clean() or {}
-        if not values.get("client_secret") and values.get("issuer") != self.known_issuer and "issuer" in values:
-            self.add_error("client_secret", gettext("Enter the secret that belongs to this issuer."))
+        if values.get("protocol") == Protocol.SAML:
+            values |= {"client_id": "", "client_secret": ""}
+            self._check_metadata(values)
+        elif "protocol" in values:
+            values |= {"metadata_url": "", "metadata": "", "email_claim": ""}
+            self._check_client(values)
         if values.get("is_required") and not values.get("is_enabled"):
             self.add_error("is_required", gettext("It can be required only while people can sign in with it."))
         return values
+
+    def _check_metadata(self, values: dict[str, Any]) -> None:
+        """Reads the metadata now: who signs is the entity that they describe."""
+        url, text = values.get("metadata_url", ""), values.get("metadata", "")
+        named = "metadata_url" if url else "metadata"
+        if bool(url) == bool(text):
+            self.add_error(named, gettext("Enter either the address of the metadata, or the metadata themselves."))
+            return
+        try:
+            values["issuer"] = describe(url, text, values.get("issuer", ""), anew=True).issuer
+        except ProviderFailure as failure:
+            self.add_error(named, str(failure))
+
+    def _check_client(self, values: dict[str, Any]) -> None:
+        """Takes an address that could be reached; the test says whether it is."""
+        issuer = values.get("issuer", "")
+        try:
+            parse_target(issuer, SIGN_IN)
+            if "?" in issuer or "#" in issuer:
+                self.add_error("issuer", gettext("An issuer has neither a query nor a fragment."))
+        except OutboundError as error:
+            self.add_error("issuer", str(error))
+        if not values.get("client_id"):
+            self.add_error("client_id", gettext("Enter the client ID."))
+        if not values.get("client_secret") and issuer != self.known_issuer:
+            self.add_error("client_secret", gettext("Enter the secret that belongs to this issuer."))
 
     @property
     def wanted(self) -> Wanted:

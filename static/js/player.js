@@ -1,6 +1,8 @@
 // The audio and its controls.
+import { copyAndTell } from "./clipboard.js";
 import { clock } from "./format.js";
 import { setIcon } from "./icon.js";
+import { addressAt } from "./moment.js";
 import { find } from "./query.js";
 import { text } from "./strings.js";
 import { toast } from "./toast.js";
@@ -31,6 +33,8 @@ export class Player {
     this.button.addEventListener("click", () => this.toggle());
     find(root, "[data-back]", HTMLButtonElement).addEventListener("click", () => this.skip(-SKIP));
     find(root, "[data-forward]", HTMLButtonElement).addEventListener("click", () => this.skip(SKIP));
+    const link = root.querySelector("[data-link]");
+    link?.addEventListener("click", () => copyAndTell(addressAt(this.audio.currentTime)));
     this.#watchAudio();
     this.speed = find(root, "[data-speed]", HTMLSelectElement);
     this.#watchSpeed(this.speed);

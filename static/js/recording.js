@@ -9,6 +9,7 @@ import { Finder } from "./finder.js";
 import { Keys } from "./keys.js";
 import { KeySheet } from "./keysheet.js";
 import { localise } from "./localtime.js";
+import { addressAt } from "./moment.js";
 import { ask } from "./page.js";
 import { Player, SKIP } from "./player.js";
 import { Progress } from "./progress.js";
@@ -167,7 +168,7 @@ function textDoings(root, transcript, player) {
   }
   open.push(finder);
   doings.find = { run: () => finder.call() };
-  doings.link = { run: () => transcript.here && copyAndTell(transcript.addressOf(transcript.here)) };
+  doings.link = { run: () => transcript.here && copyAndTell(addressAt(transcript.here.start)) };
   root.querySelector("[data-copy-text]")?.addEventListener("click", async () => {
     await transcript.loaded;
     copyAndTell(transcript.text);

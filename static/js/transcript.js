@@ -5,6 +5,7 @@ import { copy } from "./chosen.js";
 import { element } from "./element.js";
 import { isIn, itemsOf, Line } from "./lines.js";
 import { LineWindow } from "./linewindow.js";
+import { named } from "./moment.js";
 import { ask } from "./page.js";
 import { closest, data, find } from "./query.js";
 import { Words } from "./words.js";
@@ -13,7 +14,6 @@ const PART_LINES = 25; // of a list of their own
 const AGAIN = 3000; // milliseconds
 const FAR = 1.5; // windows away: jump instead of racing through the text
 const SCROLL_KEYS = new Set(["PageUp", "PageDown", "Home", "End"]);
-const MOMENT = /^#t=(?:(\d+):)?(?:(\d+):)?(\d+(?:\.\d+)?)$/; // as in media fragments: seconds, or with minutes and hours
 
 /** @import { Outline } from "./lines.js" */
 /** @typedef {{revision: number, lines?: string} & Partial<Outline>} Whole lines as elements, or as an outline */
@@ -427,17 +427,10 @@ export class Transcript {
     this.#bring(line);
   }
 
-  /** Returns the address of the page at a line. @param {Line} line */
-  addressOf({ start }) {
-    return `${location.href.split("#")[0]}#t=${start}`;
-  }
-
   /** Goes to the moment that the page's address names. */
   #arrive() {
-    const named = MOMENT.exec(location.hash);
-    if (!named) return;
-    const [hours, minutes] = named[2] === undefined ? [0, Number(named[1] ?? 0)] : [Number(named[1]), Number(named[2])];
-    const seconds = 3600 * hours + 60 * minutes + Number(named[3]);
+    const seconds = named();
+    if (seconds === null) return;
     const line =
       this.lines[
         Math.max(

@@ -95,11 +95,14 @@ class AllowedDomainInline(admin.TabularInline):
 
 
 class IdentityProviderInline(admin.StackedInline):
-    """The OpenID provider that the tenant's owners entered: operators see it, switch it off and delete it."""
+    """The OpenID or SAML provider that the tenant's owners entered: operators see it, switch it off and delete it."""
 
     model = IdentityProvider
     extra = 0
-    readonly_fields = ("issuer", "client_id", "role_claim", "roles", "required_claim")
+    readonly_fields = (
+        *("protocol", "issuer", "client_id", "metadata_url", "metadata", "email_claim"),
+        *("role_claim", "roles", "required_claim"),
+    )
 
     def has_add_permission(self, _request: HttpRequest, _row: Any = None) -> bool:
         return False
@@ -130,7 +133,7 @@ class TenantAdmin(Transfers, admin.ModelAdmin):
     change_form_template = "admin/tenants/tenant/change_form.html"
 
     def get_inlines(self, _request: HttpRequest, row: Tenant | None) -> Any:
-        """Leaves out the OpenID provider where there is none: operators add none."""
+        """Leaves out the identity provider where there is none: operators add none."""
         has_one = row is not None and IdentityProvider.objects.filter(tenant=row).exists()
         return [inline for inline in self.inlines if has_one or inline is not IdentityProviderInline]
 

@@ -8,7 +8,7 @@ from tenants.models.audit_entry import AuditEntry
 from tenants.models.backup import Backup, OutboundHold
 from tenants.models.directory import DirectoryPerson, DirectoryToken
 from tenants.models.enrolled_voice import EnrolledVoice
-from tenants.models.identity_provider import Identity, IdentityProvider
+from tenants.models.identity_provider import Identity, IdentityProvider, Protocol
 from tenants.models.invitation import Invitation
 from tenants.models.member import Member, Role
 from tenants.models.notice import Notice
@@ -47,6 +47,7 @@ __all__ = [
     "Notice",
     "OutboundHold",
     "Plan",
+    "Protocol",
     "Quota",
     "Release",
     "RequestBudget",

@@ -42,7 +42,7 @@ class AllowedDomain(models.Model):
         help_text=_("Whoever gets mail at an address of the domain joins with the role of newcomers."),
     )
     by_provider = models.BooleanField(
-        _("the organisation’s OpenID provider speaks for it"),
+        _("the organisation’s identity provider speaks for it"),
         default=False,
         db_default=False,
         help_text=_(

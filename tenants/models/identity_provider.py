@@ -1,8 +1,9 @@
-"""A tenant's OpenID provider, and who it has signed in."""
+"""A tenant's OpenID or SAML provider, and who it has signed in."""
 
 from __future__ import annotations
 
 import uuid
+from urllib.parse import urlsplit
 
 from django.db import models
 from django.db.models import Q
@@ -12,6 +13,11 @@ from django.utils.translation import gettext_lazy as _
 from tenants.models.member import Member, Role
 from tenants.models.tenant import Tenant
 from tenants.scope import TenantManager
+
+
+class Protocol(models.TextChoices):
+    OPENID = "openid", "OpenID Connect"
+    SAML = "saml", "SAML 2.0"
 
 
 class IdentityProvider(models.Model):
@@ -25,16 +31,43 @@ class IdentityProvider(models.Model):
         default=False,
         help_text=_("Test it first. Switched off, whoever signed in with it is signed out."),
     )
+    protocol = models.CharField(
+        _("protocol"), max_length=10, choices=Protocol, default=Protocol.OPENID, db_default=Protocol.OPENID
+    )
     issuer = models.CharField(
         _("issuer"),
         max_length=500,
         help_text=_(
             "As the provider writes it, as in https://login.example.com/realms/acme: its settings are read from "
-            "/.well-known/openid-configuration below it."
+            "/.well-known/openid-configuration below it. With SAML its entity ID; empty, the metadata say it."
         ),
     )
     client_id = models.CharField(_("client ID"), max_length=255)
     sealed_secret = models.TextField(editable=False, help_text="Encrypted: tenants.identity_providers.")
+    metadata_url = models.CharField(
+        _("address of its metadata"),
+        max_length=500,
+        blank=True,
+        default="",
+        db_default="",
+        help_text=_("They are read anew every few minutes, so that the provider may change its certificates."),
+    )
+    metadata = models.TextField(
+        _("or the metadata themselves"),
+        max_length=200_000,
+        blank=True,
+        default="",
+        db_default="",
+        help_text=_("XML, where the portal can’t reach the address. Enter them anew before a certificate changes."),
+    )
+    email_claim = models.CharField(
+        _("attribute with the e-mail address"),
+        max_length=200,
+        blank=True,
+        default="",
+        db_default="",
+        help_text=_("Empty: one of the usual names, as in email or mail, or the NameID if it is an address."),
+    )
     makes_members = models.BooleanField(
         _("newcomers become members"),
         default=True,
@@ -50,7 +83,7 @@ class IdentityProvider(models.Model):
         _("claim with the role"),
         max_length=100,
         blank=True,
-        help_text=_("As in groups or roles. Empty: roles are given in the portal."),
+        help_text=_("As in groups or roles; with SAML an attribute’s name. Empty: roles are given in the portal."),
     )
     roles: models.JSONField[dict[str, str]] = models.JSONField(_("roles by the claim’s values"), default=dict)
     required_claim = models.CharField(
@@ -68,8 +101,8 @@ class IdentityProvider(models.Model):
         _("believe addresses that it doesn’t call verified"),
         default=False,
         help_text=_(
-            "Microsoft Entra says nothing of it. Only where nobody can change their own address there. An address that "
-            "is said not to be verified is never believed."
+            "Microsoft Entra and most SAML providers say nothing of it. Only where nobody can change their own address "
+            "there. An address that is said not to be verified is never believed."
         ),
     )
     counts_as_second_factor = models.BooleanField(
@@ -93,14 +126,26 @@ class IdentityProvider(models.Model):
     objects = TenantManager()
 
     class Meta:
-        verbose_name = _("OpenID provider")
-        verbose_name_plural = _("OpenID providers")
+        verbose_name = _("identity provider")
+        verbose_name_plural = _("identity providers")
         constraints = (
             models.CheckConstraint(condition=Q(is_enabled=True) | Q(is_required=False), name="required_if_enabled"),
         )
 
     def __str__(self) -> str:
         return self.issuer
+
+    @property
+    def is_saml(self) -> bool:
+        return self.protocol == Protocol.SAML
+
+    @property
+    def host(self) -> str:
+        """Where people sign in, as far as it is known without asking the provider; an entity ID may be any text."""
+        try:
+            return urlsplit(self.metadata_url or self.issuer).hostname or self.issuer
+        except ValueError:
+            return self.issuer
 
     @property
     def claims(self) -> tuple[str, ...]:
@@ -115,7 +160,9 @@ class Identity(models.Model):
     """
 
     tenant = models.ForeignKey(Tenant, models.CASCADE, related_name="+", verbose_name=_("tenant"))
-    provider = models.ForeignKey(IdentityProvider, models.CASCADE, related_name="+", verbose_name=_("OpenID provider"))
+    provider = models.ForeignKey(
+        IdentityProvider, models.CASCADE, related_name="+", verbose_name=_("identity provider")
+    )
     member = models.ForeignKey(Member, models.CASCADE, related_name="identities", verbose_name=_("member"))
     issuer = models.CharField(_("issuer"), max_length=500)
     subject = models.CharField(_("subject"), max_length=255)
@@ -125,8 +172,8 @@ class Identity(models.Model):
     objects = TenantManager()
 
     class Meta:
-        verbose_name = _("identity at an OpenID provider")
-        verbose_name_plural = _("identities at OpenID providers")
+        verbose_name = _("identity at a provider")
+        verbose_name_plural = _("identities at providers")
         constraints = (
             models.UniqueConstraint(fields=["tenant", "issuer", "subject"], name="one_member_per_subject"),
             models.UniqueConstraint(fields=["member", "issuer"], name="one_subject_per_member"),

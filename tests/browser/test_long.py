@@ -10,6 +10,7 @@ from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.browser.conftest import Picture, SignIn, run
 from tests.stack import Stack
+from tests.waiting import until
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 LINES = 30_000
@@ -183,6 +184,10 @@ def test_an_address_names_a_moment(long_page: Page) -> None:
     page.keyboard.press("l")
     expect(page.locator(".toast")).to_be_visible()
     assert page.evaluate("navigator.clipboard.readText()") == f"{address}#t=600"
+    page.get_by_role("button", name="Forward 5 seconds").click()
+    page.get_by_role("button", name="Copy a link to this moment").focus()
+    page.keyboard.press("Enter")
+    until(lambda: page.evaluate("navigator.clipboard.readText()") == f"{address}#t=605")
 
 
 def test_a_phone_shows_and_searches_it(sign_in: SignIn, hours: None, picture: Picture) -> None:
@@ -200,7 +205,7 @@ def test_a_phone_shows_and_searches_it(sign_in: SignIn, hours: None, picture: Pi
     picture(page, "long-phone")
 
 
-def test_what_a_guest_types_by_a_link_stays_while_its_line_is_away(
+def test_a_guest_scrolls_and_searches_it_by_a_link_and_what_they_type_stays_while_its_line_is_away(
     long_page: Page, open_context: Callable[..., BrowserContext]
 ) -> None:
     long_page.get_by_role("button", name="Share…").click()
@@ -210,6 +215,15 @@ def test_what_a_guest_types_by_a_link_stays_while_its_line_is_away(
     page = open_context().new_page()
     page.goto(dialog.locator("#share-link").inner_text())
     expect(page.locator(".transcript--windowed")).to_be_visible()
+    for _step in range(2):  # what was drawn may be higher than what it stood for
+        page.evaluate("scrollTo(0, document.documentElement.scrollHeight)")
+        expect(page.locator(line(LINES - 1))).to_be_visible()
+    expect(page.locator(line(LINES - 1))).to_be_in_viewport()
+    page.get_by_role("searchbox").fill("question 21234 ")
+    expect(page.locator("[data-found]")).to_have_text("1 of 1")
+    expect(page.locator(line(21234))).to_be_in_viewport()
+    assert elements(page) < MOST_ELEMENTS
+    page.evaluate("scrollTo(0, 0)")
     corrected = page.locator(line(30))
     corrected.get_by_role("button", name="Correct this text").click()
     corrected.locator("textarea").fill("Then we came to what was typed.")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
 
 import httpx
 import pytest
@@ -11,6 +13,8 @@ from oidc_provider_mock import run_server_in_thread
 from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.browser.conftest import Picture, SignIn, run
+from tests.receiver import listening
+from tests.saml_provider import SamlProvider
 from tests.stack import Stack
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -19,7 +23,7 @@ from tenants import scope
 from tenants.models import AllowedDomain, Tenant
 with scope.across_tenants("a test"):
     demo = Tenant.objects.get(name="Demo")
-    AllowedDomain.objects.create(tenant=demo, domain="acme.example", by_mail=False, by_provider=True)
+    AllowedDomain.objects.get_or_create(tenant=demo, domain="acme.example", by_mail=False, by_provider=True)
 """
 
 
@@ -86,6 +90,49 @@ def test_from_the_owner_s_page_to_a_newcomer_s_library(
     owner.wait_for_url("**/people/")
     carol.reload()
     expect(carol).to_have_url(f"{stack.url}/accounts/login/?next=/people/")
+
+
+def test_what_a_saml_provider_of_another_site_posts_goes_on_by_itself(
+    sign_in: SignIn, open_context: Callable[..., BrowserContext], stack: Stack, picture: Picture
+) -> None:
+    owner = sign_in()
+    run(stack, DOMAIN)
+    owner.goto("/people/sign-in/")
+    owner.get_by_label("Password").fill(stack.credentials["staff_password"])
+    owner.get_by_role("button", name="Go on").click()
+    with listening() as receiver:
+        elsewhere = f"http://localhost:{receiver.port}"  # another site than 127.0.0.1
+        provider = SamlProvider(address=f"{elsewhere}/sso", attributes={"mail": ["dora@acme.example"]})
+        receiver.reply = partial(_sso, provider)
+        owner.get_by_label("Protocol").select_option(label="SAML 2.0")
+        expect(owner.get_by_label("Client ID")).to_be_hidden()
+        owner.get_by_label("or the metadata themselves").fill(provider.metadata)
+        owner.get_by_label("believe addresses").check()
+        owner.get_by_label("People can sign in with it").check()
+        picture(owner, "provider-saml", full_page=True)
+        owner.get_by_role("button", name="Save").click()
+        expect(owner.locator(".toast")).to_contain_text("Saved.")
+        dora = open_context().new_page()
+        dora.goto(owner.locator("#begin-uri").inner_text())
+        dora.get_by_role("link", name="Go on").click()
+        dora.get_by_role("button", name="Dora").click()
+        dora.wait_for_url(f"{stack.url}/recordings/")
+    owner.get_by_role("button", name="Remove").click()
+    owner.get_by_role("dialog").get_by_role("button", name="Remove").click()
+    owner.wait_for_url("**/people/")
+
+
+def _sso(provider: SamlProvider, handler: Any) -> None:
+    """Asks who it is, and has the browser post it."""
+    brought = provider.authorized(handler.path)
+    fields = "".join(f'<input type="hidden" name="{name}" value="{value}">' for name, value in brought.items())
+    acs = provider.asked["AssertionConsumerServiceURL"]
+    body = f'<form method="post" action="{acs}">{fields}<button>Dora</button></form>'.encode()
+    handler.send_response(200)
+    handler.send_header("Content-Type", "text/html")
+    handler.send_header("Content-Length", str(len(body)))
+    handler.end_headers()
+    handler.wfile.write(body)
 
 
 def _looks() -> list[tuple[str, dict[str, object]]]:

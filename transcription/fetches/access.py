@@ -149,7 +149,7 @@ def _check_room(actor: Actor) -> None:
     try:
         quota.check(actor.tenant, seconds=1, size=1)
     except QuotaExceeded as exceeded:
-        raise over_quota(exceeded) from exceeded
+        raise over_quota(actor.tenant, exceeded) from exceeded
 
 
 def _digest(row: Fetch) -> str:

@@ -47,7 +47,7 @@ def probe(actor: Actor, upload: ReceivedFile, audio_track: int) -> media.Probe:
         raise Refused("interrupted", message) from died
     except MediaError as error:
         if error.code == "too_long":
-            raise over_quota(QuotaExceeded("recording_seconds", longest, longest, longest)) from error
+            raise over_quota(tenant, QuotaExceeded("recording_seconds", longest, longest, longest)) from error
         if error.code == audio_tracks.NO_SUCH_TRACK:
             raise audio_tracks.no_such_track(error.tracks) from error
         log.info("Refused a file of tenant %s: %s (%s)", tenant.id, error.code, error)

@@ -1,4 +1,4 @@
-"""Asks OpenID providers, whose addresses tenants name: JSON of a bounded size, without redirects."""
+"""Asks OpenID and SAML providers, whose addresses tenants name: answers of a bounded size, without redirects."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from transcription.outbound.target import SIGN_IN, parse_target
 SECONDS = 8.0
 MOST_BYTES = 256 * 1024
 ENDS = ContextVar("ENDS", default=math.inf)
+JSON = "application/json"
 FORM = "application/x-www-form-urlencoded"
 
 
@@ -34,22 +35,27 @@ def within(seconds: float) -> Iterator[None]:
         ENDS.reset(token)
 
 
+def get_bytes(url: str, accept: str) -> bytes:
+    """Returns what is at a URL. Raises OutboundError."""
+    return _call("GET", url, {"Accept": accept})[1]
+
+
 def get_json(url: str, headers: Mapping[str, str] | None = None) -> dict[str, Any]:
     """Returns the JSON object at a URL. Raises OutboundError."""
-    return _call("GET", url, headers or {})
+    return _object(*_call("GET", url, {"Accept": JSON, **(headers or {})}))
 
 
 def post_form(url: str, fields: Mapping[str, str], headers: Mapping[str, str] | None = None) -> dict[str, Any]:
     """Returns the JSON object that answers a form. Raises OutboundError."""
     body = urlencode(fields).encode("ascii")
-    return _call("POST", url, {"Content-Type": FORM, **(headers or {})}, body)
+    return _object(*_call("POST", url, {"Accept": JSON, "Content-Type": FORM, **(headers or {})}, body))
 
 
-def _call(method: str, url: str, headers: Mapping[str, str], body: bytes | None = None) -> dict[str, Any]:
+def _call(method: str, url: str, headers: Mapping[str, str], body: bytes | None = None) -> tuple[str, bytes]:
+    """Returns the host and what it answers."""
     target = parse_target(url, SIGN_IN)
-    accepted = {"Accept": "application/json", **headers}
     seconds = min(SECONDS, max(0.01, ENDS.get() - time.monotonic()))
-    with Deadline(seconds) as deadline, exchange(method, target, deadline, seconds, accepted, body) as answer:
+    with Deadline(seconds) as deadline, exchange(method, target, deadline, seconds, headers, body) as answer:
         if answer.status != 200:
             message = _("%(host)s answered %(status)d.") % {"host": target.host, "status": answer.status}
             raise OutboundError("status", message, answer.status >= 500, answer.status)
@@ -59,10 +65,14 @@ def _call(method: str, url: str, headers: Mapping[str, str], body: bytes | None 
             if len(text) > MOST_BYTES:
                 raise OutboundError("too_large", _("The answer of %(host)s is too large.") % {"host": target.host})
         deadline.left()
+    return target.host, text
+
+
+def _object(host: str, text: bytes) -> dict[str, Any]:
     try:
         found = json.loads(text)
     except (ValueError, RecursionError):
         found = None
     if not isinstance(found, dict):
-        raise OutboundError("broken", _("What %(host)s answered is not JSON.") % {"host": target.host})
+        raise OutboundError("broken", _("What %(host)s answered is not JSON.") % {"host": host})
     return found

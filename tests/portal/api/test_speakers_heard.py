@@ -27,15 +27,6 @@ def talk(speech: Path, make_media: MakeMedia) -> Path:
     return make_media("talk.wav", *inputs, "-filter_complex", f"{padded};{joined}concat=n={len(TURNS)}:v=0:a=1")
 
 
-@pytest.fixture
-def call(speech: Path, make_media: MakeMedia) -> Path:
-    """The same voice on both channels of a call, one after the other."""
-    fox, counting = str(speech / "en/quick_brown_fox.wav"), str(speech / "en/counting.wav")
-    left, right = "[0]aresample=16000,apad=whole_dur=7[l]", "[1]aresample=16000,adelay=3500,apad=whole_dur=7[r]"
-    graph = f"{left};{right};[l][r]join=inputs=2:channel_layout=stereo"
-    return make_media("call.wav", "-i", fox, "-i", counting, "-filter_complex", graph)
-
-
 def turns_of(segments: Any) -> list[str]:
     return [speaker for speaker, _segments in groupby(one.speaker for one in segments)]
 

@@ -19,6 +19,7 @@ ACCOUNTS = """
     login/organisation/
     login/organisation/<uuid:tenant_id>/
     login/organisation/<uuid:tenant_id>/back/
+    login/organisation/<uuid:tenant_id>/metadata/
     again/
     again/code/
     again/key/

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from django.test import Client
 
+from portal import metrics
 from portal.ops import figures
 from tenants.models import User
 from transcription.engine.types import EngineStatus, Tally
@@ -16,6 +17,7 @@ from transcription.options import engines
 @pytest.fixture(autouse=True)
 def no_figures_of_earlier() -> None:
     figures.day_figures.forget()
+    metrics.tenant_figures.forget()
 
 
 @pytest.fixture

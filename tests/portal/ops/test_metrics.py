@@ -4,18 +4,24 @@ from __future__ import annotations
 
 from datetime import timedelta
 from ipaddress import ip_network
+from pathlib import Path
 
 import pytest
 from django.conf import LazySettings
 from django.test import Client
 from django.utils import timezone
+from prometheus_client import REGISTRY
 from prometheus_client.parser import text_string_to_metric_families
 
+from portal import metrics
 from tenants import scope
+from tenants.models import UsageMonth
 from tests.conftest import Character
 from tests.portal.ops.conftest import condition
+from tests.transcription.characters import submit
 from tests.transcription.webhooks.conftest import completed, subscribe
-from transcription.models import Lane, Statistic
+from transcription.errors import Refused
+from transcription.models import Lane, Statistic, Transcription
 from transcription.options import engines
 from transcription.webhooks.models import Delivery, Endpoint
 
@@ -39,6 +45,53 @@ def test_engines_and_an_empty_queue(client: Client) -> None:
     assert found["whisper_engine_model_unloads_totalgpu:0/room"] == 0
     assert found["whisper_queue_lengthinteractive"] == 0
     assert found["whisper_transcriptions_totalfailed"] == 0
+
+
+def test_tenants_with_the_most_are_told_apart_by_id_and_the_others_together(
+    client: Client, alice: Character, mallory: Character, fox: Path, settings: LazySettings
+) -> None:
+    settings.METRICS_TENANTS = 1
+    for who, count in ((alice, 1), (mallory, 2)):
+        with scope.bound(who.tenant.id):
+            for number in range(count):
+                submit(who.actor, fox, prompt=str(number))
+            UsageMonth.objects.update(used_seconds=60 * count)
+            who.tenant.quota.monthly_seconds = 600 if who is mallory else 100
+            who.tenant.quota.save()
+    with scope.bound(alice.tenant.id):
+        row = submit(alice.actor, fox, prompt="fails")
+        Transcription.objects.filter(id=row.id).update(status="failed", error_code="quota", finished_at=timezone.now())
+    found = samples(client)
+    assert found[f"whisper_tenant_queue_length{mallory.tenant.id}"] == 2
+    assert found["whisper_tenant_queue_lengthother"] == 1
+    assert found["whisper_tenant_failedengine/other"] == 0
+    assert found[f"whisper_tenant_failedquota/{alice.tenant.id}"] == 1
+    assert f"whisper_tenant_audio_seconds_total{alice.tenant.id}" not in found
+    assert found[f"whisper_tenant_audio_seconds_total{mallory.tenant.id}"] == 120
+    assert found[f"whisper_tenant_quota_used_ratio{alice.tenant.id}"] > 0.6, "the fullest, not the largest"
+
+
+def test_tenants_have_names_in_metrics_only_where_the_operator_wants_that(
+    client: Client, alice: Character, fox: Path, settings: LazySettings
+) -> None:
+    with scope.bound(alice.tenant.id):
+        submit(alice.actor, fox)
+    assert "Acme" not in client.get("/metrics").content.decode()
+    settings.METRICS_TENANT_NAMES = True
+    metrics.tenant_figures.forget()
+    assert samples(client)[f"whisper_tenant_queue_lengthAcme ({str(alice.tenant.id)[:8]})"] == 1
+
+
+def test_what_a_limit_refuses_is_counted(alice: Character, fox: Path) -> None:
+    def counted() -> float:
+        labels = {"tenant": str(alice.tenant.id), "limit": "monthly_seconds"}
+        return REGISTRY.get_sample_value("portal_quota_refusals_total", labels) or 0.0
+
+    alice.tenant.quota.monthly_seconds = 1
+    alice.tenant.quota.save()
+    with scope.bound(alice.tenant.id), pytest.raises(Refused):
+        submit(alice.actor, fox)
+    assert counted() == 1
 
 
 def test_strangers_may_not_read_it(client: Client) -> None:

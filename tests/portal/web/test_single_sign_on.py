@@ -766,7 +766,7 @@ class TestItsPage:
         _answer, by_provider = arrive(alice.tenant, provider)
         for answer in (by_provider.get(PAGE), by_provider.post(PAGE, form), by_provider.post(f"{PAGE}remove/")):
             assert answer.status_code == 403, "a provider changes not itself"
-        assert "dora@acme.example: The OpenID provider" in "".join(mailed("Single sign-on of Acme was changed"))
+        assert "dora@acme.example: The identity provider" in "".join(mailed("Single sign-on of Acme was changed"))
 
     def test_what_can_not_be_is_refused(self, alice: Character, as_alice: Client) -> None:
         form = {"client_id": CLIENT, "client_secret": SECRET, "default_role": "viewer"}
