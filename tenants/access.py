@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypedDict
 from uuid import UUID
 
@@ -189,16 +189,18 @@ class Guest:
 class Actor:
     """A member, a program with a key, a directory, a guest, an operator or the system, acting inside one tenant.
 
-    `address` is the client's, in the form of tenants.addresses; empty if unknown. `secret_prefix` identifies which of
-    the key's secrets authenticated the program. A stranger is unauthenticated and has no permissions. `folder` is the
-    name of the one for which a member's permissions were narrowed. With a member and an operator it is the operator who
-    acts, for the member, during a `visit`.
+    `address` is the client's, in the form of tenants.addresses; empty if unknown. `reachable` are the memberships that
+    a person's session opens, `member` among them. `secret_prefix` identifies which of the key's secrets authenticated
+    the program. A stranger is unauthenticated and has no permissions. `folder` is the name of the one for which a
+    member's permissions were narrowed. With a member and an operator it is the operator who acts, for the member,
+    during a `visit`.
     """
 
     tenant: Tenant
     permissions: frozenset[str]
     member: Member | None = None
     key: ApiKey | None = None
+    reachable: tuple[Member, ...] = ()
     secret_prefix: str = ""
     address: str = ""
     operator: User | None = None
@@ -424,7 +426,7 @@ def session_actor(
     signed_by = signed_by_of(session)
     if candidates and not (signed_by and signed_by["factor"]) and second_factors.is_missing(candidates[0]):
         raise SecondFactorMissing(candidates[0].tenant)
-    return member_actor(candidates[0], address) if candidates else None
+    return replace(member_actor(candidates[0], address), reachable=tuple(members)) if candidates else None
 
 
 def _memberships(user_id: int) -> QuerySet[Member]:
