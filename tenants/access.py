@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypedDict
 from uuid import UUID
 
@@ -189,16 +189,18 @@ class Guest:
 class Actor:
     """A member, a program with a key, a directory, a guest, an operator or the system, acting inside one tenant.
 
-    `address` is the client's, in the form of tenants.addresses; empty if unknown. `secret_prefix` identifies which of
-    the key's secrets authenticated the program. A stranger is unauthenticated and has no permissions. `folder` is the
-    name of the one for which a member's permissions were narrowed. With a member and an operator it is the operator who
-    acts, for the member, during a `visit`.
+    `address` is the client's, in the form of tenants.addresses; empty if unknown. `reachable` are the memberships that
+    a person's session opens, `member` among them. `secret_prefix` identifies which of the key's secrets authenticated
+    the program. A stranger is unauthenticated and has no permissions. `folder` is the name of the one for which a
+    member's permissions were narrowed. With a member and an operator it is the operator who acts, for the member,
+    during a `visit`.
     """
 
     tenant: Tenant
     permissions: frozenset[str]
     member: Member | None = None
     key: ApiKey | None = None
+    reachable: tuple[Member, ...] = ()
     secret_prefix: str = ""
     address: str = ""
     operator: User | None = None
@@ -331,10 +333,22 @@ def _reachable(user_id: int, session: Mapping[str, Any]) -> list[Member]:
     signed_by, rows = signed_by_of(session), _memberships(user_id)
     if signed_by is not None:
         return list(_signed_in(rows, signed_by)) if settings.SINGLE_SIGN_ON else []
-    needs_provider = _has_domain(
-        tenant__identity_provider__is_enabled=True, tenant__identity_provider__is_required=True
-    )
-    return list(rows.exclude(needs_provider, ~Q(role=Role.OWNER)) if settings.SINGLE_SIGN_ON else rows)
+    return list(rows.exclude(_needs_provider(), ~Q(role=Role.OWNER)) if settings.SINGLE_SIGN_ON else rows)
+
+
+def _needs_provider() -> Exists:
+    return _has_domain(tenant__identity_provider__is_enabled=True, tenant__identity_provider__is_required=True)
+
+
+def own_members(user_ids: set[int], tenant_ids: set[UUID]) -> list[Member]:
+    """Returns which of these memberships people open who signed in themselves, and act for nobody."""
+    people = User.objects.filter(is_active=True).in_bulk(user_ids)
+    tenants = Tenant.objects.filter(is_active=True).select_related("quota").in_bulk(tenant_ids)
+    rows = Member.objects.filter(user_id__in=people, tenant_id__in=tenants).order_by()
+    members = list(rows.exclude(_needs_provider(), ~Q(role=Role.OWNER)) if settings.SINGLE_SIGN_ON else rows)
+    for member in members:
+        member.user, member.tenant = people[member.user_id], tenants[member.tenant_id]
+    return members
 
 
 def visit_of(user_id: int, session: Mapping[str, Any]) -> SupportVisit | None:
@@ -412,7 +426,7 @@ def session_actor(
     signed_by = signed_by_of(session)
     if candidates and not (signed_by and signed_by["factor"]) and second_factors.is_missing(candidates[0]):
         raise SecondFactorMissing(candidates[0].tenant)
-    return member_actor(candidates[0], address) if candidates else None
+    return replace(member_actor(candidates[0], address), reachable=tuple(members)) if candidates else None
 
 
 def _memberships(user_id: int) -> QuerySet[Member]:

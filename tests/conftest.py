@@ -98,6 +98,7 @@ THOROUGH = {
     "tests/transcription/fetches/test_attempts.py",
     "tests/transcription/inbox/test_hostile_buckets.py",
     "tests/transcription/inbox/test_inbox.py",
+    "tests/transcription/inbox/test_mail.py",
     "tests/transcription/inbox/test_moving.py",
     "tests/transcription/intake/test_accept.py",
     "tests/transcription/intake/test_idempotency.py",

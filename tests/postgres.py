@@ -60,6 +60,7 @@ ON_POSTGRESQL = {
     "tests/transcription/uploads/test_cleanup.py": "due times by the database's clock",
     "tests/transcription/videos/test_videos.py": "claims by compare-and-swap and lease, JSON compared",
     "tests/transcription/exchange/test_deliveries.py": "claims by compare-and-swap and lease",
+    "tests/transcription/inbox/test_mail.py": "rows unique while open, and texts of strangers",
     "tests/transcription/inbox/test_inbox.py": "claims by compare-and-swap and lease, and rows unique while open",
     "tests/transcription/webhooks/test_retries.py": "claims by compare-and-swap and lease",
     "tests/transcription/webhooks/test_telling.py": "an outbox in the transaction that it tells of",

@@ -13,10 +13,11 @@ from django.contrib.messages.storage.base import Message
 from django.template import Context
 from django.template.defaultfilters import date as date_format
 from django.templatetags.static import static
+from django.urls import reverse
 from django.utils.html import format_html, json_script
 from django.utils.safestring import SafeString
+from django.utils.translation import get_language, pgettext
 from django.utils.translation import gettext as _
-from django.utils.translation import pgettext
 
 from portal.web import strings
 from portal.web import tracks as tracks_of
@@ -44,6 +45,7 @@ from transcription.webhooks.models import Attempt, Delivery
 
 register = template.Library()
 FORM_FIELDS = "form_fields"
+NOBODYS = UUID(int=0)
 register.filter("language_name", language_name)
 register.filter("text_language", text_language)
 register.filter("reason", reason_for_people)
@@ -80,7 +82,23 @@ def form_fields(context: Context) -> SafeString:
 
 @register.simple_tag
 def page_strings() -> SafeString:
+    return _page_strings(get_language() or "")
+
+
+@lru_cache
+def _page_strings(language: str) -> SafeString:
     return json_script(strings.page_strings(), "strings")
+
+
+@register.simple_tag
+def url_of(name: str, row_id: UUID, *rest: str) -> str:
+    """Returns what `url` does for a row, in a tenth of its time: lists have several in each row."""
+    return _url_of(name, *rest).replace(str(NOBODYS), str(row_id))
+
+
+@lru_cache
+def _url_of(name: str, *rest: str) -> str:
+    return reverse(name, args=[NOBODYS, *rest])
 
 
 @register.filter

@@ -6,6 +6,7 @@ from typing import Any
 
 from django import forms
 from django.http import QueryDict
+from django.utils.functional import cached_property
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
@@ -319,7 +320,7 @@ class FilterForm(forms.Form):
     )
     order = forms.ChoiceField(required=False, choices=[("", LABELS[NEWEST]), *list(LABELS.items())[1:]])
 
-    @property
+    @cached_property
     def wanted(self) -> Filter:
         """The choices that stand the check; those of people where people's are shown, of programs where theirs are."""
         names = ["search", "folder", "status", "checked", "tag", "favourite", "held"]

@@ -1,4 +1,4 @@
-"""The pages of folders and buckets: where exports go and files come from, and how that goes."""
+"""The pages of folders, buckets and mailboxes: where exports go and files come from, and how that goes."""
 
 from __future__ import annotations
 
@@ -17,10 +17,12 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
 from portal.web.access import TenantRequest, member_required
+from tenants.access import Actor
 from transcription.errors import InvalidOption, Refused
 from transcription.exchange import deliveries, disk, places, trial
 from transcription.exchange.models import Place
 from transcription.exchange.places import LONGEST, Wanted
+from transcription.folders import folders
 from transcription.inbox import arrivals
 from transcription.outbound.errors import OutboundError
 
@@ -38,52 +40,95 @@ class PlaceForm(forms.Form):
         label=gettext_lazy("Folder or prefix"),
         max_length=LONGEST["path"],
         required=False,
-        help_text=gettext_lazy("Exports go to “out” below it, files come from “in”. Empty for the top."),
+        help_text=gettext_lazy(
+            "Exports go to “out” below it, files come from “in”. Empty for the top. Of a mailbox the folder that "
+            "messages come to; empty for INBOX."
+        ),
     )
     is_watched = forms.BooleanField(
         label=gettext_lazy("Watch it: what lies in “in” becomes a recording, and is moved to “done” or “failed”"),
         required=False,
+        help_text=gettext_lazy(
+            "A mailbox always is. Use one that serves nothing else: each message there is moved to its folder “Done” "
+            "or “Failed”."
+        ),
     )
     is_paused = forms.BooleanField(
         label=gettext_lazy("Pause it: nothing is written there or taken from there, and what waits goes on waiting"),
         required=False,
     )
     endpoint = forms.CharField(
-        label=gettext_lazy("Bucket: address of the service"),
+        label=gettext_lazy("Bucket or mailbox: address of the service"),
         max_length=LONGEST["endpoint"],
         required=False,
-        widget=forms.URLInput(attrs={"placeholder": "https://s3.eu-central-1.amazonaws.com", "autocomplete": "off"}),
+        help_text=gettext_lazy(
+            "Of a mailbox imaps://host, or imap://host for STARTTLS; with :port where it is not 993 or 143. The "
+            "certificate must be valid."
+        ),
+        widget=forms.TextInput(
+            attrs={"placeholder": "https://s3.eu-central-1.amazonaws.com", "autocomplete": "off", "inputmode": "url"}
+        ),
     )
     bucket = forms.CharField(label=gettext_lazy("Bucket: name"), max_length=LONGEST["bucket"], required=False)
     region = forms.CharField(label=gettext_lazy("Bucket: region"), max_length=LONGEST["region"], required=False)
     key_id = forms.CharField(
-        label=gettext_lazy("Bucket: access key id"),
+        label=gettext_lazy("Bucket: access key id; mailbox: user"),
         max_length=LONGEST["key_id"],
         required=False,
         widget=forms.TextInput(attrs={"autocomplete": "off"}),
     )
     secret = forms.CharField(
-        label=gettext_lazy("Bucket: secret"),
+        label=gettext_lazy("Bucket: secret; mailbox: password"),
         max_length=LONGEST["secret"],
         required=False,
         help_text=gettext_lazy("Kept encrypted and shown to nobody; empty leaves the one that there is."),
         widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
     )
+    senders = forms.CharField(
+        label=gettext_lazy("Mailbox: who may send"),
+        max_length=LONGEST["senders"],
+        required=False,
+        help_text=gettext_lazy("Addresses, and domains for everybody there, such as alice@example.org or example.com."),
+        widget=forms.Textarea(attrs={"rows": 3, "autocomplete": "off"}),
+    )
+    trust = forms.ChoiceField(
+        label=gettext_lazy("Mailbox: which senders are believed"),
+        choices=Place.Trust.choices,
+        required=False,
+        help_text=gettext_lazy(
+            "Anybody can write any sender on a message. DMARC is the check by which a receiving server finds out "
+            "whether its domain sent it. Choose the second one only if your server refuses what fails that check."
+        ),
+    )
+    authserv_id = forms.CharField(
+        label=gettext_lazy("Mailbox: name of the receiving server"),
+        max_length=LONGEST["authserv_id"],
+        required=False,
+        help_text=gettext_lazy(
+            "With the first choice: the first word of the header “Authentication-Results” in a message that you "
+            "received, such as mx.example.org. That server must remove what others wrote in its name."
+        ),
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
+    )
+    folder = forms.ChoiceField(label=gettext_lazy("Mailbox: folder for its recordings"), required=False)
 
-    def __init__(self, *args: Any, **more: Any) -> None:
+    def __init__(self, actor: Actor, *args: Any, **more: Any) -> None:
         super().__init__(*args, **more)
+        shared = folders.visible(actor).filter(is_private=False).values_list("id", "name")
+        places_of_recordings = [("", _("None, or as rules say")), *((str(key), name) for key, name in shared)]
+        self.fields["folder"].choices = places_of_recordings  # type: ignore[attr-defined]
         offered = [
             (kind.value, str(kind.label)) for kind in Place.Kind if kind != Place.Kind.FOLDER or disk.is_allowed()
         ]
         self.fields["kind"].choices = offered  # type: ignore[attr-defined]
 
     @classmethod
-    def of(cls, row: Place) -> PlaceForm:
-        return cls(initial={name: getattr(row, name) for name in cls.base_fields if name != "secret"})
+    def of(cls, actor: Actor, row: Place) -> PlaceForm:
+        return cls(actor, initial=vars(Wanted.of(row)))
 
     @property
     def wanted(self) -> Wanted:
-        return Wanted(**self.cleaned_data)
+        return Wanted(**self.cleaned_data | {"trust": self.cleaned_data["trust"] or Place.Trust.DMARC.value})
 
     def refuse(self, error: InvalidOption | Refused) -> None:
         param = error.param if isinstance(error, InvalidOption) else ""
@@ -98,13 +143,13 @@ def index(request: HttpRequest) -> HttpResponseBase:
 @never_cache
 @managers_only
 def show_all(request: TenantRequest) -> HttpResponse:
-    return _index(request, PlaceForm())
+    return _index(request, PlaceForm(request.actor))
 
 
 @never_cache
 @managers_only
 def create(request: TenantRequest) -> HttpResponse:
-    form = PlaceForm(request.POST)
+    form = PlaceForm(request.actor, request.POST)
     if form.is_valid():
         try:
             row = places.create(request.actor, form.wanted)
@@ -125,13 +170,13 @@ def place(request: HttpRequest, place_id: UUID) -> HttpResponseBase:
 @managers_only
 def show(request: TenantRequest, place_id: UUID) -> HttpResponse:
     row = places.get(request.actor, place_id)
-    return _page(request, row, PlaceForm.of(row))
+    return _page(request, row, PlaceForm.of(request.actor, row))
 
 
 @never_cache
 @managers_only
 def change(request: TenantRequest, place_id: UUID) -> HttpResponse:
-    row, form = places.get(request.actor, place_id), PlaceForm(request.POST)
+    row, form = places.get(request.actor, place_id), PlaceForm(request.actor, request.POST)
     if form.is_valid():
         try:
             places.change(request.actor, place_id, form.wanted)

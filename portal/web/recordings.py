@@ -69,7 +69,6 @@ def index(request: TenantRequest) -> HttpResponse:
     context |= library_context(request.actor, context["filters"].wanted.folder)
     context |= {"views": views.shown_to(request.actor)}
     context |= {"options": OptionsForm(tenant=request.actor.tenant)}
-    context |= {"many_options": OptionsForm(tenant=request.actor.tenant, auto_id="many_%s")}
     return remember(request, render(request, "web/recordings.html", context), context["filters"])
 
 

@@ -38,7 +38,8 @@ class Named:
         self.folders: Choices = _choices(shared, "name")
         self.tags: Choices = _choices(Tag.objects.filter(tenant=actor.tenant), "name")
         hooks = Endpoint.objects.filter(tenant=actor.tenant, deleted_at=None, only_by_rules=True)
-        self.places: Choices = _choices(Place.objects.filter(tenant=actor.tenant), "name")
+        places = Place.objects.filter(tenant=actor.tenant).exclude(kind=Place.Kind.MAILBOX)
+        self.places: Choices = _choices(places, "name")
         self.webhooks: Choices = [(str(one.id), one.description or one.host) for one in hooks]
 
     def conditions_of(self, rule: Rule) -> list[str]:
@@ -53,6 +54,8 @@ class Named:
             found.append(_("for the folder %(name)s") % {"name": _name(self.folders, asked["folder"])})
         if "file" in asked:
             found.append(_("named %(name)s") % {"name": asked["file"]})
+        if "sender" in asked:
+            found.append(_("mailed by %(name)s") % {"name": asked["sender"]})
         if "least_seconds" in asked:
             found.append(_("at least %(n)s min long") % {"n": _minutes(asked["least_seconds"])})
         if "most_seconds" in asked:
@@ -97,6 +100,12 @@ class RuleForm(forms.Form):
         required=False,
         help_text=gettext_lazy("A pattern: * stands for anything, ? for one character, as in board-*.mp3."),
     )
+    sender = forms.CharField(
+        label=gettext_lazy("Sender of an e-mail"),
+        max_length=LONGEST_PATTERN,
+        required=False,
+        help_text=gettext_lazy("A pattern, too, such as *@example.org."),
+    )
     least_minutes = forms.FloatField(
         label=gettext_lazy("At least so many minutes long"), min_value=0, max_value=10_080, required=False
     )
@@ -129,7 +138,7 @@ class RuleForm(forms.Form):
         required=False,
         widget=forms.CheckboxSelectMultiple,
     )
-    CONDITIONS = ("way", "key", "member", "folder", "file", "least_minutes", "most_minutes", "channels")
+    CONDITIONS = ("way", "key", "member", "folder", "file", "sender", "least_minutes", "most_minutes", "channels")
     EFFECTS = ("put_in", "tags", "audio_days", "text_days", "webhooks", "place", "formats")
     ONLY_WITH = {"webhooks": "webhooks", "place": "place", "formats": "place"}
     """Fields that are shown where another one has something to choose."""

@@ -119,6 +119,7 @@ export class Selection {
   async #tellCost() {
     const cost = find(document, "[data-many-cost]", HTMLElement);
     cost.textContent = "";
+    this.#offerOptions();
     find(document, "#many-again", HTMLDialogElement).showModal();
     const answer = await this.#post(data(this.root, "count"), this.#chosen);
     if (!answer) return;
@@ -126,6 +127,18 @@ export class Selection {
     const { count, minutes, left, without_audio } = await answer.json();
     cost.textContent = text("many_cost", { number: count - without_audio, minutes, left });
     if (without_audio) cost.textContent += ` ${text("many_without_audio", { number: without_audio })}`;
+  }
+
+  /** Puts those of a new transcription into the form, as they are before somebody chooses. */
+  #offerOptions() {
+    const place = find(document, "[data-many-options]", HTMLElement);
+    if (place.childElementCount) return;
+    const fields = document.querySelectorAll("[data-options] > :not([data-not-again])");
+    place.append(...[...fields].map((field) => field.cloneNode(true)));
+    for (const node of place.querySelectorAll("[id], [for], [aria-describedby]"))
+      for (const name of ["id", "for", "aria-describedby"])
+        if (node.hasAttribute(name)) node.setAttribute(name, `many_${node.getAttribute(name)}`);
+    place.closest("form")?.reset();
   }
 
   /** @param {HTMLFormElement} form */

@@ -1,4 +1,4 @@
-"""Folders and buckets of a tenant: exports go there when a transcript is done, and files come from there.
+"""Folders, buckets and mailboxes of a tenant: exports go there when a text is done, and files come from there.
 
 models      places, deliveries to them, arrivals from them
 places      access to a tenant's places

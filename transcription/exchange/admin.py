@@ -15,7 +15,8 @@ class PlaceAdmin(ReadOnly, admin.ModelAdmin):
     list_select_related = ("tenant",)
     search_fields = ("id", "name", "tenant__name")
     fields = (
-        *("id", "name", "tenant", "kind", "path", "endpoint", "bucket", "region", "is_watched", "is_paused"),
+        *("id", "name", "tenant", "kind", "path", "endpoint", "bucket", "region"),
+        *("senders", "trust", "authserv_id", "folder", "is_watched", "is_paused"),
         *("created_at", "failures", "last_error", "not_before"),
     )
 

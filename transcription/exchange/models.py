@@ -12,21 +12,28 @@ from django.utils.translation import gettext_lazy as _
 
 from tenants.models import Tenant
 from tenants.scope import TenantManager
-from transcription.models import Recording
+from transcription.models import Folder, Recording
 from transcription.request_id import MAX_LENGTH as REQUEST_ID_LENGTH
 from transcription.request_id import current as current_request_id
 
 
 class Place(models.Model):
-    """A folder under EXCHANGE_ROOT, or a prefix of an S3 bucket.
+    """A folder under EXCHANGE_ROOT, a prefix of an S3 bucket, or a folder of a mailbox.
 
     Exports go to its `out/`. What lies in the `in/` of a watched one becomes a recording and is moved to `done/` or
-    `failed/`. `not_before` delays all work with one that fails; with a paused one nothing is done.
+    `failed/`. A mailbox is always watched, and takes no exports: `endpoint` is its server, `path` the folder there,
+    `key_id` the user; `senders` are addresses and domains with spaces between them. `not_before` delays all work with
+    one that fails, `next_look_at` the looking into it; with a paused one nothing is done.
     """
 
     class Kind(models.TextChoices):
         FOLDER = "folder", _("A folder of this server")
         BUCKET = "bucket", _("An S3 bucket")
+        MAILBOX = "mailbox", _("A mailbox (IMAP)")
+
+    class Trust(models.TextChoices):
+        DMARC = "dmarc", _("Only messages for which the receiving server says that DMARC passed")
+        SERVER = "server", _("All messages: the mailbox’s server itself turns forged senders away")
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     tenant = models.ForeignKey(Tenant, models.CASCADE, related_name="+", verbose_name=_("tenant"))
@@ -38,12 +45,23 @@ class Place(models.Model):
     region = models.CharField(_("region"), max_length=40, blank=True)
     key_id = models.CharField(_("access key id"), max_length=200, blank=True)
     sealed_secret = models.TextField(blank=True, editable=False)
+    senders = models.TextField(_("who may send"), blank=True, default="", db_default="")
+    trust = models.CharField(
+        _("which senders are believed"), max_length=10, choices=Trust.choices, default=Trust.DMARC, db_default="dmarc"
+    )
+    authserv_id = models.CharField(
+        _("name of the receiving server"), max_length=200, blank=True, default="", db_default=""
+    )
+    folder = models.ForeignKey(
+        Folder, models.SET_NULL, null=True, blank=True, related_name="mailboxes", verbose_name=_("folder of recordings")
+    )
     is_watched = models.BooleanField(_("watched"), default=False)
     is_paused = models.BooleanField(_("paused"), default=False, db_default=False)
     created_at = models.DateTimeField(_("created"), default=timezone.now, editable=False)
     failures = models.PositiveIntegerField(_("failures in a row"), default=0, editable=False)
     last_error = models.TextField(_("reason"), blank=True, editable=False)
     not_before = models.DateTimeField(db_default=Now(), editable=False)
+    next_look_at = models.DateTimeField(db_default=Now(), editable=False)
 
     objects = TenantManager()
 
@@ -105,7 +123,7 @@ class Delivery(models.Model):
 
 
 class Arrival(models.Model):
-    """A file or object in the `in/` of a watched place; `version` changes with its content.
+    """A file or object in the `in/` of a watched place, or an attachment; `version` changes with its content.
 
         waiting ──accepted──▶ accepted ──moved──▶ done
            │  ▲
@@ -114,7 +132,8 @@ class Arrival(models.Model):
 
     While it is one of the first three its place, path and version are unique: however many sweepers see it, and
     wherever one dies, one row stands for it, and `accepted` is written in the transaction that makes the recording.
-    It outlives the recording, so that a file that is still to be moved isn't taken for another one.
+    It outlives the recording, so that a file that is still to be moved isn't taken for another one. Of an attachment
+    `version` is made of the message's id, and `locator` says where the message lies.
     """
 
     class State(models.TextChoices):
@@ -124,11 +143,15 @@ class Arrival(models.Model):
         DONE = "done", _("Done")
         FAILED = "failed", _("Failed")
 
+    OPEN = (State.WAITING, State.ACCEPTED, State.REFUSED)
+
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     tenant = models.ForeignKey(Tenant, models.CASCADE, related_name="+", verbose_name=_("tenant"))
     place = models.ForeignKey(Place, models.CASCADE, related_name="arrivals", verbose_name=_("folder or bucket"))
     path = models.CharField(_("name"), max_length=1024)
     version = models.CharField(max_length=200, editable=False)
+    locator = models.CharField(max_length=40, blank=True, default="", db_default="", editable=False)
+    sender = models.CharField(_("sender"), max_length=254, blank=True, default="", db_default="")
     size = models.PositiveBigIntegerField(_("bytes"), default=0)
     created_at = models.DateTimeField(_("created"), default=timezone.now)
     request_id = models.CharField(max_length=REQUEST_ID_LENGTH, blank=True, default="", db_default="", editable=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from copy import copy
 from dataclasses import dataclass, field, fields, replace
@@ -24,20 +25,28 @@ from transcription import leases, tenant_lock
 from transcription.errors import InvalidOption, Refused
 from transcription.exchange import disk
 from transcription.exchange.models import Arrival, Place
-from transcription.outbound import s3
+from transcription.folders import folders
+from transcription.outbound import imap, s3
 from transcription.outbound.errors import OutboundError
+from transcription.outbound.imap import Mailbox
 from transcription.outbound.s3 import Bucket
 from transcription.scripts import one_line, without_turns
 
 PERMISSION = "rules.manage"
 SALT = "transcription.exchange.places"
 MOST_PLACES = 20
-LONGEST = {"name": 80, "path": 200, "endpoint": 500, "bucket": 100, "region": 40, "key_id": 200, "secret": 200}
+LONGEST = {
+    **{"name": 80, "path": 200, "endpoint": 500, "bucket": 100, "region": 40, "key_id": 200, "secret": 200},
+    **{"senders": 4000, "authserv_id": 200, "folder": 100},
+}
 BACKOFF = leases.Backoff((5, 30, 120, 300))
 """How long a place that fails is left alone."""
 OF_BUCKETS = ("endpoint", "bucket", "region", "key_id")
+OF_MAILBOXES: dict[str, Any] = {"senders": "", "trust": Place.Trust.DMARC, "authserv_id": "", "folder": None}
+"""What only mailboxes have, and the others instead."""
 WHERE = {"kind", "path", "endpoint", "bucket"}
-SETTINGS = ("name", "kind", "path", *OF_BUCKETS, "sealed_secret", "is_watched", "is_paused")
+SETTINGS = ("name", "kind", "path", *OF_BUCKETS, "sealed_secret", *OF_MAILBOXES, "is_watched", "is_paused")
+SENDER = re.compile(r"(?:[^@\s,;<>\"]+@|@)?((?!-)[a-z0-9-]{1,63}(\.[a-z0-9-]{1,63})+)")
 
 
 @dataclass(frozen=True)
@@ -54,11 +63,16 @@ class Wanted:
     secret: str = field(default="", repr=False)
     is_watched: bool = False
     is_paused: bool = False
+    senders: str = ""
+    trust: str = Place.Trust.DMARC.value
+    authserv_id: str = ""
+    folder: str = ""
 
     @classmethod
     def of(cls, row: Place) -> Wanted:
         """Returns the settings that a place has."""
-        return cls(**{one.name: getattr(row, one.name) for one in fields(cls) if one.name != "secret"})
+        own = {one.name: getattr(row, one.name) for one in fields(cls) if one.name not in ("secret", "folder")}
+        return cls(**own, folder=str(row.folder_id or ""))
 
 
 def visible(actor: Actor) -> list[Place]:
@@ -72,7 +86,7 @@ def get(actor: Actor, place_id: UUID) -> Place:
     actor.require(PERMISSION)
     found = Place.objects.filter(tenant=actor.tenant, id=place_id).first()
     if found is None:
-        raise Http404(_("There is no such folder or bucket."))
+        raise Http404(_("There is no such folder, bucket or mailbox."))
     return found
 
 
@@ -83,9 +97,9 @@ def create(actor: Actor, wanted: Wanted) -> Place:
     with transaction.atomic():
         tenant_lock.lock_for_adding(actor.tenant.id)
         if len(visible(actor)) >= MOST_PLACES:
-            message = _("There are %(n)d folders and buckets, which is the most.") % {"n": MOST_PLACES}
+            message = _("There are %(n)d folders, buckets and mailboxes, which is the most.") % {"n": MOST_PLACES}
             raise Refused("too_many_places", message)
-        _keep(row, wanted)
+        _keep(actor, row, wanted)
         row.save(force_insert=True)
         audit.record(actor, "place.created", row, **_told(row))
     return row
@@ -97,11 +111,11 @@ def change(actor: Actor, place_id: UUID, wanted: Wanted) -> Place:
         tenant_lock.lock_for_adding(actor.tenant.id)
         row = get(actor, place_id)
         before = copy(row)
-        _keep(row, wanted)
+        _keep(actor, row, wanted)
         changed = [name for name in SETTINGS if getattr(row, name) != getattr(before, name)]
-        if WHERE & set(changed):
+        if _where(row) & set(changed):
             _leave(row)
-        row.failures, row.last_error, row.not_before = 0, "", Now()
+        row.failures, row.last_error, row.not_before, row.next_look_at = 0, "", Now(), Now()
         row.save()
         if changed:
             audit.record(actor, "place.changed", row, fields=changed, **_told(row))
@@ -127,13 +141,22 @@ def delete(actor: Actor, place_id: UUID) -> None:
 
 
 def bucket_of(row: Place) -> Bucket:
-    """Raises OutboundError where the secret was encrypted with a SECRET_KEY that is not configured any more."""
+    """Raises OutboundError."""
+    return Bucket(row.endpoint, row.bucket, row.region, row.key_id, _secret_of(row))
+
+
+def mailbox_of(row: Place) -> Mailbox:
+    """Raises OutboundError."""
+    return Mailbox(row.endpoint, row.key_id, _secret_of(row), row.path)
+
+
+def _secret_of(row: Place) -> str:
+    """Raises OutboundError where it was encrypted with a SECRET_KEY that is not configured any more."""
     try:
-        secret = ciphers(SALT).decrypt(row.sealed_secret).decode()
+        return ciphers(SALT).decrypt(row.sealed_secret).decode()
     except InvalidToken:
-        message = _("The server’s SECRET_KEY was changed, and the secret of the bucket with it. Enter it again.")
+        message = _("The server’s SECRET_KEY was changed, and the secret or password with it. Enter it again.")
         raise OutboundError("secret_lost", message) from None
-    return Bucket(row.endpoint, row.bucket, row.region, row.key_id, secret)
 
 
 def key_of(row: Place, part: str, name: str = "") -> str:
@@ -155,7 +178,7 @@ def works(row: Place) -> None:
 
 def resume(row: Place) -> None:
     """Has what waits for a place tried at once, as it works."""
-    Place.objects.filter(id=row.id).update(failures=0, last_error="", not_before=Now())
+    Place.objects.filter(id=row.id).update(failures=0, last_error="", not_before=Now(), next_look_at=Now())
 
 
 def _told(row: Place) -> dict[str, Any]:
@@ -172,29 +195,41 @@ def _leave(row: Place) -> None:
     here = Arrival.objects.filter(place=row)
     here.filter(state=Arrival.State.WAITING).delete()
     if here.filter(state__in=(Arrival.State.ACCEPTED, Arrival.State.REFUSED)).exists():
-        message = _("Files that were taken in still lie in “in”. Wait until they are moved, or move them away.")
+        message = _("What was taken in still lies there. Wait until it is moved, or move it away.")
         raise InvalidOption("path", message)
 
 
-def _keep(row: Place, wanted: Wanted) -> None:
+def _where(row: Place) -> set[str]:
+    """Returns the settings that say which place it is."""
+    return WHERE | ({"key_id"} if row.kind == Place.Kind.MAILBOX else set())
+
+
+def _keep(actor: Actor, row: Place, wanted: Wanted) -> None:
     """Raises InvalidOption."""
-    values = {name: _text(name, value) for name, value in vars(wanted).items() if name in LONGEST}
+    values: dict[str, Any] = {name: _text(name, value) for name, value in vars(wanted).items() if name in LONGEST}
     if not values["name"]:
         raise InvalidOption("name", _("Give it a name."))
     if wanted.kind not in Place.Kind.values:
         raise InvalidOption("kind", _("It must be one of: %(known)s.") % {"known": ", ".join(Place.Kind.values)})
+    if row.kind and Place.Kind.MAILBOX in {row.kind, wanted.kind} and row.kind != wanted.kind:
+        raise InvalidOption("kind", _("A mailbox takes no exports and stays one: make a new one for another kind."))
     secret = values.pop("secret")
-    values["path"] = disk.checked_path(values["path"])
+    values |= {name: getattr(wanted, name) for name in ("kind", "is_watched", "is_paused")}
+    if wanted.kind == Place.Kind.MAILBOX:
+        values |= {"bucket": "", "region": "", "is_watched": True, "trust": wanted.trust}
+        _check_mailbox(actor, row, values, secret)
+    else:
+        values |= {"path": disk.checked_path(values["path"]), **OF_MAILBOXES}
     if wanted.kind == Place.Kind.BUCKET:
         _check_bucket(row, values, secret)
-    else:
+    elif wanted.kind == Place.Kind.FOLDER:
         if not disk.is_allowed():
             raise InvalidOption("kind", _("Whoever runs the portal gives organisations no folders (EXCHANGE_ROOT)."))
         values |= dict.fromkeys(OF_BUCKETS, "")
         row.sealed_secret = ""
-    for name, value in (values | {name: getattr(wanted, name) for name in ("kind", "is_watched", "is_paused")}).items():
+    for name, value in values.items():
         setattr(row, name, value)
-    if secret and row.kind == Place.Kind.BUCKET:
+    if secret and row.kind != Place.Kind.FOLDER:
         row.sealed_secret = ciphers(SALT).encrypt(secret.encode()).decode()
     _require_own_place(row)
 
@@ -213,16 +248,60 @@ def _check_bucket(row: Place, values: dict[str, Any], secret: str) -> None:
         raise InvalidOption("bucket", _("Enter the name of the bucket."))
     if not values["key_id"]:
         raise InvalidOption("key_id", _("Enter the access key’s id."))
+    _require_secret(row, values, secret, _("Enter the secret of the access key."))
+
+
+def _check_mailbox(actor: Actor, row: Place, values: dict[str, Any], secret: str) -> None:
+    """Checks and completes the settings of a mailbox. Raises InvalidOption."""
+    try:
+        values["endpoint"] = imap.checked_endpoint(values["endpoint"])
+    except OutboundError as error:
+        raise InvalidOption("endpoint", str(error), error.code) from error
+    values["path"] = values["path"] or "INBOX"
+    if values["path"].rpartition("/")[2].rpartition(".")[2] in (imap.DONE, imap.FAILED):
+        raise InvalidOption("path", _("Messages are moved to this folder: name the one that they come to."))
+    if not values["key_id"]:
+        raise InvalidOption("key_id", _("Enter the user of the mailbox."))
+    _require_secret(row, values, secret, _("Enter the password of the mailbox."))
+    values["senders"] = _checked_senders(values["senders"])
+    if values["trust"] not in Place.Trust.values:
+        known = {"known": ", ".join(Place.Trust.values)}
+        raise InvalidOption("trust", _("It must be one of: %(known)s.") % known)
+    if values["trust"] == Place.Trust.DMARC and not values["authserv_id"]:
+        message = _("Enter the name by which the receiving server signs “Authentication-Results”.")
+        raise InvalidOption("authserv_id", message)
+    if values["trust"] != Place.Trust.DMARC:
+        values["authserv_id"] = ""
+    named = values.pop("folder")
+    values["folder"] = folders.chosen(actor, named) if named else None
+    if values["folder"] is not None and values["folder"].is_private:
+        raise InvalidOption("folder", _("There is no folder “%(name)s”.") % {"name": named})
+
+
+def _checked_senders(text: str) -> str:
+    """Returns addresses and domains with spaces between them. Raises InvalidOption."""
+    found = [one.lower() for one in re.split(r"[\s,;]+", text) if one]
+    for one in found:
+        if not SENDER.fullmatch(one):
+            message = _("“%(text)s” is neither an address nor a domain.") % {"text": one[:100]}
+            raise InvalidOption("senders", message)
+    if not found:
+        raise InvalidOption("senders", _("Say who may send recordings: addresses, or whole domains."))
+    return " ".join(dict.fromkeys(one.removeprefix("@") for one in found))
+
+
+def _require_secret(row: Place, values: dict[str, Any], secret: str, message: str) -> None:
+    """Raises InvalidOption where there is none for this service and user."""
     is_same = row.sealed_secret and (row.endpoint, row.key_id) == (values["endpoint"], values["key_id"])
     if not secret and not is_same:
-        raise InvalidOption("secret", _("Enter the secret of the access key."))
+        raise InvalidOption("secret", message)
 
 
 def _require_own_place(row: Place) -> None:
     """Raises InvalidOption for what another place of the tenant is: files would come from it twice."""
-    same = {name: getattr(row, name) for name in ("tenant", "kind", "path", "endpoint", "bucket")}
+    same = {name: getattr(row, name) for name in ("tenant", *_where(row))}
     if Place.objects.filter(**same).exclude(id=row.id).exists():
-        raise InvalidOption("path", _("There is this folder or bucket already."))
+        raise InvalidOption("path", _("There is this folder, bucket or mailbox already."))
 
 
 def _text(name: str, sent: str) -> str:

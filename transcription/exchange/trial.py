@@ -1,4 +1,6 @@
-"""Tries a place out: writes a hidden file to it and deletes it again; in a watched one, what taking in takes."""
+"""Tries a place out: writes a hidden file to it and deletes it again; in a watched one, what taking in takes.
+
+Of a mailbox it opens the folder, and makes those that messages are moved to."""
 
 from __future__ import annotations
 
@@ -11,9 +13,10 @@ from tenants.access import Actor
 from transcription.connections import lend_connection
 from transcription.exchange import disk, places
 from transcription.exchange.models import Place
-from transcription.outbound import s3
+from transcription.outbound import imap, s3
 from transcription.outbound.errors import OutboundError
 
+SECONDS = 10.0
 NAME = ".whisper-portal-test"
 
 
@@ -27,7 +30,10 @@ def carry_out(actor: Actor, place_id: UUID) -> None:
         raise OutboundError("held", _("Nothing goes out while whoever runs the portal looks over a restored backup."))
     audit.record(actor, "place.tested", row, name=row.name)
     lend_connection()
-    if row.kind == Place.Kind.BUCKET:
+    if row.kind == Place.Kind.MAILBOX:
+        with imap.opened(places.mailbox_of(row), SECONDS) as box:
+            box.prepare(imap.DONE, imap.FAILED)
+    elif row.kind == Place.Kind.BUCKET:
         _try_bucket(row)
     else:
         _try_folder(row)

@@ -219,6 +219,10 @@ def delete(actor: Actor, folder_id: UUID) -> Folder:
         if row.uploads.filter(state__in=("open", "arrived")).exists() or row.fetches.filter(finished_at=None).exists():
             message = _("Recordings for this folder are on their way. Wait until they are here, then move them.")
             raise Refused("not_empty", message)
+        if row.mailboxes.exists():  # without it they would be everybody's
+            raise Refused(
+                "not_empty", _("What comes to a mailbox goes into this folder. Choose another one for it first.")
+            )
         audit.record(actor, "folder.deleted", row, name=row.name)
         Folder.objects.filter(id=row.id).delete()
     return row

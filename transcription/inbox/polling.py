@@ -1,4 +1,4 @@
-"""Looks into watched folders and buckets, and writes a row for each file that it finds. Runs beside the sweeper."""
+"""Looks into watched places, and writes a row for each file that it finds. Runs beside the sweeper."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 from django.db import close_old_connections, connections
@@ -20,6 +21,7 @@ from transcription.connections import lend_connection
 from transcription.exchange import disk, places
 from transcription.exchange.disk import Found
 from transcription.exchange.models import Arrival, Place
+from transcription.inbox import mail
 from transcription.outbound import s3
 from transcription.outbound.errors import OutboundError
 from transcription.outbound.s3 import StoredObject
@@ -29,6 +31,8 @@ THREADS = 4
 LOOK_EVERY_SECONDS = 5.0
 TURN_SECONDS = 10.0
 """After them a tenant's other places wait for its next turn, so that slow ones hold up nobody else for long."""
+MAIL_EVERY = timedelta(minutes=1)
+"""How often a mailbox is looked into: some servers count sign-ins."""
 REST = timedelta(seconds=10)
 """How long a file's size and time must stay as they are before it counts as whole."""
 
@@ -62,7 +66,7 @@ def look_into(tenant_id: UUID) -> int:
         random.shuffle(rows)
         count, end = 0, time.monotonic() + TURN_SECONDS
         for row in rows:
-            count += _look(row)
+            count += _look(row) if _is_turn_of(row) else 0
             if time.monotonic() >= end:
                 break
         return count
@@ -86,16 +90,22 @@ def _tenants() -> set[UUID]:
 
 
 def _watched() -> QuerySet[Place]:
-    return Place.objects.filter(is_watched=True, is_paused=False, tenant__is_active=True, not_before__lte=Now())
+    due: dict[str, Any] = {"not_before__lte": Now(), "next_look_at__lte": Now()}
+    return Place.objects.filter(is_watched=True, is_paused=False, tenant__is_active=True, **due)
+
+
+def _is_turn_of(place: Place) -> bool:
+    """Returns whether this process is to look now. Into a mailbox one of all processes does, once in a while."""
+    if place.kind != Place.Kind.MAILBOX:
+        return True
+    due = Place.objects.filter(id=place.id, next_look_at__lte=Now())
+    return due.update(next_look_at=Now() + MAIL_EVERY) == 1
 
 
 def _look(place: Place) -> int:
     """Returns how many files of a place are new. Whatever fails is the matter of this place alone."""
     try:
-        known = set(open_arrivals().filter(place=place).values_list("path", "version"))
-        lend_connection()
-        found = _in_bucket(place, known) if place.kind == Place.Kind.BUCKET else _in_folder(place, known)
-        _note(place, found)
+        count = mail.note(place) if place.kind == Place.Kind.MAILBOX else _note_files(place)
     except OutboundError as error:
         log.info("The watched place %s could not be looked into: %s", place.id, error)
         places.failed(place, str(error))
@@ -105,6 +115,15 @@ def _look(place: Place) -> int:
         places.failed(place, _("It could not be looked into. Whoever runs the portal finds the cause in its log."))
         return 0
     places.works(place)
+    return count
+
+
+def _note_files(place: Place) -> int:
+    """Raises OutboundError."""
+    known = set(open_arrivals().filter(place=place).values_list("path", "version"))
+    lend_connection()
+    found = _in_bucket(place, known) if place.kind == Place.Kind.BUCKET else _in_folder(place, known)
+    _note(place, found)
     return len(found)
 
 
@@ -146,7 +165,4 @@ def _note(place: Place, new: list[Found]) -> None:
 
 
 def open_arrivals() -> QuerySet[Arrival]:
-    return Arrival.objects.filter(state__in=OPEN)
-
-
-OPEN = (Arrival.State.WAITING, Arrival.State.ACCEPTED, Arrival.State.REFUSED)
+    return Arrival.objects.filter(state__in=Arrival.OPEN)

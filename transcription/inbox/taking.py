@@ -13,15 +13,12 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
 from uuid import UUID
 
 from django.conf import settings
 from django.db import close_old_connections, connections
-from django.template.defaultfilters import filesizeformat
-from django.utils.translation import gettext as _
 
 from tenants import access as tenant_access
 from tenants import announcements, scope
@@ -32,7 +29,8 @@ from transcription.connections import lend_connection
 from transcription.errors import InvalidOption, Refused, reason_for_people
 from transcription.exchange import disk, places
 from transcription.exchange.models import Arrival, Place
-from transcription.inbox import arrivals, polling
+from transcription.inbox import arrivals, mail, polling
+from transcription.inbox.copies import Copy, Gone, too_large
 from transcription.intake import accept
 from transcription.intake.request import CallContext
 from transcription.leases import Claim, LostClaim, Renewal
@@ -43,6 +41,7 @@ from transcription.outbound import s3
 from transcription.outbound.download import download
 from transcription.outbound.errors import OutboundError
 from transcription.outbound.target import BUCKETS
+from transcription.rules.applying import Mailed
 
 log = logging.getLogger(__name__)
 THREADS = 4
@@ -53,21 +52,6 @@ LONGEST_NAME = 200
 """In bytes, of a file that keeps its name when it is moved."""
 UNTIL_THERE_IS_ROOM = ("quota_monthly_seconds", "quota_stored_bytes")
 """Refusals that end with the month, or when somebody deletes something."""
-
-
-@dataclass(frozen=True)
-class _File:
-    """A copy on this machine's disk of a file of a watched place."""
-
-    file_name: str
-    path: Path
-    size: int
-    sha256: str
-    seconds: float = 0.0
-
-
-class Gone(Exception):
-    """The file is no longer there, or is another one."""
 
 
 class Stopping(Exception):
@@ -84,7 +68,7 @@ def run(stop: threading.Event) -> None:
         while not stop.is_set():
             close_old_connections()
             try:
-                while len(busy) < THREADS and (claim := arrivals.claim(list(busy))):
+                while len(busy) < THREADS and arrivals.DUE.sees_any() and (claim := arrivals.claim(list(busy))):
                     busy.add(claim.tenant_id)
                     pool.submit(_take_in_thread, busy, claim, stop)
             except Exception:
@@ -152,7 +136,10 @@ def _accept(claim: Claim, row: Arrival, stop: threading.Event) -> None:
             raise Refused("too_complex", reason_for_people("too_complex"))  # it kills whoever reads it
         with storage.temporary_path() as path:
             file = _copy(row, path, _progress(claim, stop))
-            accept.accept(actor, file, TranscriptionOptions.checked(), "api", call, way=Way.WATCHED)
+            way = Way.MAIL if row.place.kind == Place.Kind.MAILBOX else Way.WATCHED
+            options = TranscriptionOptions.checked()
+            mailed = Mailed(row.sender, str(row.place.folder_id or ""))
+            accept.accept(actor, file, options, "api", call, way=way, mailed=mailed)
     except Refused as refused:
         if refused.code in UNTIL_THERE_IS_ROOM:
             arrivals.later(claim, str(refused), until_there_is_room=True)
@@ -166,12 +153,14 @@ def _accept(claim: Claim, row: Arrival, stop: threading.Event) -> None:
         arrivals.refused(claim, str(invalid))
 
 
-def _copy(row: Arrival, path: Path, on_progress: Callable[[], None]) -> _File:
+def _copy(row: Arrival, path: Path, on_progress: Callable[[], None]) -> Copy:
     """Copies the file to this machine's disk. Raises Refused, Gone and OutboundError."""
     limit = min(row.tenant.quota.upload_bytes, settings.UPLOAD_BYTES_LIMIT)
     if row.size > limit:
-        raise _too_large(limit)
+        raise too_large(limit)
     lend_connection()
+    if row.place.kind == Place.Kind.MAILBOX:
+        return mail.copy(row, path, limit, on_progress)
     if row.place.kind == Place.Kind.BUCKET:
         return _from_bucket(row, path, limit, on_progress)
     with disk.opened(row.tenant_id, row.place.path, disk.IN) as folder:
@@ -183,13 +172,13 @@ def _copy(row: Arrival, path: Path, on_progress: Callable[[], None]) -> _File:
                 digest.update(chunk)
                 size += len(chunk)
                 if size > limit:
-                    raise _too_large(limit)
+                    raise too_large(limit)
                 on_progress()
         _require_same(row, folder)
-    return _File(row.path, path, size, digest.hexdigest())
+    return Copy(row.path, path, size, digest.hexdigest())
 
 
-def _from_bucket(row: Arrival, path: Path, limit: int, on_progress: Callable[[], None]) -> _File:
+def _from_bucket(row: Arrival, path: Path, limit: int, on_progress: Callable[[], None]) -> Copy:
     """Raises Refused, Gone and OutboundError."""
     url = s3.signed_url(places.bucket_of(row.place), places.key_of(row.place, disk.IN, row.path))
     try:
@@ -199,11 +188,11 @@ def _from_bucket(row: Arrival, path: Path, limit: int, on_progress: Callable[[],
         if error.status in (404, 412):
             raise Gone from error
         if error.code == "too_large":
-            raise _too_large(limit) from error
+            raise too_large(limit) from error
         raise
     if found.etag != _etag(row):
         raise Gone
-    return _File(row.path, path, found.size, found.sha256, found.seconds)
+    return Copy(row.path, path, found.size, found.sha256, found.seconds)
 
 
 def _require_same(row: Arrival, folder: int) -> None:
@@ -216,6 +205,9 @@ def _require_same(row: Arrival, folder: int) -> None:
 def _move(row: Arrival) -> None:
     """Moves the file to `done/` or `failed/`, where a text beside it says why. Raises Gone and OutboundError."""
     part = disk.DONE if row.state == Arrival.State.ACCEPTED else disk.FAILED
+    if row.place.kind == Place.Kind.MAILBOX:
+        mail.move(row)
+        return
     if row.place.kind == Place.Kind.BUCKET:
         _move_object(row, part)
         return
@@ -287,11 +279,6 @@ def _etag(row: Arrival) -> str:
 
 def _reason(row: Arrival) -> bytes:
     return f"{row.last_error}\n".encode()
-
-
-def _too_large(limit: int) -> Refused:
-    message = _("The file is larger than the limit of %(limit)s.") % {"limit": filesizeformat(limit)}
-    return Refused("too_large", message)
 
 
 def _progress(claim: Claim, stop: threading.Event) -> Callable[[], None]:

@@ -33,7 +33,7 @@ from transcription.models import Folder, Loudness, Recording, Stage, Status, Tra
 from transcription.options import audio_tracks, tenant_defaults
 from transcription.options.options import TranscriptionOptions
 from transcription.rules import applying
-from transcription.rules.applying import Ruling
+from transcription.rules.applying import Mailed, Ruling
 from transcription.transcripts.terms import Correction
 
 Insert = Callable[[TranscriptionRequest], Transcription]
@@ -48,12 +48,14 @@ def accept(
     call: CallContext | None = None,
     folder: Folder | None = None,
     way: str = "",
+    mailed: Mailed | None = None,
 ) -> Transcription:
     """Stores a recording and queues its transcription, which is completed at once if a finished result is known.
 
-    The folder is one that the caller has chosen by folders.chosen, `way` a Way where the source says too little. The
-    tenant's rules give defaults: what the request says itself stays. If an earlier call's transcription answers,
-    returns that and stores nothing. Raises Refused, InvalidOption and PermissionDenied.
+    The folder is one that the caller has chosen by folders.chosen, `way` a Way where the source says too little,
+    `mailed` how its e-mail came. The tenant's rules give defaults: what the request says itself stays. If an
+    earlier call's transcription answers, returns that and stores nothing. Raises Refused, InvalidOption and
+    PermissionDenied.
     """
     actor.require("recordings.create")
     if upload.size == 0:
@@ -61,7 +63,7 @@ def accept(
     call = call or CallContext()
     request = TranscriptionRequest(actor, options, call, upload.sha256, folder=folder, arrival_seconds=upload.seconds)
     way = way or (Way.API if source == Recording.Source.API else Way.PORTAL)
-    request = _ruled(request, applying.begin(actor, way, folder, clean_name(upload.file_name)))
+    request = _ruled(request, applying.begin(actor, way, folder, clean_name(upload.file_name), mailed))
     if (existing := deduplicate.find_existing(request)) is not None:
         return commit.confirm(request, existing)
     recording = _new_recording(request, upload, source)

@@ -28,6 +28,7 @@ class Way(models.TextChoices):
     URL = "url", _("The API, by its URL")
     TUS = "tus", _("The API, as a resumable upload")
     WATCHED = "watched", _("A watched folder or bucket")
+    MAIL = "mail", _("E-mail")
 
 
 class Recording(models.Model):
@@ -76,6 +77,9 @@ class Recording(models.Model):
 
     way = models.CharField(
         _("way in"), max_length=10, choices=Way.choices, blank=True, default="", db_default="", editable=False
+    )
+    sender = models.CharField(
+        _("sender"), max_length=254, blank=True, default="", db_default="", editable=False, help_text=_("Of an e-mail.")
     )
     keeps_audio_days = models.PositiveIntegerField(
         _("days that its audio is kept"), null=True, blank=True, help_text=_("By a rule; empty for the tenant’s.")

@@ -75,13 +75,15 @@ def exchange(
         deadline.left()  # after the deadline, truncated headers look like complete ones
         yield answer
     except (HTTPError, HTTPException, OSError, ValueError) as error:
-        raise _outbound_error(error, deadline) from error
+        broken = _("The connection broke off, or what came was not HTTP.")
+        raise outbound_error(error, deadline, broken) from error
     finally:
         connection.close()
         connected.close()
 
 
-def _outbound_error(error: Exception, deadline: Deadline) -> OutboundError:
+def outbound_error(error: Exception, deadline: Deadline, broken: str) -> OutboundError:
+    """Says why an exchange broke off; `broken` where nothing else is known."""
     if deadline.is_over or isinstance(error, TimeoutError):
         return deadline.error()
     if isinstance(error, ssl.SSLCertVerificationError):
@@ -89,4 +91,4 @@ def _outbound_error(error: Exception, deadline: Deadline) -> OutboundError:
         return OutboundError("tls", reason % {"reason": error.verify_message})
     if isinstance(error, ssl.SSLError):
         return OutboundError("tls", _("No encrypted connection came about."), may_succeed_later=True)
-    return OutboundError("broken", _("The connection broke off, or what came was not HTTP."), may_succeed_later=True)
+    return OutboundError("broken", broken, may_succeed_later=True)

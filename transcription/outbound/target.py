@@ -15,14 +15,16 @@ from transcription.outbound import networks
 from transcription.outbound.errors import OutboundError
 from transcription.outbound.networks import Address
 
-PORTS = {"http": 80, "https": 443}
+WEB_PORTS = {"http": 80, "https": 443}
+MAIL_PORTS = {"imap": 143, "imaps": 993}
+PORTS = WEB_PORTS | MAIL_PORTS
 FIRST_FREE_PORT = 1024
 NAME = re.compile(r"(?!-)[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*\.?")
 NUMBER = re.compile(r"(?:.*\.)?(?:[0-9]+|0x[0-9a-f]*)\.?")
 UNPRINTABLE = re.compile(r"[\x00-\x20\x7f\\]")
 
-DOWNLOADS, WEBHOOKS, SIGN_IN, BUCKETS = "downloads", "webhooks", "sign-in", "buckets"
-LONGEST_URL = {DOWNLOADS: 2000, WEBHOOKS: 2000, SIGN_IN: 2000, BUCKETS: 6000}
+DOWNLOADS, WEBHOOKS, SIGN_IN, BUCKETS, MAIL = "downloads", "webhooks", "sign-in", "buckets", "mail"
+LONGEST_URL = {DOWNLOADS: 2000, WEBHOOKS: 2000, SIGN_IN: 2000, BUCKETS: 6000, MAIL: 500}
 """Those to buckets are made here: a key has up to 1,024 bytes, each of which may take three characters."""
 
 
@@ -56,14 +58,20 @@ def parse_target(url: str, purpose: str) -> Target:
     scheme = _scheme(parts.scheme, purpose)
     if parts.auth is not None:
         raise _refused(_("The URL carries a user name or a password. Leave them out."))
-    host = (parts.host or "").removeprefix("[").removesuffix("]")
+    host = (parts.host or "").removeprefix("[").removesuffix("]").lower()
     port = PORTS[scheme] if parts.port is None else parts.port
-    if port not in PORTS.values() and port < FIRST_FREE_PORT:
-        raise _refused(_("Port %(port)d is not allowed. Use 80, 443, or a port from 1024 on.") % {"port": port})
+    usual = (MAIL_PORTS if purpose == MAIL else WEB_PORTS).values()
+    if port not in usual and port < FIRST_FREE_PORT:
+        message = _("Port %(port)d is not allowed. Use %(usual)s, or a port from 1024 on.")
+        raise _refused(message % {"port": port, "usual": ", ".join(map(str, usual))})
     return Target(scheme, host, port, parts.request_uri, _literal(host))
 
 
 def _scheme(scheme: str | None, purpose: str) -> str:
+    if purpose == MAIL:
+        if scheme in MAIL_PORTS:
+            return str(scheme)
+        raise _refused(_("The address must begin with imaps://, or with imap:// where the server uses STARTTLS."))
     if scheme == "https" or (scheme == "http" and purpose in settings.OUTBOUND_PLAIN_HTTP):
         return scheme
     raise _refused(_("The URL must begin with https://."))

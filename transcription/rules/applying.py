@@ -20,12 +20,21 @@ from transcription.rules.models import Rule
 
 
 @dataclass(frozen=True)
+class Mailed:
+    """How an e-mail came: from whom, and the id of the folder that its mailbox gives it, which rules may change."""
+
+    sender: str = ""
+    folder: str = ""
+
+
+@dataclass(frozen=True)
 class Ruling:
     """The rules of an actor's tenant that hold for an arrival, in their order, as far as it is known."""
 
     actor: Actor
     arrival: Arrival
     rules: Sequence[Rule] = ()
+    mailed: Mailed | None = None
 
     @property
     def needs_sound(self) -> bool:
@@ -34,13 +43,15 @@ class Ruling:
 
     @cached_property
     def effects(self) -> dict[str, Any]:
-        return effects.later_wins(one.effects for one in self.rules)
+        given = {"folder": self.mailed.folder} if self.mailed and self.mailed.folder else {}
+        return given | effects.later_wins(one.effects for one in self.rules)
 
     def heard(self, recording: Recording) -> Ruling:
         """Returns the ruling once the recording's length and channels are known."""
         seconds, channels = recording.duration_seconds, conditions.channels_of(recording)
         arrival = replace(self.arrival, seconds=seconds, channels=channels)
-        return Ruling(self.actor, arrival, [one for one in self.rules if conditions.hold(one.conditions, arrival)])
+        held = [one for one in self.rules if conditions.hold(one.conditions, arrival)]
+        return replace(self, arrival=arrival, rules=held)
 
     def options(self, asked: TranscriptionOptions) -> TranscriptionOptions:
         given = self.effects.get("options")
@@ -48,8 +59,8 @@ class Ruling:
 
     def describe(self, recording: Recording) -> None:
         """Notes on an unsaved recording what the rules give it; call it in the transaction that inserts it."""
-        recording.way = self.arrival.way
-        if not self.rules:
+        recording.way, recording.sender = self.arrival.way, self.arrival.sender
+        if not self.effects:
             return
         recording.keeps_audio_days = self.effects.get("audio_days")
         recording.keeps_text_days = self.effects.get("text_days")
@@ -64,7 +75,10 @@ class Ruling:
         if "folder" not in self.effects:
             return None
         found = Folder.objects.filter(tenant=self.actor.tenant, id=self.effects["folder"], is_private=False).first()
-        is_watched = self.arrival.way == Way.WATCHED  # who puts files there is nobody of the tenant's people
+        is_watched = self.arrival.way in (
+            Way.WATCHED,
+            Way.MAIL,
+        )  # who puts files there is nobody of the tenant's people
         return found if found and (is_watched or among(self.actor, found).may(folders.ADD)) else None
 
     def give(self, recording: Recording) -> None:
@@ -78,7 +92,7 @@ class Ruling:
             deliveries.order(recording, self.effects["deliveries"])
 
 
-def begin(actor: Actor, way: str, folder: Folder | None, name: str) -> Ruling:
+def begin(actor: Actor, way: str, folder: Folder | None, name: str, mailed: Mailed | None = None) -> Ruling:
     """Returns the rules that hold by what is known before the file is looked into, by one query."""
     arrival = Arrival(
         way=way,
@@ -86,6 +100,7 @@ def begin(actor: Actor, way: str, folder: Folder | None, name: str) -> Ruling:
         member=str(actor.user.pk) if actor.user else "",
         folder=str(folder.id) if folder else "",
         name=name,
+        sender=mailed.sender if mailed else "",
     )
     rows = Rule.objects.filter(tenant=actor.tenant, is_active=True)
-    return Ruling(actor, arrival, [one for one in rows if conditions.hold(one.conditions, arrival)])
+    return Ruling(actor, arrival, [one for one in rows if conditions.hold(one.conditions, arrival)], mailed)

@@ -46,6 +46,7 @@ class Arrival:
     member: str
     folder: str
     name: str
+    sender: str = ""
     seconds: float | None = None
     channels: int = 0
 
@@ -58,6 +59,7 @@ class Arrival:
             member=str(row.created_by_id or ""),
             folder=str(row.folder_id or ""),
             name=row.name,
+            sender=row.sender,
             seconds=row.duration_seconds,
             channels=channels_of(row),
         )
@@ -75,8 +77,11 @@ def hold(conditions: Mapping[str, Any], arrival: Arrival) -> bool:
     for name in ("way", "key", "member", "folder"):
         if name in conditions and conditions[name] != getattr(arrival, name):
             return False
-    if "file" in conditions and not fnmatchcase(_folded(arrival.name), _folded(conditions["file"])):
+    if "sender" in conditions and not arrival.sender:
         return False
+    for name, text in (("file", arrival.name), ("sender", arrival.sender)):
+        if name in conditions and not fnmatchcase(_folded(text), _folded(conditions[name])):
+            return False
     return arrival.seconds is None or _sound_holds(conditions, arrival.seconds, arrival.channels)
 
 
@@ -130,12 +135,15 @@ def shared_folder(actor: Actor, value: str) -> str:
     return str(found.id)
 
 
-def _file(actor: Actor, value: str) -> str:
-    text = value.strip().replace("\x00", "")
-    if not text or len(text) > LONGEST_PATTERN or text.count("*") > MOST_STARS:
-        message = _("A pattern has at most %(n)d characters and %(stars)d asterisks.")
-        raise InvalidOption("file", message % {"n": LONGEST_PATTERN, "stars": MOST_STARS})
-    return text
+def _pattern(name: str) -> Any:
+    def check(actor: Actor, value: str) -> str:
+        text = value.strip().replace("\x00", "")
+        if not text or len(text) > LONGEST_PATTERN or text.count("*") > MOST_STARS:
+            message = _("A pattern has at most %(n)d characters and %(stars)d asterisks.")
+            raise InvalidOption(name, message % {"n": LONGEST_PATTERN, "stars": MOST_STARS})
+        return text
+
+    return check
 
 
 def _seconds(name: str) -> Any:
@@ -158,7 +166,8 @@ CHECKS: dict[str, Any] = {
     "key": _key,
     "member": _member,
     "folder": shared_folder,
-    "file": _file,
+    "file": _pattern("file"),
+    "sender": _pattern("sender"),
     "least_seconds": _seconds("least_seconds"),
     "most_seconds": _seconds("most_seconds"),
     "channels": _channels,

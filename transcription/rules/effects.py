@@ -131,7 +131,8 @@ def _deliveries(actor: Actor, sent: Sequence[Mapping[str, Any]]) -> list[dict[st
     found: list[dict[str, Any]] = []
     for one in sent:
         place_id = as_id(one["place"])
-        if place_id is None or not Place.objects.filter(tenant=actor.tenant, id=place_id).exists():
+        known = Place.objects.filter(tenant=actor.tenant).exclude(kind=Place.Kind.MAILBOX)
+        if place_id is None or not known.filter(id=place_id).exists():
             raise InvalidOption("deliveries", _("There is no such folder or bucket."))
         formats = [name for name in WRITERS if name in one["formats"]]
         if not formats or len(formats) < len(set(one["formats"])):

@@ -131,6 +131,10 @@ def place_fields(row: Place) -> PlaceBody:
         "has_secret": bool(row.sealed_secret),
         "watched": row.is_watched,
         "paused": row.is_paused,
+        "senders": row.senders,
+        "trust": row.trust if row.kind == Place.Kind.MAILBOX else None,
+        "authserv_id": row.authserv_id,
+        "folder": str(row.folder_id) if row.folder_id else None,
         "failures": row.failures,
         "error": row.last_error or None,
         "retry_at": rfc3339(row.not_before) if row.failures else None,
@@ -158,6 +162,7 @@ def arrival_fields(row: Arrival) -> ArrivalBody:
     return {
         "id": str(row.id),
         "name": row.path,
+        "sender": row.sender or None,
         "bytes": row.size,
         "status": row.state,
         "attempts": row.attempts_made,

@@ -38,6 +38,7 @@ def recording_fields(actor: Actor, recording: Recording, with_place: bool = True
         "name": recording.name,
         "source": recording.source,
         "way": recording.way or None,
+        "sender": recording.sender or None,
         "rules": [rule["name"] for rule in recording.ruled.get("rules", [])],
         "owner": recording.created_by.email if recording.created_by else None,
         "key": str(recording.api_key_id) if recording.api_key_id else None,

@@ -92,6 +92,57 @@ def test_the_audit_log_says_what_became_of_a_place(
         assert (told[1].details["fields"], told[1].details["paused"]) == (["is_paused"], True)
 
 
+def test_a_mailbox_is_made_and_changed_and_gets_no_exports(
+    alice: Character, key: dict[str, str], client: Client
+) -> None:
+    there = {"kind": "mailbox", "endpoint": "IMAP://8.8.8.8", "key_id": "in@acme.example", "secret": "hush-hush"}
+    asked = there | {"senders": "Carol@acme.example, @press.example", "authserv_id": "mx.acme.example"}
+    wrong: tuple[tuple[str, Any], ...] = (
+        ("endpoint", "https://8.8.8.8"),
+        ("endpoint", "imaps://8.8.8.8:25"),
+        ("endpoint", "imaps://127.0.0.1"),
+        ("endpoint", "imaps://a@8.8.8.8"),
+        ("key_id", ""),
+        ("secret", ""),
+        ("senders", ""),
+        ("senders", "everybody"),
+        ("authserv_id", ""),
+        ("trust", "nobody"),
+        ("path", "INBOX.Done"),
+        ("folder", "Nowhere"),
+    )
+    for name, value in wrong:
+        answer = send(client, "POST", PLACES, key, {"name": "Mail", **asked, name: value})
+        assert (answer.status_code, answer.json()["param"]) == (400, name), value
+    made = make(client, key, **asked, watched=False)
+    assert (made["watched"], made["path"], made["endpoint"]) == (True, "INBOX", "imap://8.8.8.8")
+    assert (made["senders"], made["trust"], made["has_secret"]) == ("carol@acme.example press.example", "dmarc", True)
+    url = f"{PLACES}/{made['id']}"
+    trusting = send(client, "PATCH", url, key, {"trust": "server"})
+    assert (trusting.json()["trust"], trusting.json()["authserv_id"], trusting.json()["has_secret"]) == (
+        "server",
+        "",
+        True,
+    )
+    for changes, param in (({"kind": "bucket"}, "kind"), ({"key_id": "b@acme.example"}, "secret")):
+        answer = send(client, "PATCH", url, key, changes)
+        assert (answer.status_code, answer.json()["param"]) == (400, param)
+    rule = {"name": "All", "effects": {"deliveries": [{"place": made["id"], "formats": ["txt"]}]}}
+    assert send(client, "POST", "/api/v1/rules", key, rule).json()["param"] == "deliveries"
+    signed_in(client, alice)
+    page = client.get(f"/rules/places/{made['id']}/").content.decode()
+    assert "carol@acme.example press.example" in page
+    assert (
+        "There is this folder, bucket or mailbox already."
+        in client.post("/rules/places/", asked | {"name": "B"}).content.decode()
+    )
+    assert client.post("/rules/places/", asked | {"name": "B", "path": "Voice"}).status_code == 302
+    assert "hush-hush" not in page
+    with scope.bound(alice.tenant.id):
+        entry = AuditEntry.objects.filter(action="place.changed").get()
+        assert entry.details["fields"] == ["trust", "authserv_id"]
+
+
 def test_a_paused_folder_takes_and_gives_nothing_until_it_goes_on(
     root: Path, alice: Character, key: dict[str, str], client: Client
 ) -> None:

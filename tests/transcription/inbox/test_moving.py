@@ -187,7 +187,7 @@ def test_a_place_goes_nowhere_else_while_what_was_taken_in_still_lies_there(
         broken.setattr(disk, "move", die)
         with pytest.raises(MemoryError):
             rested()
-    with pytest.raises(InvalidOption, match="still lie in"):
+    with pytest.raises(InvalidOption, match="still lies there"):
         places.change(alice.actor, folder.id, replace(wanted, path="tv"))
     places.change(alice.actor, folder.id, replace(wanted, name="Studio", is_watched=False))
     due_again()

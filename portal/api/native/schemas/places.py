@@ -1,4 +1,4 @@
-"""Folders and buckets, what is written to them, and what comes from them."""
+"""Folders, buckets and mailboxes, what is written to them, and what comes from them."""
 
 from __future__ import annotations
 
@@ -11,12 +11,19 @@ from transcription.exchange.places import LONGEST, Wanted
 
 Name = Annotated[Text, documented(minLength=1, maxLength=LONGEST["name"])]
 Kind = Annotated[Text, documented(enum=Place.Kind.values)]
+DESCRIBED = "Addresses and domains, with spaces between them."
+Senders = Annotated[Text, documented(maxLength=LONGEST["senders"], description=DESCRIBED)]
+Trust = Annotated[Text, documented(enum=Place.Trust.values)]
 Secret = Annotated[Text, documented(maxLength=LONGEST["secret"], writeOnly=True)]
 COLUMNS = {"watched": "is_watched", "paused": "is_paused"}
 
 
 class NewPlace(RequestBody):
-    """A folder or bucket to make. `endpoint`, `bucket`, `region`, `key_id` and `secret` are of buckets."""
+    """A folder, bucket or mailbox to make. `endpoint`, `bucket`, `region`, `key_id` and `secret` are of buckets.
+
+    Of mailboxes are `endpoint` (its server), `key_id` (the user), `secret` (the password), `path` (the folder there),
+    `senders`, `trust`, `authserv_id` and `folder`, a name or an id.
+    """
 
     name: Name
     kind: Kind
@@ -28,6 +35,10 @@ class NewPlace(RequestBody):
     secret: Secret = ""
     watched: bool = False
     paused: bool = False
+    senders: Senders = ""
+    trust: Trust = Place.Trust.DMARC.value
+    authserv_id: Text = ""
+    folder: Text = ""
 
     @property
     def wanted(self) -> Wanted:
@@ -47,6 +58,10 @@ class PlaceChanges(RequestBody):
     secret: Secret = ""
     watched: bool = False
     paused: bool = False
+    senders: Senders = ""
+    trust: Trust = Place.Trust.DMARC.value
+    authserv_id: Text = ""
+    folder: Text = ""
 
     @property
     def sent(self) -> dict[str, Any]:
@@ -68,6 +83,10 @@ class PlaceBody(TypedDict):
     has_secret: bool
     watched: bool
     paused: bool
+    senders: str
+    trust: str | None
+    authserv_id: str
+    folder: str | None
     failures: int
     error: str | None
     retry_at: str | None
@@ -102,10 +121,11 @@ class PlaceDeliveryBody(TypedDict):
 
 
 class ArrivalBody(TypedDict):
-    """A file of a watched folder or bucket, and the recording that it became."""
+    """A file of a watched folder or bucket, or an attachment, and the recording that it became."""
 
     id: str
     name: str
+    sender: str | None
     bytes: int
     status: str
     attempts: int

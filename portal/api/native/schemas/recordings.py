@@ -122,13 +122,14 @@ class RecordingBody(TypedDict):
 
     `owner` is the e-mail address of the person who added it, `key` the id of the key, `folder` the id of its folder.
     `changed_at` is when its text last came or was corrected, `rules` are the names of those that held as it came
-    by its `way`.
+    by its `way`, `sender` the address of the e-mail that it came by.
     """
 
     id: str
     name: str
     source: str
     way: str | None
+    sender: str | None
     rules: list[str]
     owner: str | None
     key: str | None

@@ -21,6 +21,7 @@ class AskedConditions(RequestBody):
     member: Text = ""
     folder: Text = ""
     file: Annotated[Text, documented(maxLength=LONGEST_PATTERN, description="A pattern such as `board-*.mp3`.")] = ""
+    sender: Annotated[Text, documented(maxLength=LONGEST_PATTERN, description="A pattern, of an e-mail.")] = ""
     least_seconds: Count | None = None
     most_seconds: Count | None = None
     channels: Annotated[Text, documented(enum=Channels.values)] = ""
@@ -82,6 +83,7 @@ class RuleConditions(TypedDict):
     member: str | None
     folder: str | None
     file: str | None
+    sender: str | None
     least_seconds: int | None
     most_seconds: int | None
     channels: str | None
