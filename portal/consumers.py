@@ -28,6 +28,7 @@ from django.utils.translation import override
 from portal.http import authentication
 from portal.http.asgi import Application, Message, Receive, Scope, Send
 from portal.http.outage import AWAY
+from portal.http.rechecks import rechecks
 from portal.http.websocket_origin import OwnOriginOnly
 from portal.ops import sockets as operations
 from portal.realtime.consumer import RealtimeConsumer
@@ -156,7 +157,7 @@ class TenantConsumer(AsyncJsonWebsocketConsumer):
         while True:
             await asyncio.sleep(RECHECK_SECONDS)
             try:
-                actor = await self.actor()
+                actor = _viewer(await rechecks().renewed(self.scope))
                 if actor is None:
                     await self.close(NOT_SIGNED_IN)
                     return

@@ -333,10 +333,22 @@ def _reachable(user_id: int, session: Mapping[str, Any]) -> list[Member]:
     signed_by, rows = signed_by_of(session), _memberships(user_id)
     if signed_by is not None:
         return list(_signed_in(rows, signed_by)) if settings.SINGLE_SIGN_ON else []
-    needs_provider = _has_domain(
-        tenant__identity_provider__is_enabled=True, tenant__identity_provider__is_required=True
-    )
-    return list(rows.exclude(needs_provider, ~Q(role=Role.OWNER)) if settings.SINGLE_SIGN_ON else rows)
+    return list(rows.exclude(_needs_provider(), ~Q(role=Role.OWNER)) if settings.SINGLE_SIGN_ON else rows)
+
+
+def _needs_provider() -> Exists:
+    return _has_domain(tenant__identity_provider__is_enabled=True, tenant__identity_provider__is_required=True)
+
+
+def own_members(user_ids: set[int], tenant_ids: set[UUID]) -> list[Member]:
+    """Returns which of these memberships people open who signed in themselves, and act for nobody."""
+    people = User.objects.filter(is_active=True).in_bulk(user_ids)
+    tenants = Tenant.objects.filter(is_active=True).select_related("quota").in_bulk(tenant_ids)
+    rows = Member.objects.filter(user_id__in=people, tenant_id__in=tenants).order_by()
+    members = list(rows.exclude(_needs_provider(), ~Q(role=Role.OWNER)) if settings.SINGLE_SIGN_ON else rows)
+    for member in members:
+        member.user, member.tenant = people[member.user_id], tenants[member.tenant_id]
+    return members
 
 
 def visit_of(user_id: int, session: Mapping[str, Any]) -> SupportVisit | None:

@@ -42,6 +42,11 @@ def people_with_factors(rows: QuerySet[User]) -> QuerySet[User]:
     return rows.annotate(has_factor=Exists(Authenticator.objects.filter(user=OuterRef("pk"), type__in=TYPES)))
 
 
+def who_have_one(user_ids: set[int]) -> set[int]:
+    rows = Authenticator.objects.filter(user_id__in=user_ids, type__in=TYPES)
+    return set(rows.values_list("user_id", flat=True))
+
+
 def is_missing(member: Member) -> bool:
     """Returns whether this member's tenant requires a second factor by now, and they have none."""
     required_from = member.tenant.second_factor_from

@@ -246,14 +246,14 @@ async def test_no_text_is_sent_while_nobody_knows_who_may_read_it(
     socket = await socket_of(alice, f"/ws/transcriptions/{row.id}/")
     sequence, away, is_away = (await socket.hear())["seq"], asyncio.Event(), [True]
 
-    def renewed(scope: Any) -> Any:
+    def renewed_all(scopes: Any) -> Any:
         if is_away[0]:
             loop.call_soon_threadsafe(away.set)
             raise OperationalError("away")
-        return really(scope)
+        return really(scopes)
 
-    loop, really = asyncio.get_running_loop(), authentication.renewed
-    monkeypatch.setattr(authentication, "renewed", renewed)
+    loop, really = asyncio.get_running_loop(), authentication.renewed_all
+    monkeypatch.setattr(authentication, "renewed_all", renewed_all)
     await away.wait()
     await asyncio.sleep(0.1)
     told = {"type": "transcription.progress", "seq": sequence + 1, "percent": 50, "segments": []}

@@ -21,6 +21,7 @@ from transcription.exchange.models import Delivery, Place
 from transcription.folders.visibility import seen
 from transcription.leases import Claim
 from transcription.library import retention
+from transcription.lookout import Lookout
 from transcription.models import MAIN, Recording, Status, Transcription
 
 LEASE = timedelta(minutes=3)
@@ -53,11 +54,11 @@ def order(recording: Recording, asked: Iterable[Mapping[str, Any]]) -> None:
 
 def claim(busy: Collection[UUID] = ()) -> Claim | None:
     """Claims the delivery that is due the longest of a tenant that is not `busy`. Returns None if nothing is due."""
-    if outbound_hold.is_on():
-        return None
     with scope.across_tenants("exports of every tenant are due"):
         due = _due().exclude(tenant_id__in=busy).order_by("next_attempt_at", "id")
         for row in due[:LOOKED_AT]:
+            if outbound_hold.is_on():
+                return None
             if won := leases.claim(_due(), row, next_attempt_at=Now() + LEASE):
                 return won
     return None
@@ -165,6 +166,9 @@ def _due() -> QuerySet[Delivery]:
         recording__deleted_at=None,
         tenant__is_active=True,
     )
+
+
+DUE = Lookout(_due)
 
 
 def _mine(claim: Claim) -> QuerySet[Delivery]:

@@ -37,7 +37,7 @@ def run(stop: threading.Event) -> None:
         while not stop.is_set():
             close_old_connections()
             try:
-                while len(busy) < THREADS and (claim := deliveries.claim(list(busy))):
+                while len(busy) < THREADS and deliveries.DUE.sees_any() and (claim := deliveries.claim(list(busy))):
                     busy.add(claim.tenant_id)
                     pool.submit(_send_in_thread, busy, claim)
             except Exception:

@@ -18,6 +18,7 @@ from transcription.fetches.models import UNDER_WAY, Fetch
 from transcription.intake import idempotency
 from transcription.leases import Claim
 from transcription.library import retention
+from transcription.lookout import Lookout
 from transcription.models import Transcription
 from transcription.webhooks import events
 
@@ -32,16 +33,23 @@ TENANTS_LOOKED_AT = 100
 
 def claim(busy: Collection[UUID] = ()) -> Claim | None:
     """Claims the longest waiting due fetch of a tenant that is not `busy`. Returns None if nothing is due."""
-    if outbound_hold.is_on():
-        return None
     with scope.across_tenants("fetches of every tenant are due"):
-        due = Fetch.objects.filter(status__in=UNDER_WAY, not_before__lte=Now(), tenant__is_active=True)
+        due = _due()
         tenants = due.exclude(tenant_id__in=busy).order_by().values("tenant_id").annotate(first=Min("created_at"))
         for tenant_id in tenants.order_by("first").values_list("tenant_id", flat=True)[:TENANTS_LOOKED_AT]:
+            if outbound_hold.is_on():
+                return None
             row = due.filter(tenant_id=tenant_id).order_by("created_at", "id").first()
             if row is not None and (claimed := _claim(row)):
                 return claimed
     return None
+
+
+def _due() -> QuerySet[Fetch]:
+    return Fetch.objects.filter(status__in=UNDER_WAY, not_before__lte=Now(), tenant__is_active=True)
+
+
+DUE = Lookout(_due)
 
 
 def _claim(row: Fetch) -> Claim | None:

@@ -70,7 +70,7 @@ def run(stop: threading.Event) -> None:
         while not stop.is_set():
             close_old_connections()
             try:
-                while not limits.is_full and (claim := claims.claim(limits.busy)):
+                while not limits.is_full and claims.DUE.sees_any() and (claim := claims.claim(limits.busy)):
                     limits.take(claim.tenant_id)
                     pool.submit(_fetch_in_thread, limits, claim, stop)
             except Exception:

@@ -19,6 +19,7 @@ from transcription.exchange.models import Arrival
 from transcription.folders.visibility import seen
 from transcription.inbox.polling import open_arrivals
 from transcription.leases import Claim
+from transcription.lookout import Lookout
 from transcription.models import Transcription
 
 LEASE = timedelta(minutes=15)
@@ -32,12 +33,12 @@ LOOKED_AT = 50
 
 def claim(busy: Collection[UUID] = ()) -> Claim | None:
     """Claims the file that is due the longest of a tenant that is not `busy`. Returns None if nothing is due."""
-    if outbound_hold.is_on():
-        return None
     with scope.across_tenants("files of every tenant are due"):
         due = _due().exclude(tenant_id__in=busy).order_by("next_attempt_at", "id")
         counted = {"attempts_made": Least(F("attempts_made") + 1, MOST_COUNTED)}
         for row in due[:LOOKED_AT]:
+            if outbound_hold.is_on():
+                return None
             if won := leases.claim(_due(), row, next_attempt_at=Now() + LEASE, **counted):
                 return won
     return None
@@ -107,6 +108,9 @@ def _due() -> QuerySet[Arrival]:
     rows: dict[str, Any] = {"next_attempt_at__lte": Now(), "place__not_before__lte": Now(), "place__is_paused": False}
     wanted = Q(place__is_watched=True) | ~Q(state=Arrival.State.WAITING)
     return open_arrivals().filter(wanted, **rows, tenant__is_active=True)
+
+
+DUE = Lookout(_due)
 
 
 def _mine(claim: Claim) -> QuerySet[Arrival]:

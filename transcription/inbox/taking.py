@@ -68,7 +68,7 @@ def run(stop: threading.Event) -> None:
         while not stop.is_set():
             close_old_connections()
             try:
-                while len(busy) < THREADS and (claim := arrivals.claim(list(busy))):
+                while len(busy) < THREADS and arrivals.DUE.sees_any() and (claim := arrivals.claim(list(busy))):
                     busy.add(claim.tenant_id)
                     pool.submit(_take_in_thread, busy, claim, stop)
             except Exception:

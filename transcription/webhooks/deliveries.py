@@ -18,6 +18,7 @@ from tenants import database_clock, outbound_hold, scope
 from tenants.access import Actor
 from transcription import leases, stage_times
 from transcription.leases import Claim
+from transcription.lookout import Lookout
 from transcription.models import Stage
 from transcription.webhooks import endpoints
 from transcription.webhooks.models import Attempt, Delivery, Endpoint, Event
@@ -62,8 +63,6 @@ class Outcome:
 
 def due_endpoints() -> list[DueEndpoint]:
     """Returns endpoints with due deliveries, the longest waiting first, failing ones after the others."""
-    if outbound_hold.is_on():
-        return []
     with scope.across_tenants("deliveries of every tenant are due"):
         due = _due().filter(endpoint=OuterRef("pk"))
         rows = Endpoint.objects.filter(
@@ -72,7 +71,8 @@ def due_endpoints() -> list[DueEndpoint]:
         rows = rows.annotate(first=Subquery(due.order_by("next_attempt_at").values("next_attempt_at")[:1]))
         rows = rows.annotate(is_failing=Case(When(failures__gt=0, then=True), default=False))
         values = rows.order_by("is_failing", "first", "id").values_list("tenant_id", "id", "is_failing")
-        return [DueEndpoint(*found) for found in values[:MOST_LOOKED_AT]]
+        due_now = [DueEndpoint(*found) for found in values[:MOST_LOOKED_AT]]
+    return [] if due_now and outbound_hold.is_on() else due_now
 
 
 def seconds_late() -> float:
@@ -178,6 +178,9 @@ def _close(row: Delivery, state: str, outcome: Outcome) -> None:
 
 def _due() -> QuerySet[Delivery]:
     return Delivery.objects.filter(state=Delivery.State.PENDING, next_attempt_at__lte=Now())
+
+
+DUE = Lookout(_due)
 
 
 def _held(claim: Claim) -> QuerySet[Delivery]:

@@ -74,7 +74,7 @@ def run(stop: threading.Event) -> None:
         while not stop.is_set():
             close_old_connections()
             try:
-                for due, claim in _claimed(limits):
+                for due, claim in _claimed(limits) if deliveries.DUE.sees_any() else ():
                     pool.submit(_send_in_thread, limits, due, claim)
             except Exception:
                 log.exception("Due deliveries could not be read; trying again.")
