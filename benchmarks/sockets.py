@@ -202,6 +202,7 @@ def main() -> None:
                 try:
                     people = people or _first_people(max(wanted.sockets))
                     rows.append(measure(stack, people, count, webs))
+                    print(" | ".join(rows[-1]), file=sys.stderr, flush=True)
                 finally:
                     stop(stack)
     print(f"{machine()}; PostgreSQL, load average {os.getloadavg()[1]:.1f} of 5 minutes")
