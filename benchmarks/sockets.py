@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 import psutil
+import psycopg
 
 from benchmarks.processes import own_mib, processes_of, processor_seconds
 from benchmarks.table import machine, print_table
@@ -154,8 +155,11 @@ def _at_rest(webs: list[psutil.Process]) -> tuple[float, float]:
 
 
 def _of_postgresql() -> float:
-    """Seconds of a core of all of PostgreSQL's processes; there is one server, that of tests.postgres."""
-    return sum(processor_seconds(one) for one in psutil.process_iter() if one.name() in ("postgres", "postmaster"))
+    """Seconds of a core of all processes of the product's server, which runs on this machine."""
+    with psycopg.connect(os.environ["DATABASE_URL"]) as connection:
+        server = psutil.Process(connection.info.backend_pid).parent()
+    assert server
+    return sum(map(processor_seconds, [server, *server.children()]))
 
 
 async def _tell(stack: Stack, tenants: list[UUID]) -> list[float]:
@@ -202,6 +206,7 @@ def main() -> None:
                 try:
                     people = people or _first_people(max(wanted.sockets))
                     rows.append(measure(stack, people, count, webs))
+                    print(" | ".join(rows[-1]), file=sys.stderr, flush=True)
                 finally:
                     stop(stack)
     print(f"{machine()}; PostgreSQL, load average {os.getloadavg()[1]:.1f} of 5 minutes")

@@ -1,8 +1,9 @@
 """Who speaks when: errors, seconds of CPU and memory of the diarization, on real voices.
 
-    python -m benchmarks.speakers [--minutes 5] [--seeds 4] [--hours 4]
+    python -m benchmarks.speakers [--minutes 5] [--seeds 4] [--hours 4] [--voices FOLDER ...] [--telephone]
 
 `SPEAKERS` names a folder with clips of readers, `SPEAKER-*.flac`, and cuts of meetings, `*.wav`, with `ami.rttm`.
+`--voices` names folders with a folder for each speaker, clips anywhere in it, which are measured instead of them.
 Conversations are made of the clips by seed, with pauses, interruptions and room noise. DER is missed, false and
 confused speech over all speech, speakers matched for the best result; "±0.25 s" leaves out a quarter of a second
 around each change of the reference (pyannote's `collar=0.5`). Words are stretches of 0.3 s of the reference in which
@@ -34,6 +35,8 @@ FRAME = 0.01
 COLLAR = 0.25
 WORD = 0.3
 VOICED_DB = -38.0
+SUFFIXES = (".flac", ".g722", ".gsm", ".wav")
+MOST_CLIPS = 40
 
 
 @dataclass
@@ -106,6 +109,14 @@ def _voiced(piece: NDArray[np.float64]) -> list[tuple[int, int]]:
     return [(first, min(end, len(piece))) for first, end in joined if end - first >= 0.1 * SAMPLE_RATE]
 
 
+def telephone(samples: Samples) -> Samples:
+    """Returns what a telephone hears of it: 300 to 3400 Hz."""
+    spectrum = np.fft.rfft(samples)
+    hertz = np.fft.rfftfreq(len(samples), 1 / SAMPLE_RATE)
+    spectrum[(hertz < 300) | (hertz > 3400)] = 0
+    return np.clip(np.fft.irfft(spectrum, len(samples)), -32768, 32767).astype(np.int16)
+
+
 def score(reference: list[Turn], found: tuple[Turn, ...], seconds: float) -> Score:
     frames = int(np.ceil(seconds / FRAME)) + 1
     truth, guess = _active(reference, frames), _active(found, frames)
@@ -154,13 +165,26 @@ def diarized(samples: Samples, count: SpeakerCount) -> tuple[Diarization, float,
     """Returns the result, the child's seconds of CPU, and its peak memory in MB."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     began = before.ru_utime + before.ru_stime
-    channels = samples.ndim
+    channels, peak = samples.ndim, 0.0
     with DiarizationProcess(weights(), count, channels) as process:
         process.write(samples)
-        result = process.finish()
+
+        def look(_share: float) -> None:
+            nonlocal peak
+            peak = max(peak, _peak_of(process._child.pid))
+
+        result = process.finish(look)
         process.new_checkpoints()
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return result, after.ru_utime + after.ru_stime - began, after.ru_maxrss / 1024
+    return result, after.ru_utime + after.ru_stime - began, peak
+
+
+def _peak_of(pid: int) -> float:
+    """Returns a process's peak memory in MB; 0 once it has ended. What getrusage says of a child counts the memory that
+    this process had when it began.
+    """
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return next((int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM")), 0.0)
 
 
 def weights() -> Path:
@@ -173,28 +197,48 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--first-seed", type=int, default=100)
     parser.add_argument("--hours", type=float, default=0, help="and a recording of so many hours")
+    parser.add_argument("--voices", type=Path, nargs="+", default=[], help="folders with a folder for each speaker")
+    parser.add_argument("--telephone", action="store_true", help="300 to 3400 Hz of everything")
     options = parser.parse_args()
+    changed = telephone if options.telephone else lambda samples: samples
     folder = Path(os.environ.get("SPEAKERS") or ROOT.parent / "shared" / "speakers")
-    readers: dict[str, list[Samples]] = defaultdict(list)
-    for path in sorted(folder.glob("*.flac")):
-        readers[path.name.split("-")[0]].append(np.frombuffer(pcm(path), np.int16))
-    voices = list(readers.values())
+    groups = {path.name: speakers_in(path) for path in options.voices} or {"readers": readers(folder)}
     rows = []
-    for speakers in range(1, len(voices) + 1):
-        for name, count in (("auto", SpeakerCount()), ("given", SpeakerCount(speakers, speakers))):
+    for name, voices in groups.items():
+        for speakers in range(1, len(voices) + 1):
             made = [
                 conversation([voices[i] for i in np.random.default_rng(seed).permutation(len(voices))[:speakers]],
                              seed, options.minutes)
                 for seed in range(options.first_seed, options.first_seed + options.seeds)
             ]  # fmt: skip
-            rows.append([f"{speakers} readers", name, *_measured(made, count)])
-            print(rows[-1], flush=True)
-    rows.append(["meetings, cuts of 30 s", "auto", *_measured(meetings(folder), SpeakerCount())])
-    if options.hours:
-        long = conversation(voices, options.first_seed, options.hours * 60)
-        rows.append([f"5 readers, {options.hours:g} h", "auto", *_measured([long], SpeakerCount())])
+            made = [Conversation(changed(each.samples), each.turns) for each in made]
+            for given, count in (("auto", SpeakerCount()), ("given", SpeakerCount(speakers, speakers))):
+                rows.append([f"{speakers} of {name}", given, *_measured(made, count)])
+                print(rows[-1], flush=True)
+        if options.hours:
+            long = conversation(voices, options.first_seed, options.hours * 60)
+            rows.append([f"{len(voices)} of {name}, {options.hours:g} h", "auto", *_measured([long], SpeakerCount())])
+    if not options.voices:
+        rows.append(["meetings, cuts of 30 s", "auto", *_measured(meetings(folder), SpeakerCount())])
     head = ["conversation", "speakers", "DER ±0.25 s", "DER", "wrong words", "count right", "CPU s an hour", "peak MB"]
     print_table(f"{machine()}, onnxruntime {version('onnxruntime')}", head, rows)
+
+
+def readers(folder: Path) -> list[list[Samples]]:
+    clips: dict[str, list[Samples]] = defaultdict(list)
+    for path in sorted(folder.glob("*.flac")):
+        clips[path.name.split("-")[0]].append(np.frombuffer(pcm(path), np.int16))
+    return list(clips.values())
+
+
+def speakers_in(folder: Path) -> list[list[Samples]]:
+    """Returns the MOST_CLIPS largest clips that are anywhere in each speaker's folder."""
+    voices = []
+    for speaker in sorted(path for path in folder.iterdir() if path.is_dir()):
+        clips = [path for path in speaker.rglob("*") if path.suffix in SUFFIXES]
+        largest = sorted(clips, key=lambda path: (-path.stat().st_size, path))[:MOST_CLIPS]
+        voices.append([np.frombuffer(pcm(path), np.int16) for path in largest])
+    return voices
 
 
 def meetings(folder: Path) -> list[Conversation]:

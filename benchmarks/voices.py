@@ -23,8 +23,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.speakers import Conversation, Samples, conversation, meetings, weights
-from benchmarks.speech import ROOT, pcm
+from benchmarks.speakers import Conversation, Samples, conversation, meetings, readers, telephone, weights
+from benchmarks.speech import ROOT
 from benchmarks.table import machine, print_table
 from transcription.diarization import voices
 from transcription.diarization.process import DiarizationProcess
@@ -50,11 +50,9 @@ def main() -> None:
     parser.add_argument("--first-seed", type=int, default=200)
     options = parser.parse_args()
     folder = Path(os.environ.get("SPEAKERS") or ROOT.parent / "shared" / "speakers")
-    readers: dict[str, list[Samples]] = defaultdict(list)
-    for path in sorted(folder.glob("*.flac")):
-        readers[path.name.split("-")[0]].append(np.frombuffer(pcm(path), np.int16))
-    enrolled = [enrolled_voice(clips[:ENROLLED_CLIPS]) for clips in readers.values()]
-    others = [clips[ENROLLED_CLIPS:] for clips in readers.values()]
+    people = readers(folder)
+    enrolled = [enrolled_voice(clips[:ENROLLED_CLIPS]) for clips in people]
+    others = [clips[ENROLLED_CLIPS:] for clips in people]
     rows = []
     for name, (at_once, changed) in CONDITIONS.items():
         heard = []
@@ -125,13 +123,6 @@ def rates(name: str, heard: list[Heard]) -> list[list[str]]:
     return rows
 
 
-def _telephone(samples: Samples) -> Samples:
-    spectrum = np.fft.rfft(samples)
-    hertz = np.fft.rfftfreq(len(samples), 1 / SAMPLE_RATE)
-    spectrum[(hertz < 300) | (hertz > 3400)] = 0
-    return np.clip(np.fft.irfft(spectrum, len(samples)), -32768, 32767).astype(np.int16)
-
-
 def _noisy(samples: Samples) -> Samples:
     level = np.sqrt(np.mean(samples.astype(np.float64) ** 2)) * 10 ** (-10 / 20)
     noise = np.random.default_rng(0).normal(0, level, len(samples))
@@ -141,7 +132,7 @@ def _noisy(samples: Samples) -> Samples:
 CONDITIONS: dict[str, tuple[int, Callable[[Samples], Samples]]] = {
     "as it is": (5, lambda samples: samples),
     "noise": (5, _noisy),
-    "telephone": (2, _telephone),
+    "telephone": (2, telephone),
 }
 """How many speak in a conversation, and what becomes of its sound."""
 

@@ -393,8 +393,14 @@ class RecordingsConsumer(TenantConsumer):
     async def sees(self, recording_id: str) -> bool:
         """Asks the database about a recording now and then; of one that is gone all know who are not limited."""
         if recording_id not in self.known:
-            self.known[recording_id] = sees_all(self.viewer) or not await self.is_hidden(recording_id)
+            self.known[recording_id] = sees_all(self.viewer) or await self.is_shown(recording_id)
         return self.known[recording_id]
+
+    async def is_shown(self, recording_id: str) -> bool:
+        """Asks for this viewer alone only where not everybody sees the recording."""
+        if not _limits(self.viewer) and not await _is_restricted(self.tenant_id, recording_id):
+            return True
+        return not await self.is_hidden(recording_id)
 
     @database_sync_to_async
     def is_hidden(self, recording_id: str) -> bool:
@@ -403,6 +409,27 @@ class RecordingsConsumer(TenantConsumer):
             if _limits(self.viewer):
                 return not rows.filter(seen(self.viewer)).exists()
             return rows.filter(~seen(self.viewer)).exists()
+
+
+_asked: dict[tuple[asyncio.AbstractEventLoop, UUID, str], asyncio.Task[bool]] = {}
+
+
+async def _is_restricted(tenant_id: UUID, recording_id: str) -> bool:
+    """Returns whether a recording is in a folder that not everybody sees.
+
+    An event reaches all sockets of a tenant at once: those that ask while the database is asked get its answer, too.
+    """
+    key = asyncio.get_running_loop(), tenant_id, recording_id
+    if key not in _asked:
+        _asked[key] = asyncio.create_task(_ask_whether_restricted(tenant_id, recording_id))
+        _asked[key].add_done_callback(lambda _task: _asked.pop(key, None))
+    return await asyncio.shield(_asked[key])
+
+
+@database_sync_to_async
+def _ask_whether_restricted(tenant_id: UUID, recording_id: str) -> bool:
+    with scope.bound(tenant_id):
+        return Recording.objects.filter(id=recording_id, folder__restricted=True).exists()
 
 
 def _limits(viewer: Actor) -> list[str]:

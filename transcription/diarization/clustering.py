@@ -1,7 +1,7 @@
 """Groups voices by speaker: how many there are, and which is whose.
 
 Auto-tuning spectral clustering by the normalised maximum eigengap: Park et al. 2020, arXiv:2003.02405. It is cubic,
-so a long recording is clustered in blocks, whose centroids are then joined by average linkage.
+so a long recording is clustered in blocks, whose centroids are then joined.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ LINKED, LINKED_TELEPHONE = 0.72, 0.60
 """The distance (1 - cosine) below which voices of 1.5 s are joined; where high frequencies are missing, they are more
 alike."""
 
-SAME_SPEAKER = 0.45
+SAME_SPEAKER, SAME_SPEAKER_TELEPHONE = 0.45, 0.69
 """The cosine above which two centroids are one speaker."""
 
 LEAST_VOICES = 4
@@ -35,16 +35,15 @@ def cluster(voices: Array, count: SpeakerCount, telephone: bool = False) -> Arra
     """Returns the speakers' centroids, shape (k, 192), each of length 1. voices: shape (n, 192), n ≥ 1."""
     if len(voices) < SHORT:
         threshold = 1 - (LINKED_TELEPHONE if telephone else LINKED)
-        return centroids(voices, linkage(voices, np.ones(len(voices)), threshold, count))
+        return centroids(voices, linkage(voices, threshold, count))
     found, sizes = [], []
     for block in np.array_split(voices, -(-len(voices) // (BLOCK * 3 // 2)) if len(voices) > BLOCK * 3 // 2 else 1):
         labels = spectral(block, count if len(block) == len(voices) else SpeakerCount(1, count.maximum))
         found.append(centroids(block, labels))
         sizes.append(np.bincount(labels))
     every, weights = np.concatenate(found), np.concatenate(sizes).astype(np.float64)
-    labels = linkage(every, weights, SAME_SPEAKER, count)
-    joined = centroids(every, labels, weights)
-    joined, sizes_of = _refined(voices, joined)
+    labels = joined_centroids(every, weights, SAME_SPEAKER_TELEPHONE if telephone else SAME_SPEAKER, count)
+    joined, sizes_of = _refined(voices, centroids(every, labels, weights))
     kept = _large(sizes_of, count.minimum)
     return _refined(voices, joined[kept])[0]
 
@@ -63,13 +62,13 @@ def centroids(voices: Array, labels: Labels, weights: NDArray[np.float64] | None
     return normed
 
 
-def linkage(voices: Array, weights: NDArray[np.float64], least: float, count: SpeakerCount) -> Labels:
+def linkage(voices: Array, least: float, count: SpeakerCount) -> Labels:
     """Joins the two groups that are most alike on average until no two have a mean cosine of `least`, within the
     bounds of the count, and returns each voice's group.
     """
     likeness = (voices @ voices.T).astype(np.float64)
     np.fill_diagonal(likeness, -np.inf)
-    sizes = weights.copy()
+    sizes = np.ones(len(voices))
     groups = np.arange(len(voices))
     for left in range(len(voices), 1, -1):
         first, second = sorted(np.unravel_index(likeness.argmax(), likeness.shape))
@@ -83,6 +82,23 @@ def linkage(voices: Array, weights: NDArray[np.float64], least: float, count: Sp
         sizes[first] += sizes[second]
         groups[groups == second] = first
     return np.unique(groups, return_inverse=True)[1].astype(np.int64)
+
+
+def joined_centroids(every: Array, weights: NDArray[np.float64], least: float, count: SpeakerCount) -> Labels:
+    """Joins the two groups whose centroids are most alike until no two have a cosine of `least`, within the bounds of
+    the count, and returns each centroid's group. The more voices are in two centroids of one speaker, the more alike
+    they are.
+    """
+    labels = np.arange(len(every))
+    for left in range(len(every), count.minimum, -1):
+        groups = centroids(every, labels, weights)
+        likeness = groups @ groups.T
+        np.fill_diagonal(likeness, -np.inf)
+        first, second = np.unravel_index(likeness.argmax(), likeness.shape)
+        if likeness[first, second] < least and left <= count.maximum:
+            break
+        labels = np.unique(np.where(labels == second, first, labels), return_inverse=True)[1]
+    return labels
 
 
 def spectral(voices: Array, count: SpeakerCount) -> Labels:

@@ -13,6 +13,8 @@ from transcription.scripts import one_line, without_turns
 
 LONGEST_SUBJECT = 200
 LONGEST_ADDRESS = 254
+LONGEST_FROM = 2000
+"""Thousands of addresses take the parser many seconds."""
 ADDRESS = re.compile(r"[^\s@,;:<>()\[\]\\\"\x00-\x1f]+@[a-z0-9-]+(\.[a-z0-9-]+)+")
 DMARC = re.compile(r"\s*dmarc(?:\s*/\s*1)?\s*=\s*([a-z]+)\b(.*)", re.IGNORECASE | re.DOTALL)
 QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
@@ -52,6 +54,8 @@ class Header:
 
 def _sender(raw: bytes) -> str:
     with suppress(Exception):  # Python's parser fails in many ways
+        if len(str(message_from_bytes(raw).get("From", ""))) > LONGEST_FROM:
+            return ""
         [header] = message_from_bytes(raw, policy=policy.default).get_all("From", [])
         [address] = header.addresses
         text = str(address.addr_spec).lower()

@@ -66,6 +66,16 @@ def test_three_groups_of_voices_are_three_speakers() -> None:
     assert len(cluster(every, SpeakerCount(2, 2))) == 2
 
 
+def test_by_telephone_voices_are_more_alike_and_still_two_speakers() -> None:
+    random = np.random.default_rng(0)
+    alike = np.eye(3, 192, dtype=np.float32)
+    centres = np.sqrt([[0.6], [0.6]]) * alike[:1] + np.sqrt(0.4) * alike[1:]
+    voices = np.repeat(centres, 60, axis=0) + random.normal(0, 0.03, (120, 192))
+    voices = (voices / np.linalg.norm(voices, axis=1, keepdims=True)).astype(np.float32)
+    assert len(cluster(voices, SpeakerCount(), telephone=True)) == 2
+    assert len(cluster(voices, SpeakerCount())) == 1
+
+
 def test_a_segment_is_split_where_the_speaker_changes() -> None:
     words = [Word(0.0, 0.4, " Are"), Word(0.4, 0.9, " you?"), Word(1.2, 1.6, " Yes.")]
     turns = [Turn(0.0, 1.0, 0), Turn(1.1, 1.7, 1)]
