@@ -6,6 +6,8 @@ not used: a person could have several there, and not all of them theirs.
 
 from __future__ import annotations
 
+import math
+import time
 from datetime import timedelta
 from typing import Any, cast
 
@@ -42,7 +44,7 @@ from tenants import (
     support,
     user_sessions,
 )
-from tenants.access import SIGNED_BY, SignedBy, member_actor
+from tenants.access import SIGNED_BY, SIGNED_UNTIL, SignedBy, member_actor
 from tenants.models import User
 from tenants.throttle import Limit
 
@@ -98,7 +100,9 @@ class PortalAccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
             if signed_by is not None:
                 request.session[SIGNED_BY] = signed_by
                 request.session[access.SESSION_TENANT] = signed_by["tenant"]
-                request.session.set_expiry(BY_PROVIDER)
+                until: float = getattr(request, SIGNED_UNTIL, None) or math.inf
+                seconds = min(BY_PROVIDER.total_seconds(), until - time.time())
+                request.session.set_expiry(timedelta(seconds=seconds))
             user_sessions.begin(request, user)
             sign_ins.record_sign_in(user.pk, addresses.of_request(request), cast(Any, request.session))
         if is_new and NEW_DEVICES.take(str(user.pk)):

@@ -25,10 +25,10 @@ from django.core.mail import get_connection
 from django.db import Error as DatabaseError
 from django.db import connection
 
-from portal import health
+from portal import health, saml
 from portal.exposure import is_loopback
 from portal.health import GIB, LEAST_FREE_GIB
-from tenants import database_clock
+from tenants import database_clock, identity_providers
 from tenants.schema import missing_migrations
 from transcription import redis
 from transcription.engine.catalogue import CATALOGUE
@@ -100,6 +100,9 @@ def _database() -> Findings:
     if missing := missing_migrations():
         text = f"migrations are missing: {', '.join(missing)}"
         yield Finding("database", "problem", text, "Run: manage.py migrate")
+    elif not saml.is_installed() and identity_providers.speak_saml():
+        text = "organisations sign in with SAML, and what that needs is not installed"
+        yield Finding("sign-in", "problem", text, f"Run: {saml.INSTALL}")
     version = ".".join(map(str, connection.get_database_version()))
     yield Finding("database", "ok", f"{connection.display_name} {version}")
     if database_clock.is_skewed(ahead := database_clock.skew()):

@@ -13,7 +13,7 @@ from allauth.account.models import Login
 from allauth.account.utils import get_next_redirect_url
 from django import forms
 from django.conf import settings
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -30,7 +30,7 @@ from portal.saml import metadata as saml_metadata
 from portal.saml import sign_in as saml_sign_in
 from portal.saml.sign_in import ServiceProvider
 from tenants import addresses, identity_providers, provider_sign_ins
-from tenants.access import SIGNED_BY, SignedBy
+from tenants.access import SIGNED_BY, SIGNED_UNTIL, SignedBy
 from tenants.identity_providers import SecretLost
 from tenants.models import IdentityProvider
 from tenants.newcomers import NewcomerRefused
@@ -47,6 +47,7 @@ SECONDS = 900
 ASKED = Limit("organisations looked for from an address", 300, 300)
 BEGUN = Limit("sign-ins with a provider from an address that came to nothing", 600, 300)
 AGAIN = "again"
+OF_SAML = ("SAMLResponse", "RelayState")
 SHOWN = ("state", "denied", "provider", "token", "subject", "encrypted", "secret")
 """Failures of which everybody is told the reason; of others the owners, as it may tell of their network."""
 
@@ -121,12 +122,16 @@ def back(request: HttpRequest, tenant_id: UUID) -> HttpResponseBase:
     What another site posts comes without the session's cookie, so such an answer goes on by a page of the portal.
     """
     provider = _enabled(tenant_id)
+    allowed = ("POST",) if provider.is_saml else ("GET", "HEAD")
+    if request.method not in allowed:
+        return HttpResponseNotAllowed(allowed)
     answered = (request.POST if provider.is_saml else request.GET).dict()
     if request.user.is_authenticated:
         return redirect("web:home")
     known = _taken(request, tenant_id, answered.get("RelayState" if provider.is_saml else "state"))
-    if known is None and "SAMLResponse" in answered and AGAIN not in answered:
-        return render(request, "account/provider_again.html", {"answered": answered, "again": AGAIN})
+    if known is None and provider.is_saml and "SAMLResponse" in answered and AGAIN not in answered:
+        fields = {name: answered[name] for name in OF_SAML if name in answered}
+        return render(request, "account/provider_again.html", {"answered": fields, "again": AGAIN})
     if known is None:
         text = _("This sign-in was begun elsewhere, or too long ago. Begin again.")
         return render(request, "account/provider_refused.html", {"provider": provider, "why": text}, status=403)
@@ -149,7 +154,7 @@ def back(request: HttpRequest, tenant_id: UUID) -> HttpResponseBase:
     login = Login(
         user=identity.member.user,
         redirect_url=known["next"],
-        state={SIGNED_BY: signed_by},
+        state={SIGNED_BY: signed_by, SIGNED_UNTIL: claims["session_ends"] if provider.is_saml else None},
         signal_kwargs={SIGNED_BY: signed_by},
     )
     answer: HttpResponseBase = perform_login(request, login)

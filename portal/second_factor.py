@@ -39,7 +39,7 @@ from qrcode.main import QRCode
 
 from portal import devices
 from tenants import addresses, factor_changes, sign_ins
-from tenants.access import SIGNED_BY, SignedBy, member_actor
+from tenants.access import SIGNED_BY, SIGNED_UNTIL, SignedBy, member_actor
 from tenants.encryption import ciphers
 from tenants.models import User
 from tenants.second_factors import GUESSES, GUESSES_OF_A_DAY, has_one
@@ -118,12 +118,13 @@ class SecondStepStage(AuthenticateStage):  # type: ignore[misc]
 
 
 class SignedByStage(LoginStage):  # type: ignore[misc]
-    """Hands on, as the last of the stages, whose provider signed somebody in, to the session that begins now."""
+    """Hands on, as the last of the stages, whose provider signed somebody in, and for how long, to the session."""
 
     key = SIGNED_BY
 
     def handle(self) -> tuple[HttpResponse | None, bool]:
-        setattr(self.request, SIGNED_BY, self.login.state.get(SIGNED_BY))
+        for name in (SIGNED_BY, SIGNED_UNTIL):
+            setattr(self.request, name, self.login.state.get(name))
         return None, True
 
 

@@ -70,6 +70,8 @@ BEYOND_FOLDERS = MANAGE - WITHIN_FOLDERS
 SESSION_TENANT = "tenant"
 SIGNED_BY = "signed_by"
 """In the session of whom a tenant's own provider signed in: its SignedBy. It opens that tenant and nothing else."""
+SIGNED_UNTIL = "signed_until"
+"""Beside it in a sign-in: the moment at which the provider's own session ends, if it says so."""
 
 SUPPORT = "support"
 """In the session of an operator who acts for a member: the id of the SupportVisit."""

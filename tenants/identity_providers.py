@@ -137,7 +137,7 @@ def tell_owners(actor: Actor, row: IdentityProvider) -> None:
 def end_what_was_opened(row: IdentityProvider, changed: Collection[str]) -> None:
     """Ends what the settings before had opened: sessions that the provider signed, and ties that it would not make."""
     ties = Identity.objects.filter(provider=row)
-    if {"issuer", "protocol"}.intersection(changed):
+    if {"issuer", "protocol", "email_claim"}.intersection(changed):
         ties.delete()
     elif "trusts_addresses" in changed and not row.trusts_addresses:
         ties.filter(is_verified=False).delete()
@@ -170,6 +170,13 @@ def of_address(email: str) -> IdentityProvider | None:
         rows = AllowedDomain.objects.filter(domain=domain, by_provider=True)
         found = rows.first() if domain and "\x00" not in domain else None
     return enabled(found.tenant_id) if found else None
+
+
+def speak_saml() -> bool:
+    """Returns whether people of any tenant sign in by SAML."""
+    with scope.across_tenants("whoever runs the portal installs what they need"):
+        rows = IdentityProvider.objects.filter(is_enabled=True, protocol=Protocol.SAML, sealed_secret="")
+        return bool(settings.SINGLE_SIGN_ON) and rows.exists()
 
 
 def are_offered() -> bool:

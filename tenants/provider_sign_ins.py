@@ -47,6 +47,7 @@ class Person:
     last_name: str
     values: frozenset[str]
     claims: Mapping[str, Any]
+    is_named_by_address: bool = False
 
     @classmethod
     def of_claims(cls, claims: Mapping[str, Any], role_claim: str) -> Person:
@@ -62,6 +63,7 @@ class Person:
             last_name=_text(claims.get("family_name"), 150),
             values=frozenset(value for value in values[:MOST_VALUES] if isinstance(value, str)),
             claims=claims,
+            is_named_by_address=claims.get("sub_is_address") is True,
         )
 
 
@@ -81,8 +83,10 @@ def _identity_of(provider: IdentityProvider, person: Person, address: str) -> Id
         if now is None or now.generation != provider.generation:
             raise NewcomerRefused("changed", _("Sign-in by this provider has changed. Begin again."))
         _check_customer(now, person)
-        known = Identity.objects.filter(provider=now, issuer=now.issuer, subject=person.subject)
-        identity = known.select_related("member__user", "member__tenant").first() or _tied(now, person, address)
+        ties = Identity.objects.filter(provider=now, issuer=now.issuer, subject=person.subject)
+        known = ties.select_related("member__user", "member__tenant").first()
+        _check_name(now, person, known)
+        identity = known or _tied(now, person, address)
         newcomers.check_account(now.tenant, identity.member.user)
         _give_role(now, identity.member, person)
     return identity
@@ -112,6 +116,15 @@ def _check_customer(provider: IdentityProvider, person: Person) -> None:
     if not is_theirs:
         message = _("Your account at the provider is none of %(tenant)s. Choose another one there.")
         raise NewcomerRefused("other_customer", message % {"tenant": provider.tenant})
+
+
+def _check_name(provider: IdentityProvider, person: Person, known: Identity | None) -> None:
+    """Raises NewcomerRefused where SAML names somebody by an address that may be another's, as it can be changed."""
+    name = User.objects.normalize_email(person.subject)
+    is_address = person.is_named_by_address or name in (person.email, known.member.user.email if known else None)
+    is_believed = provider.trusts_addresses or (person.is_verified is True and name == person.email)
+    if provider.is_saml and is_address and (person.is_verified is False or not is_believed):
+        raise NewcomerRefused("not_verified", _("The provider does not say that your e-mail address is verified."))
 
 
 def _tied(provider: IdentityProvider, person: Person, address: str) -> Identity:

@@ -47,15 +47,20 @@ def discover(issuer: str, anew: bool = False) -> Discovered:
 def remembered(what: str, url: str, ask: Callable[[], Said], anew: bool = False) -> Said:
     """Returns what `ask` does, kept for some minutes unless `anew`. Raises ProviderFailure.
 
-    A failure is kept for some seconds, so that people who try again don't wait for it again.
+    A failure is kept for some seconds, so that people who try again don't wait for it again; beside what is kept it
+    isn't, so that nobody is kept out by asking anew.
     """
-    kept: tuple[Said | None, str, str] | None = None if anew else cache.get(_name(what, url))
+    before: tuple[Said | None, str, str] | None = cache.get(_name(what, url))
+    kept = None if anew else before
     if kept is None:
         try:
             kept = (ask(), "", "")
         except ProviderFailure as failure:
             kept = (None, failure.code, str(failure))
-        cache.set(_name(what, url), kept, KEPT_SECONDS if kept[0] is not None else FAILED_SECONDS)
+        if kept[0] is not None:
+            cache.set(_name(what, url), kept, KEPT_SECONDS)
+        elif before is None or before[0] is None:
+            cache.set(_name(what, url), kept, FAILED_SECONDS)
     found, code, message = kept
     if found is None:
         raise ProviderFailure(code, message)

@@ -12,9 +12,8 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from lxml import etree
 
-from portal import saml
 from portal.openid.errors import ProviderFailure
-from portal.saml.documents import SAML, SAMLP, Element, parsed, text_of
+from portal.saml.documents import DS, SAML, SAMLP, Element, parsed, text_of
 from portal.saml.metadata import Described
 
 SUCCESS = "urn:oasis:names:tc:SAML:2.0:status:Success"
@@ -29,6 +28,11 @@ SIGNATURES = (
     *("ECDSA_SHA256", "ECDSA_SHA384", "ECDSA_SHA512"),
 )
 DIGESTS = ("SHA256", "SHA384", "SHA512")
+LONGEST_SIGNED_INFO, MOST_PREFIXES = 8192, 32
+"""What is signed says how the rest is to be canonicalized, and is canonicalized itself before a signature is checked.
+
+So both are bounded, as are namespaces in documents.
+"""
 
 
 @dataclass(frozen=True)
@@ -40,18 +44,21 @@ class Asked:
     acs: str
 
 
+class NotSigned(ProviderFailure):
+    """None of the certificates that are known has signed it: the provider may have others by now."""
+
+
 def verified(answer: str, provider: Described, asked: Asked) -> Element:
     """Returns the assertion that this provider signed, for the portal, in answer to this request.
 
-    It is made of the signed bytes, so that nothing else of the answer can be taken for it. Raises ProviderFailure.
+    It is made of the signed bytes, so that nothing else of the answer can be taken for it. Raises ProviderFailure, of
+    which NotSigned is one.
     """
-    if not saml.is_installed():
-        raise ProviderFailure("not_installed", _("What SAML needs is not installed: %(how)s") % {"how": saml.INSTALL})
     try:
         assertion = _signed(_only_assertion(answer, provider, asked), provider)
         _check(assertion, provider, asked, timezone.now())
     except ValueError as error:
-        raise _unbelieved(str(error)) from error
+        raise ProviderFailure("token", _unbelieved(str(error))) from error
     return assertion
 
 
@@ -77,13 +84,26 @@ def _only_assertion(answer: str, provider: Described, asked: Asked) -> Element:
 
 
 def _signed(assertion: Element, provider: Described) -> Element:
-    """Returns what one of the provider's certificates signed of it, if that is the whole. Raises ValueError."""
+    """Returns what one of the provider's certificates signed of it, if that is the whole.
+
+    Raises ValueError, and NotSigned.
+    """
+    _check_bounds(assertion.findall(f"{DS}Signature/{DS}SignedInfo"))
     alone = etree.tostring(assertion, with_tail=False)
     for certificate in provider.keys:
         signed = _signed_by(certificate, alone)
         if signed is not None and (signed.tag, signed.get("ID")) == (assertion.tag, assertion.get("ID")):
             return signed
-    raise ValueError("signature")
+    raise NotSigned("token", _unbelieved("signature"))
+
+
+def _check_bounds(found: list[Element]) -> None:
+    """Raises ValueError unless there is one SignedInfo, of one thing, which takes little to check."""
+    if len(found) != 1 or len(etree.tostring(found[0], with_tail=False)) > LONGEST_SIGNED_INFO:
+        raise ValueError("SignedInfo")
+    prefixes = [one.get("PrefixList", "") for one in found[0].iter("{*}InclusiveNamespaces")]
+    if len(found[0].findall(f"{DS}Reference")) != 1 or any(one.count(" ") >= MOST_PREFIXES for one in prefixes):
+        raise ValueError("SignedInfo")
 
 
 def _signed_by(certificate: Certificate, alone: bytes) -> Element | None:
@@ -142,6 +162,12 @@ def _confirms(confirmation: Element, asked: Asked, now: datetime) -> bool:
     return is_answer and _is_now(data, now)
 
 
+def session_end(assertion: Element) -> float | None:
+    """Returns when the provider's session ends, of a verified assertion; None where it says nothing of it."""
+    ends = [one.get("SessionNotOnOrAfter") for one in assertion.findall(f"{SAML}AuthnStatement")]
+    return min((_moment(end).timestamp() for end in ends if end is not None), default=None)
+
+
 def _is_now(element: Element, now: datetime, until: str = "NotOnOrAfter") -> bool:
     begin, end = element.get("NotBefore"), element.get(until)
     return (begin is None or _moment(begin) <= now + CLOCK) and (end is None or now - CLOCK < _moment(end))
@@ -153,5 +179,5 @@ def _moment(text: str) -> datetime:
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-def _unbelieved(why: str) -> ProviderFailure:
-    return ProviderFailure("token", _("What the provider has signed is not valid (%(why)s).") % {"why": why[:120]})
+def _unbelieved(why: str) -> str:
+    return _("What the provider has signed is not valid (%(why)s).") % {"why": why[:120]}

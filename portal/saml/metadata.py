@@ -6,9 +6,11 @@ import base64
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
+from hashlib import sha256
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
+from django.core.cache import cache
 from django.utils.translation import gettext as _
 from lxml import etree
 
@@ -22,6 +24,8 @@ from transcription.outbound.target import SIGN_IN, parse_target
 MEDIA_TYPE = "application/samlmetadata+xml"
 LONGEST_ISSUER = 500
 MOST_CERTIFICATES = 20
+ANEW_SECONDS = 30
+"""So often at most metadata are read again for a signature that they don't explain."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +49,12 @@ def describe(url: str, text: str, issuer: str = "", anew: bool = False) -> Descr
     if url:
         return remembered("saml", f"{issuer} {url}", partial(_fetched, url, issuer), anew)
     return described(text.encode(errors="replace"), issuer)
+
+
+def may_be_asked_anew(url: str, issuer: str) -> bool:
+    """Returns whether metadata may be read again now, and counts it: anybody can send what nobody signed."""
+    name = sha256(f"{issuer} {url}".encode()).hexdigest()
+    return bool(url) and cache.add(f"saml-anew-{name}", True, ANEW_SECONDS)
 
 
 def _fetched(url: str, issuer: str) -> Described:
@@ -98,7 +108,7 @@ def _certificates(role: Element) -> tuple[bytes, ...]:
     for key in role.findall(f"{MD}KeyDescriptor"):
         if key.get("use", "signing") == "signing":
             for one in key.iter(f"{DS}X509Certificate"):
-                with suppress(ValueError, UnsupportedAlgorithm):
+                with suppress(ValueError, UnsupportedAlgorithm, x509.InvalidVersion):
                     raw = base64.b64decode("".join(text_of(one).split()), validate=True)
                     x509.load_der_x509_certificate(raw).public_key()
                     found.append(raw)

@@ -13,10 +13,11 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from lxml import etree
 
+from portal import saml
 from portal.openid.errors import ProviderFailure
 from portal.openid.sign_in import SECONDS, Begun
 from portal.saml import assertions, metadata
-from portal.saml.assertions import Asked
+from portal.saml.assertions import Asked, NotSigned
 from portal.saml.documents import POST, SAML, SAMLP, Element, text_of
 from portal.saml.metadata import Described
 from transcription.outbound import json_calls
@@ -41,6 +42,10 @@ class ServiceProvider:
     acs: str
 
     def described(self, anew: bool = False) -> Described:
+        """Raises ProviderFailure."""
+        if not saml.is_installed():
+            message = _("What SAML needs is not installed: %(how)s") % {"how": saml.INSTALL}
+            raise ProviderFailure("not_installed", message)
         return metadata.describe(self.metadata_url, self.metadata, self.issuer, anew)
 
     def asked(self, begun: Begun) -> Asked:
@@ -73,13 +78,13 @@ def address(portal: ServiceProvider, begun: Begun) -> str:
 def claims_of(portal: ServiceProvider, begun: Begun, answer: str, email_claim: str) -> dict[str, Any]:
     """Returns what the provider says of who signed in there, by the names of OpenID's claims. Raises ProviderFailure.
 
-    Its metadata are read again before an answer is not believed, as certificates change.
+    Its metadata are read again before a signature is not believed, as certificates change.
     """
     asked = portal.asked(begun)
     try:
         found = assertions.verified(answer, portal.described(), asked)
-    except ProviderFailure as failure:
-        if failure.code != "token" or not portal.metadata_url:
+    except NotSigned:
+        if not metadata.may_be_asked_anew(portal.metadata_url, portal.issuer):
             raise
         found = assertions.verified(answer, portal.described(anew=True), asked)
     return _claims(found, email_claim)
@@ -96,12 +101,17 @@ def _claims(assertion: Element, email_claim: str) -> dict[str, Any]:
     for one in assertion.findall(f"{SAML}AttributeStatement/{SAML}Attribute"):
         values[one.get("Name", "")] += [text_of(value) for value in one.findall(f"{SAML}AttributeValue")]
     attributes: dict[str, Any] = {name: many[0] if len(many) == 1 else many for name, many in values.items()}
-    address = next((attributes[one] for one in ([email_claim] if email_claim else EMAILS) if one in attributes), None)
+    named = next((one for one in ([email_claim] if email_claim else EMAILS) if one in attributes), None)
+    address = attributes[named] if named else None
     if address is None and not email_claim and name.get("Format") == EMAIL_FORMAT:
         address = subject
+    if named != "email" and attributes.get("email_verified") == "true":
+        del attributes["email_verified"]  # it is said of the attribute `email`, which may be another address
     return attributes | {
         "sub": subject,
         "email": address,
+        "sub_is_address": name.get("Format") == EMAIL_FORMAT,
+        "session_ends": assertions.session_end(assertion),
         "given_name": next((attributes[one] for one in FIRST_NAMES if one in attributes), ""),
         "family_name": next((attributes[one] for one in LAST_NAMES if one in attributes), ""),
     }

@@ -26,17 +26,14 @@ from portal.openid import discovery
 from portal.openid.errors import ProviderFailure
 from portal.provider_pages import entity_id, redirect_uri, service_provider
 from portal.web.access import TenantRequest, member_required
-from portal.web.provider_form import ProviderForm
+from portal.web.provider_form import TESTS, ProviderForm
 from tenants import identity_providers, newcomers
 from tenants.access import SAFE_METHODS, signed_by_of
 from tenants.models import IdentityProvider
-from tenants.throttle import Limit
 
 OwnersView = Callable[[TenantRequest], HttpResponseBase]
 SAVED_WITHIN = 1800
 """For so many seconds an owner may fill in the form."""
-
-TESTS = Limit("tests of an organisation's OpenID provider", 10, 60)
 
 
 def themselves(page: str) -> Callable[[OwnersView], OwnersView]:
@@ -70,7 +67,7 @@ def themselves(page: str) -> Callable[[OwnersView], OwnersView]:
 @themselves("web:provider")
 def provider(request: TenantRequest) -> HttpResponseBase:
     row = identity_providers.provider_of(request.actor)
-    form = ProviderForm(row, request.POST if request.method == "POST" else None)
+    form = ProviderForm(request.actor.tenant, row, request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
         identity_providers.keep(request.actor, form.wanted)
         messages.success(request, _("Saved."))

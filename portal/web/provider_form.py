@@ -13,13 +13,16 @@ from portal.openid.errors import ProviderFailure
 from portal.saml.metadata import describe
 from portal.web.forms import LinesField
 from tenants.identity_providers import Wanted
-from tenants.models import IdentityProvider, Protocol, Role
+from tenants.models import IdentityProvider, Protocol, Role, Tenant
+from tenants.throttle import Limit
 from transcription.outbound.errors import OutboundError
 from transcription.outbound.target import SIGN_IN, parse_target
 
 MOST_ROLES = 100
 GIVEN = (Role.VIEWER, Role.EDITOR, Role.ADMIN)
 """What a claim may give: owners are made by owners."""
+
+TESTS = Limit("questions to an organisation's provider from its page", 10, 60)
 
 
 class ProviderForm(forms.ModelForm):  # type: ignore[type-arg]  # no parameters at run time
@@ -59,8 +62,11 @@ class ProviderForm(forms.ModelForm):  # type: ignore[type-arg]  # no parameters 
             "metadata": forms.Textarea(attrs={"rows": 4, "spellcheck": "false"}),
         }
 
-    def __init__(self, row: IdentityProvider | None, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, tenant: Tenant, row: IdentityProvider | None, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **{"instance": row or IdentityProvider(), **kwargs})
+        self.tenant = tenant
+        if row and not row.is_saml:
+            self.initial["protocol"] = Protocol.OPENID
         self.known_issuer = row.issuer if row and not row.is_saml else ""
         self.fields["protocol"].required = self.fields["issuer"].required = self.fields["client_id"].required = False
         self.initial["roles"] = "\n".join(f"{value} = {role}" for value, role in (row.roles if row else {}).items())
@@ -115,6 +121,9 @@ class ProviderForm(forms.ModelForm):  # type: ignore[type-arg]  # no parameters 
         named = "metadata_url" if url else "metadata"
         if bool(url) == bool(text):
             self.add_error(named, gettext("Enter either the address of the metadata, or the metadata themselves."))
+            return
+        if url and not TESTS.take(str(self.tenant.id)):
+            self.add_error(named, gettext("Too many tests. Wait a minute."))
             return
         try:
             values["issuer"] = describe(url, text, values.get("issuer", ""), anew=True).issuer

@@ -137,13 +137,14 @@ class IdentityProvider(models.Model):
 
     @property
     def is_saml(self) -> bool:
-        return self.protocol == Protocol.SAML
+        """A version that knows no SAML leaves the protocol as it is, and writes the secret of an OpenID client."""
+        return self.protocol == Protocol.SAML and not self.sealed_secret
 
     @property
     def host(self) -> str:
         """Where people sign in, as far as it is known without asking the provider; an entity ID may be any text."""
         try:
-            return urlsplit(self.metadata_url or self.issuer).hostname or self.issuer
+            return urlsplit((self.is_saml and self.metadata_url) or self.issuer).hostname or self.issuer
         except ValueError:
             return self.issuer
 

@@ -6,6 +6,7 @@ import base64
 import copy
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from ipaddress import ip_network
 from typing import Any
@@ -23,7 +24,9 @@ from saml2.config import IdPConfig
 from saml2.saml import NAMEID_FORMAT_PERSISTENT, NameID
 from saml2.server import Server
 
-from portal import saml
+from portal import doctor, saml
+from portal.saml import metadata
+from portal.web import provider_form
 from tenants import identity_providers, scope
 from tenants.identity_providers import Wanted
 from tenants.models import AllowedDomain, Identity, IdentityProvider, Maintenance, Member, Protocol, Role, Tenant, User
@@ -31,9 +34,11 @@ from tests.conftest import Character, create_member
 from tests.portal.web.conftest import Mailed, signed_in
 from tests.portal.web.test_single_sign_on import CHOOSE, PAGE, begin, tenants_of, told, why
 from tests.receiver import listening
-from tests.saml_provider import SAML, SamlProvider, xmlsec
+from tests.saml_provider import SAML, UNSPECIFIED, SamlProvider, xmlsec
 
 pytestmark = pytest.mark.django_db
+DS = "{http://www.w3.org/2000/09/xmldsig#}"
+EMAIL_FORMAT = "urn:oasis:names:tc:SAML:1.1:nameid-format:emailAddress"
 CAROL = {"mail": ["Carol@ACME.example"], "givenName": ["Carol"]}
 
 
@@ -75,6 +80,7 @@ def post(tenant: Tenant, client: Client, brought: dict[str, str]) -> Any:
     """The provider's page, of another site, posts what it signed; the page that comes then goes on with it."""
     page = Client(enforce_csrf_checks=True).post(f"{CHOOSE}{tenant.id}/back/", brought)
     assert page.status_code == 200
+    assert f'action="{CHOOSE}{tenant.id}/back/"' in page.content.decode()
     fields = dict(re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', page.content.decode()))
     fields = {name: fields[name] for name in (*brought, "again")}
     assert brought.items() <= fields.items()
@@ -173,7 +179,31 @@ class TestWhoComesIn:
     def test_an_address_that_nobody_vouches_for_is_not_believed(self, alice: Character, provider: SamlProvider) -> None:
         keep(alice, provider, trusts_addresses=False)
         assert "is verified" in why(arrive(alice.tenant, provider)[0])
-        provider.attributes |= {"email_verified": ["true"]}
+        provider.attributes = {"mail": ["carol@acme.example"], "email_verified": ["true"]}
+        assert "is verified" in why(arrive(alice.tenant, provider)[0]), "it is said of `email`"
+        provider.attributes = {"email": ["carol@acme.example"], "email_verified": ["true"]}
+        assert tenants_of(arrive(alice.tenant, provider)[1]) == ["Acme"]
+
+    @pytest.mark.parametrize("format", [EMAIL_FORMAT, UNSPECIFIED])
+    def test_a_name_that_is_an_address_is_believed_no_more_than_one(
+        self, format: str, alice: Character, bob: Character, provider: SamlProvider
+    ) -> None:
+        keep(alice, provider, trusts_addresses=False)
+        provider.said, provider.subject = {"format": format}, "bob@acme.example"
+        provider.attributes = {"email": ["bob@acme.example"], "email_verified": ["true"]}
+        assert tenants_of(arrive(alice.tenant, provider)[1]) == ["Acme"]
+        for said in (
+            {},
+            {"email": ["bob@acme.example"]},
+            {"email": ["mallory@acme.example"], "email_verified": ["true"]},
+            {"email": ["bob@acme.example"], "email_verified": ["false"]},
+        ):
+            provider.attributes = said
+            assert "is verified" in why(arrive(alice.tenant, provider)[0]), said
+        provider.attributes = {}
+        keep(alice, provider, trusts_addresses=True)
+        with scope.bound(alice.tenant.id):
+            assert Identity.objects.get().member.user == bob.user
         assert tenants_of(arrive(alice.tenant, provider)[1]) == ["Acme"]
 
     def test_the_address_is_read_where_the_owner_says(self, alice: Character, provider: SamlProvider) -> None:
@@ -183,8 +213,7 @@ class TestWhoComesIn:
         arrive(alice.tenant, provider)
         assert User.objects.filter(email="dora@acme.example").exists()
         keep(alice, provider)
-        named = {"format": "urn:oasis:names:tc:SAML:1.1:nameid-format:emailAddress"}
-        provider.said, provider.subject, provider.attributes = named, "eve@acme.example", {}
+        provider.said, provider.subject, provider.attributes = {"format": EMAIL_FORMAT}, "eve@acme.example", {}
         arrive(alice.tenant, provider)
         assert User.objects.filter(email="eve@acme.example").exists()
 
@@ -198,6 +227,32 @@ class TestWhoComesIn:
             assert tenants_of(arrive(alice.tenant, new)[1]) == ["Acme"]
             assert "not valid (signature)" in why(arrive(alice.tenant, provider)[0])
 
+    def test_forgeries_make_the_portal_ask_once_and_close_nothing(
+        self, alice: Character, provider: SamlProvider, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(metadata, "ANEW_SECONDS", 3600)
+        with listening() as receiver:
+            receiver.body = provider.metadata.encode()
+            keep(alice, provider, metadata="", metadata_url=receiver.url)
+            provider.said = {"audience": "https://other.example/metadata/"}
+            assert "not valid (Audience)" in why(arrive(alice.tenant, provider)[0])
+            assert len(receiver.requests) == 1, "another certificate would not help"
+            receiver.status = 503
+            forger = SamlProvider(attributes=dict(CAROL), key=rsa.generate_private_key(65537, 2048))
+            for _again in range(3):
+                assert why(arrive(alice.tenant, forger)[0])
+            assert len(receiver.requests) == 2
+            provider.said = {}
+            assert tenants_of(arrive(alice.tenant, provider)[1]) == ["Acme"], "by what was read before"
+
+    def test_a_session_lasts_no_longer_than_the_provider_s(self, alice: Character, provider: SamlProvider) -> None:
+        keep(alice, provider)
+        _answer, browser = arrive(alice.tenant, provider)
+        assert 0 < browser.session.get_expiry_age() <= 3600
+        provider.said = {"session": (timezone.now() + timedelta(days=9)).isoformat()}
+        _answer, browser = arrive(alice.tenant, provider)
+        assert 3600 < browser.session.get_expiry_age() <= 12 * 3600
+
     def test_sessions_and_ties_end_with_what_made_them(
         self, alice: Character, provider: SamlProvider, mailed: Mailed
     ) -> None:
@@ -207,12 +262,17 @@ class TestWhoComesIn:
         keep(alice, SamlProvider(key=rsa.generate_private_key(65537, 2048)))
         assert tenants_of(browser) == [], "others may sign now"
         assert ties(alice.tenant) == ["c-1"]
+        keep(alice, provider, email_claim="work")
+        assert ties(alice.tenant) == [], "they were made by an address of elsewhere"
+        keep(alice, provider)
+        arrive(alice.tenant, provider)
+        keep(alice, SamlProvider(key=rsa.generate_private_key(65537, 2048)))
         assert "metadata_before" in told(alice.tenant, "provider.changed")[-1]
         assert len(told(alice.tenant, "provider.changed")[-1]["metadata_before"]) == 64
         with scope.bound(alice.tenant.id):
             identity_providers.keep(alice.actor, Wanted(provider.issuer, "portal", "s3cret", is_enabled=True))
         assert ties(alice.tenant) == [], "another protocol names other people"
-        assert len(mailed("Single sign-on of Acme was changed")) == 3
+        assert len(mailed("Single sign-on of Acme was changed")) == 6
 
 
 class TestWhoDoesNot:
@@ -284,6 +344,31 @@ class TestWhoDoesNot:
             assert "not valid" in why(answer), forge
             assert tenants_of(browser) == [], forge
         assert ties(alice.tenant) == []
+
+    def test_what_would_take_long_to_check_is_not_checked(self, alice: Character, provider: SamlProvider) -> None:
+        keep(alice, provider)
+        for forge, words in (
+            (_with_namespaces, "too many namespaces"),
+            (_with_much_to_sign, "SignedInfo"),
+            (_with_many_prefixes, "SignedInfo"),
+            (_with_nothing_to_sign, "SignedInfo"),
+        ):
+            provider.then = forge
+            assert f"not valid ({words})" in why(arrive(alice.tenant, provider)[0])
+
+    def test_the_other_protocol_s_answers_are_refused(self, alice: Character, provider: SamlProvider) -> None:
+        keep(alice, provider)
+        back = f"{CHOOSE}{alice.tenant.id}/back/"
+        assert Client().get(back, {"SAMLResponse": "x"}).status_code == 405
+        page = Client().post(back, {"SAMLResponse": "x", "RelayState": "y", "csrfmiddlewaretoken": "z", "more": "w"})
+        form = page.content.decode().partition('id="answer"')[2].partition("</form>")[0]
+        hidden = re.findall(r'name="(\w+)"', form)
+        assert hidden == ["SAMLResponse", "RelayState", "again"]
+        with scope.bound(alice.tenant.id):
+            wanted = Wanted("https://login.acme.example", "portal", "s3cret", is_enabled=True)
+            identity_providers.keep(alice.actor, wanted)
+        assert "begun elsewhere" in why(Client().get(back, {"SAMLResponse": "x"}))
+        assert Client().post(back, {"SAMLResponse": "x"}).status_code == 405
 
     def test_a_comment_cuts_no_name_short(self, alice: Character, provider: SamlProvider) -> None:
         keep(alice, provider)
@@ -409,6 +494,32 @@ def _entities(response: Any) -> Any:
     return etree.fromstring(declared, etree.XMLParser(resolve_entities=False)).getroottree()
 
 
+def _transform(response: Any) -> Any:
+    return response.find(f".//{DS}Transform")
+
+
+def _with_namespaces(response: Any) -> Any:
+    _transform(response).append(etree.Element("x", nsmap={f"n{i}": f"urn:{i}" for i in range(33)}))
+    return response
+
+
+def _with_much_to_sign(response: Any) -> Any:
+    etree.SubElement(_transform(response), "x").text = "x" * 9000
+    return response
+
+
+def _with_many_prefixes(response: Any) -> Any:
+    exclusive = "{http://www.w3.org/2001/10/xml-exc-c14n#}InclusiveNamespaces"
+    etree.SubElement(_transform(response), exclusive, PrefixList="x " * 40)
+    return response
+
+
+def _with_nothing_to_sign(response: Any) -> Any:
+    signed = response.find(f".//{DS}SignedInfo")
+    signed.getparent().remove(signed)
+    return response
+
+
 FORGERIES = (
     *(_unsigned, _changed, _two, _signature_of_another),
     *(_inside_the_forged, _same_id, _signed_response, _entities),
@@ -423,6 +534,11 @@ class TestItsPage:
     ) -> None:
         other = provider.metadata.replace(provider.issuer, "urn:other")
         both = f'<m:All xmlns:m="urn:oasis:names:tc:SAML:2.0:metadata">{provider.metadata}{other}</m:All>'
+        names = "".join(f' xmlns:n{i}="urn:{i}"' for i in range(33))
+        known = provider.metadata
+        [kept] = re.findall(r"<X509Certificate>(.+)</X509Certificate>", known)
+        der = base64.b64decode(kept).replace(b"\xa0\x03\x02\x01\x02", b"\xa0\x03\x02\x01\x05", 1)
+        later = base64.b64encode(der).decode()
         bomb = f'<!DOCTYPE x [<!ENTITY a "aaaa">]>{provider.metadata}'
         for wrong, words in (
             ({}, "Enter either the address"),
@@ -431,6 +547,8 @@ class TestItsPage:
             ({"metadata_url": "file:///etc/passwd"}, "must begin with https"),
             ({"metadata": "what?"}, "no XML"),
             ({"metadata": bomb}, "document type"),
+            ({"metadata": known.replace("<IDPSSODescriptor", f"<IDPSSODescriptor{names}")}, "too many namespaces"),
+            ({"metadata": known.replace(kept, later)}, "no certificate"),
             ({"metadata": both}, "describe 2 identity providers"),
             ({"metadata": provider.metadata, "issuer": "urn:elsewhere"}, "It calls itself “urn:acme:login”"),
             ({"metadata": provider.metadata.replace("signing", "encryption")}, "no certificate"),
@@ -455,8 +573,27 @@ class TestItsPage:
         assert saml.INSTALL in as_alice.get(PAGE).content.decode()
         page = as_alice.post(PAGE, self.FORM | {"metadata": provider.metadata}).content.decode()
         assert page.count(saml.INSTALL) == 2
-        assert "at present (not_installed)" in why(arrive(alice.tenant, provider)[0])
+        assert "at present (not_installed)" in why(begin(alice.tenant, Client()))
+        found = [one for one in doctor.examine(["database"]) if one.part == "sign-in"]
+        assert [(one.state, saml.INSTALL in one.remedy) for one in found] == [("problem", True)]
         assert signed_in(Client(), alice).get("/people/").status_code == 200
+
+    def test_addresses_are_asked_ten_times_a_while(
+        self, alice: Character, as_alice: Client, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(provider_form, "TESTS", replace(provider_form.TESTS, seconds=86_400))
+        form = self.FORM | {"metadata_url": "https://169.254.169.254/latest"}
+        pages = [as_alice.post(PAGE, form).content.decode() for _again in range(11)]
+        assert ["Too many tests" in page for page in pages] == [False] * 10 + [True]
+
+    def test_what_a_version_without_saml_has_written_counts(
+        self, alice: Character, as_alice: Client, provider: SamlProvider
+    ) -> None:
+        keep(alice, provider)
+        with scope.bound(alice.tenant.id):
+            IdentityProvider.objects.update(issuer="https://login.acme.example", sealed_secret="sealed")
+            assert not IdentityProvider.objects.get().is_saml
+        assert 'value="openid" selected' in as_alice.get(PAGE).content.decode()
 
     def test_the_portal_s_metadata_say_nothing_of_whose_they_are(self, alice: Character, settings: Any) -> None:
         for tenant in (alice.tenant.id, "0" * 8 + "-0000-4000-8000-" + "0" * 12):
