@@ -17,13 +17,15 @@ REDIRECT = "urn:oasis:names:tc:SAML:2.0:bindings:HTTP-Redirect"
 MOST_BYTES = 256 * 1024
 MOST_NAMESPACES = 32
 """Declared on the way to an element: canonicalization takes time by their square, before a signature is checked."""
+DEEPEST = 32
+"""Elements within each other: canonicalization looks at all that are around one."""
 
 
 def parsed(raw: bytes) -> Element:
     """Returns the root of a document in UTF-8, without its comments.
 
-    Raises ValueError for what is no such document, for too many namespaces, and for document types: entities, which
-    grow and read files, come from there.
+    Raises ValueError for what is no such document, for too many namespaces or levels, and for document types:
+    entities, which grow and read files, come from there.
     """
     if len(raw) > MOST_BYTES or b"\x00" in raw or b"<!DOCTYPE" in raw:
         raise ValueError("too large, or with a document type")
@@ -35,11 +37,14 @@ def parsed(raw: bytes) -> Element:
         raise ValueError("no XML") from error
     if root.getroottree().docinfo.internalDTD is not None:
         raise ValueError("a document type")
-    declared = 0
-    for event, _element in etree.iterwalk(root, events=("start-ns", "end-ns")):
-        declared += 1 if event == "start-ns" else -1
+    declared = depth = 0
+    for event, _element in etree.iterwalk(root, events=("start-ns", "end-ns", "start", "end")):
+        declared += {"start-ns": 1, "end-ns": -1}.get(event, 0)
+        depth += {"start": 1, "end": -1}.get(event, 0)
         if declared > MOST_NAMESPACES:
             raise ValueError("too many namespaces")
+        if depth > DEEPEST:
+            raise ValueError("too many levels")
     return root
 
 

@@ -349,6 +349,7 @@ class TestWhoDoesNot:
         keep(alice, provider)
         for forge, words in (
             (_with_namespaces, "too many namespaces"),
+            (_with_levels, "too many levels"),
             (_with_much_to_sign, "SignedInfo"),
             (_with_many_prefixes, "SignedInfo"),
             (_with_nothing_to_sign, "SignedInfo"),
@@ -500,6 +501,13 @@ def _transform(response: Any) -> Any:
 
 def _with_namespaces(response: Any) -> Any:
     _transform(response).append(etree.Element("x", nsmap={f"n{i}": f"urn:{i}" for i in range(33)}))
+    return response
+
+
+def _with_levels(response: Any) -> Any:
+    inner = _transform(response)
+    for _ in range(33):
+        inner = etree.SubElement(inner, "x")
     return response
 
 
