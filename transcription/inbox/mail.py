@@ -42,6 +42,8 @@ MOST_ASKED = 500
 """Messages whose headers are read in one turn, where they are copies of others or can't be told."""
 MOST_READ = 10
 """Attempts to read an attachment, after which the server’s reason refuses it once it is the same twice."""
+MOST_FAILED = 2000
+"""Rows that are kept of what failed, of a mailbox."""
 MOST_TAKEN = 20
 """Of one message."""
 MEDIA = ("audio/", "video/")
@@ -67,21 +69,30 @@ def note(place: Place) -> int:
         uids = box.uids()
         here = {_locator(box, uid) for uid in uids}
         new = [uid for uid in uids if _locator(box, uid) not in known][:MOST_ASKED]
-        for uid, raw in _headers(box, new, failed):
+        turn = place.failures % len(new) if new else 0  # one that breaks the connection is not the first again
+        for uid, raw in _headers(box, new[turn:] + new[:turn], 1 if place.failures else LISTED, failed):
             message = _Message(place, uid, _locator(box, uid), Header.read(raw, _locator(box, uid)))
             noted = _note(message, box, here, failed)
             count, messages = count + noted, messages + bool(noted)
             if messages >= LISTED or not box.is_in_step:
                 break
+    _forget_failed(place)
     if failed:
         raise failed[0]
     return count
 
 
-def _headers(box: Session, uids: list[int], failed: list[OutboundError]) -> Iterator[tuple[int, bytes]]:
+def _forget_failed(place: Place) -> None:
+    """Deletes rows of what failed long ago, since strangers can send as much as they like."""
+    failed = Arrival.objects.filter(place=place, state=Arrival.State.FAILED).order_by("-created_at", "-id")
+    rest = failed.values_list("id", flat=True)[MOST_FAILED : MOST_FAILED + MOST_ASKED]
+    Arrival.objects.filter(id__in=list(rest)).delete()
+
+
+def _headers(box: Session, uids: list[int], step: int, failed: list[OutboundError]) -> Iterator[tuple[int, bytes]]:
     """Yields headers of messages; where the server can't tell those of several, it is asked for each."""
-    for at in range(0, len(uids), LISTED):
-        some = uids[at : at + LISTED]
+    for at in range(0, len(uids), step):
+        some = uids[at : at + step]
         try:
             yield from box.headers(some).items()
         except OutboundError as error:
