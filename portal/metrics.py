@@ -136,7 +136,7 @@ class Installation(Collector):
         if not settings.METRICS_TENANTS:
             return
         with scope.across_tenants("operators watch the whole installation"):
-            found = tenant_figures.read(self._now.at)
+            found, used = tenant_figures.read(self._now.at), by_tenant.used(self._now.at)
         gauges = {
             "whisper_tenant_queue_length": ("Transcriptions that wait.", found.waiting),
             "whisper_tenant_running": ("Transcriptions under way.", found.running),
@@ -146,7 +146,7 @@ class Installation(Collector):
         for name, (meaning, figure) in gauges.items():
             yield _by_tenant(GaugeMetricFamily(name, meaning, labels=["tenant"]), figure)
         meaning = "Audio that was charged this month."
-        yield _by_tenant(CounterMetricFamily("whisper_tenant_audio_seconds", meaning, labels=["tenant"]), found.used)
+        yield _by_tenant(CounterMetricFamily("whisper_tenant_audio_seconds", meaning, labels=["tenant"]), used)
         failed = GaugeMetricFamily("whisper_tenant_failed", "Failed in the last day.", labels=["tenant", "cause"])
         for labels, count in found.failed.items():
             failed.add_metric(labels, count)

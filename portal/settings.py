@@ -273,6 +273,8 @@ METRICS_TOKEN = env.secret(
     "METRICS_TOKEN", "", "bearer token of /metrics; only private addresses may read it when empty"
 )
 METRICS_TENANTS = env.integer("METRICS_TENANTS", 50, "tenants that each figure of /metrics names; the rest is `other`")
+if METRICS_TENANTS < 0:
+    raise ImproperlyConfigured("METRICS_TENANTS must be 0 or more.")
 METRICS_TENANT_NAMES = env.flag("METRICS_TENANT_NAMES", False, "/metrics calls tenants by name, not by id alone")
 BACKUP_DIR = env.path("BACKUP_DIR", DATA / "backups", "folder of the backups, on another disk or host than the data")
 BACKUP_RECIPIENTS = env.items(

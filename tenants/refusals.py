@@ -21,15 +21,16 @@ _labelled: dict[UUID, str] = {}
 
 
 def count(tenant: Tenant, limit: str) -> None:
-    if len(_labelled) < settings.METRICS_TENANTS:
-        _labelled.setdefault(tenant.id, label_of(tenant.id, tenant.name))
+    if tenant.id not in _labelled and len(_labelled) < settings.METRICS_TENANTS:
+        _labelled[tenant.id] = label_of(tenant.id, tenant.name)
+        begin(_labelled[tenant.id])
     refused.labels(_labelled.get(tenant.id, OTHER), limit).inc()
 
 
-def begin() -> None:
+def begin(label: str = OTHER) -> None:
     """Begins at 0, so that the first refusal is seen as one."""
     for limit in LIMITS:
-        refused.labels(OTHER, limit)
+        refused.labels(label, limit)
 
 
 def label_of(tenant_id: UUID, name: str) -> str:

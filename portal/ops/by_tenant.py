@@ -29,27 +29,24 @@ By = dict[str, float]
 
 @dataclass(frozen=True)
 class TenantFigures:
-    """Figures by a tenant's label; `failed` by label and cause. Of `used` and `share` there is no `other`."""
+    """Figures by a tenant's label; `failed` by label and cause. Of `share` there is no `other`."""
 
     waiting: By
     running: By
     oldest: By
-    used: By
     share: By
     failed: dict[tuple[str, str], float]
 
 
 def read(now: datetime) -> TenantFigures:
-    """Reads the figures by five queries, and one for names. Call across tenants."""
+    """Reads the figures by four queries, and one for names. Call across tenants."""
     waiting, oldest = _waiting(now)
     running = _running()
-    months = UsageMonth.objects.filter(month=quota.this_month(now)).order_by()
-    used = _most(months.order_by("-used_seconds").values_list("tenant_id", "used_seconds"))
     limit = NullIf(Cast("tenant__quota__monthly_seconds", FloatField()), 0.0)
-    shares = months.annotate(share=(F("used_seconds") + F("reserved_seconds")) / limit).filter(share__isnull=False)
-    share = _most(shares.order_by("-share").values_list("tenant_id", "share"))
+    shares = _months(now).annotate(share=(F("used_seconds") + F("reserved_seconds")) / limit).filter(share__gt=0)
+    share = _most(shares.order_by("-share", "tenant_id").values_list("tenant_id", "share"))
     failed = _failed(now)
-    labels = _labels({*waiting, *oldest, *running, *used, *share, *(tenant for tenant, _cause in failed)})
+    labels = _labels({*waiting, *oldest, *running, *share, *(tenant for tenant, _cause in failed)})
     causes = dict.fromkeys(((OTHER, cause) for cause in CAUSES), 0.0)
     for (tenant, cause), count in failed.items():
         causes[labels[tenant], cause] = causes.get((labels[tenant], cause), 0.0) + count
@@ -61,10 +58,21 @@ def read(now: datetime) -> TenantFigures:
         waiting=by_label(waiting),
         running=by_label(running),
         oldest=by_label(oldest),
-        used=by_label(used),
         share=by_label(share),
         failed=causes,
     )
+
+
+def used(now: datetime) -> By:
+    """Reads what was charged this month, in seconds. Counters are read anew each time: what is kept could fall."""
+    rows = _months(now).filter(used_seconds__gt=0).order_by("-used_seconds", "tenant_id")
+    found = _most(rows.values_list("tenant_id", "used_seconds"))
+    labels = _labels({*found})
+    return {labels[tenant]: value for tenant, value in found.items()}
+
+
+def _months(now: datetime) -> QuerySet[UsageMonth]:
+    return UsageMonth.objects.filter(month=quota.this_month(now)).order_by()
 
 
 def _waiting(now: datetime) -> tuple[dict[UUID | None, float], dict[UUID | None, float]]:
@@ -100,7 +108,7 @@ def _most(rows: Sequence[tuple[UUID, float]] | QuerySet[UsageMonth, tuple[UUID, 
 
 def _bounded(found: Iterable[tuple[UUID, float]], together: Callable[[list[float]], float]) -> dict[UUID | None, float]:
     """Keeps the largest, and puts the others together, as None's."""
-    ordered = sorted(found, key=lambda one: one[1], reverse=True)
+    ordered = sorted(found, key=lambda one: (-one[1], one[0]))
     most, others = ordered[: settings.METRICS_TENANTS], ordered[settings.METRICS_TENANTS :]
     return {**dict(most), None: together([0.0, *(value for _tenant, value in others)])}
 

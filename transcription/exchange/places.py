@@ -257,8 +257,10 @@ def _check_mailbox(actor: Actor, row: Place, values: dict[str, Any], secret: str
         values["endpoint"] = imap.checked_endpoint(values["endpoint"])
     except OutboundError as error:
         raise InvalidOption("endpoint", str(error), error.code) from error
-    values["path"] = values["path"] or "INBOX"
-    if values["path"].rpartition("/")[2].rpartition(".")[2] in (imap.DONE, imap.FAILED):
+    is_inbox = values["path"].upper() in ("", "INBOX")  # which servers know in any case
+    values["path"] = "INBOX" if is_inbox else values["path"]
+    last = values["path"].rpartition("/")[2].rpartition(".")[2].casefold()
+    if last in (imap.DONE.casefold(), imap.FAILED.casefold()):
         raise InvalidOption("path", _("Messages are moved to this folder: name the one that they come to."))
     if not values["key_id"]:
         raise InvalidOption("key_id", _("Enter the user of the mailbox."))
@@ -299,9 +301,18 @@ def _require_secret(row: Place, values: dict[str, Any], secret: str, message: st
 
 def _require_own_place(row: Place) -> None:
     """Raises InvalidOption for what another place of the tenant is: files would come from it twice."""
-    same = {name: getattr(row, name) for name in ("tenant", *_where(row))}
-    if Place.objects.filter(**same).exclude(id=row.id).exists():
+    others = Place.objects.filter(tenant=row.tenant, kind=row.kind).exclude(id=row.id)
+    if any(_identity(one) == _identity(row) for one in others):
         raise InvalidOption("path", _("There is this folder, bucket or mailbox already."))
+
+
+def _identity(row: Place) -> tuple[str, ...]:
+    """Returns what no other place of the tenant and of its kind has."""
+    if row.kind != Place.Kind.MAILBOX:
+        return row.path, row.endpoint, row.bucket
+    url = urlsplit(row.endpoint)
+    port = "" if url.port in (None, 143, 993) else str(url.port)
+    return (url.hostname or "").lower(), port, row.key_id.casefold(), row.path
 
 
 def _text(name: str, sent: str) -> str:

@@ -50,8 +50,8 @@ RENEW_EVERY_SECONDS = 30.0
 READ_BYTES = 1024 * 1024
 LONGEST_NAME = 200
 """In bytes, of a file that keeps its name when it is moved."""
-UNTIL_THERE_IS_ROOM = ("quota_monthly_seconds", "quota_stored_bytes")
-"""Refusals that end with the month, or when somebody deletes something."""
+UNTIL_THERE_IS_ROOM = ("quota_monthly_seconds", "quota_stored_bytes", "folder_gone")
+"""Refusals that end with the month, or when somebody deletes something, or gives a mailbox another folder."""
 
 
 class Stopping(Exception):
@@ -136,6 +136,9 @@ def _accept(claim: Claim, row: Arrival, stop: threading.Event) -> None:
             raise Refused("too_complex", reason_for_people("too_complex"))  # it kills whoever reads it
         with storage.temporary_path() as path:
             file = _copy(row, path, _progress(claim, stop))
+            row = arrivals.load(claim)  # the place may have changed meanwhile
+            if row.place.kind == Place.Kind.MAILBOX:
+                mail.require_listed(row.place, row.sender)
             way = Way.MAIL if row.place.kind == Place.Kind.MAILBOX else Way.WATCHED
             options = TranscriptionOptions.checked()
             mailed = Mailed(row.sender, str(row.place.folder_id or ""))

@@ -5,7 +5,8 @@ from __future__ import annotations
 import socket
 import threading
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from types import TracebackType
 from typing import Self
 
@@ -51,6 +52,17 @@ class Deadline:
             raise self.error()
         return left
 
+    @contextmanager
+    def within(self, seconds: float) -> Iterator[None]:
+        """Ends the whole exchange where what is done meanwhile takes longer."""
+        timer = threading.Timer(seconds, self._end_now)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
+
     def watch(self, connected: socket.socket) -> None:
         """Adds a socket, as a duplicate, since TLS detaches the original."""
         with self._lock:
@@ -60,6 +72,10 @@ class Deadline:
 
     def error(self) -> OutboundError:
         return OutboundError("timeout", _("The remote server took too long to answer."), may_succeed_later=True)
+
+    def _end_now(self) -> None:
+        self._end = min(self._end, time.monotonic())
+        self._shut_down_sockets()
 
     def _shut_down_sockets(self) -> None:
         with self._lock:

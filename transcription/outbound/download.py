@@ -89,8 +89,8 @@ def _save_body(answer: HTTPResponse, url: str, path: Path, limits: _Limits) -> D
     length = answer.headers.get("Content-Length", "")
     if length.isdigit() and int(length) > limits.most_bytes:
         raise _too_large(limits.most_bytes)
-    size, digest, speed = 0, hashlib.sha256(), _MinimumSpeed()
-    with _writing(path) as write:
+    size, digest, speed = 0, hashlib.sha256(), MinimumSpeed()
+    with writing(path) as write:
         while chunk := answer.read1(CHUNK, decode_content=True):
             size += len(chunk)
             if size > limits.most_bytes:
@@ -106,7 +106,7 @@ def _save_body(answer: HTTPResponse, url: str, path: Path, limits: _Limits) -> D
 
 
 @contextmanager
-def _writing(path: Path) -> Iterator[Callable[[bytes], None]]:
+def writing(path: Path) -> Iterator[Callable[[bytes], None]]:
     """Yields a function that writes to the file and reports a full disk as no_room."""
     no_room = OutboundError("no_room", _("The server has no room for this file. Try later."), may_succeed_later=True)
 
@@ -124,7 +124,7 @@ def _writing(path: Path) -> Iterator[Callable[[bytes], None]]:
         yield write
 
 
-class _MinimumSpeed:
+class MinimumSpeed:
     """Checks the speed of a download."""
 
     def __init__(self) -> None:

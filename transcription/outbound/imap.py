@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 from django.utils.translation import gettext as _
 from imapclient import IMAPClient
-from imapclient.exceptions import LoginError
+from imapclient.exceptions import LoginError, ProtocolError
 
 from transcription.outbound import connecting
 from transcription.outbound.deadline import Deadline
@@ -27,13 +27,16 @@ from transcription.outbound.target import MAIL, Target, parse_target
 DONE, FAILED = "Done", "Failed"
 IDLE_SECONDS = 10.0
 GOODBYE_SECONDS = 2.0
-PIECE_BYTES = 4 * 1024 * 1024
+ANSWER_SECONDS = 45.0
+"""For one answer, however its bytes drip: a piece takes 16 s at the least speed of a download."""
+PIECE_BYTES = 256 * 1024
 HEADER_BYTES = 64 * 1024
 NAME_BYTES = 8 * 1024
 STRUCTURE_BYTES = 256 * 1024
 ANSWER_BYTES = 4 * 1024 * 1024
 """Of any other answer, such as the numbers of all messages."""
 MOST_PARTS = 200
+NAMES_AT_ONCE = 20
 DEEPEST = 20
 FIELDS = "FROM SUBJECT DATE MESSAGE-ID AUTHENTICATION-RESULTS"
 Answer = TypeVar("Answer")
@@ -107,26 +110,41 @@ class _Client(IMAPClient):  # type: ignore[misc]
 
 
 class Session:
-    """A selected folder. Every method raises OutboundError, of the code `unreadable` for answers that are no IMAP."""
+    """A selected folder. Every method raises OutboundError.
+
+    Its code is `unreadable` for answers that are no IMAP, `mailbox` where the server says no, and `gone` for a message
+    that isn't there any more. After what could not be read to its end nothing more is asked: what follows might be text
+    of a message.
+    """
 
     def __init__(self, client: _Client, deadline: Deadline) -> None:
         self._client, self._deadline = client, deadline
         self.validity = 0
+        self.is_in_step = True
 
     def ask(self, question: Callable[[], Answer], allowance: int = ANSWER_BYTES) -> Answer:
         """Asks, and reads an answer of no more bytes than that."""
+        broken = _("The connection to the mail server broke off.")
+        if not self.is_in_step:
+            raise OutboundError("broken", broken, may_succeed_later=True)
         self._client._imap.allowance = allowance
         try:
-            return question()
+            with self._deadline.within(ANSWER_SECONDS):
+                return question()
+        except OutboundError:
+            raise
         except (imaplib.IMAP4.abort, OSError) as error:
-            raise outbound_error(error, self._deadline, _("The connection to the mail server broke off.")) from error
+            self.is_in_step = False
+            raise outbound_error(error, self._deadline, broken) from error
+        except ProtocolError as error:
+            raise _unreadable() from error
         except imaplib.IMAP4.error as error:
             text = "".join(c for c in str(error) if c.isprintable())[:200]
             message = _("The mail server answered “%(answer)s”.") % {"answer": text}
             raise OutboundError("mailbox", message, may_succeed_later=True) from error
         except Exception as error:  # parsers of what others write fail in many ways
-            message = _("The mail server’s answer is too large, or can’t be read.")
-            raise OutboundError("unreadable", message, may_succeed_later=True) from error
+            self.is_in_step = False
+            raise _unreadable() from error
 
     def select(self, folder: str, only_reads: bool) -> None:
         found = self.ask(lambda: self._client.select_folder(folder, readonly=only_reads))
@@ -140,7 +158,7 @@ class Session:
         return uid in self.ask(lambda: self._client.search(["UID", str(uid), "UNDELETED"]))
 
     def headers(self, uids: list[int]) -> dict[int, bytes]:
-        """Returns the FIELDS of messages, of each HEADER_BYTES at most."""
+        """Returns the FIELDS of those messages that are there, of each HEADER_BYTES at most."""
         if not uids:
             return {}
         wanted = f"BODY.PEEK[HEADER.FIELDS ({FIELDS})]<0.{HEADER_BYTES}>"
@@ -151,12 +169,16 @@ class Session:
         """Returns the parts of a message, but not those of messages within it."""
 
         def question() -> list[Part]:
-            return list(_parts(self._client.fetch([uid], ["BODYSTRUCTURE"])[uid][b"BODYSTRUCTURE"]))
+            return list(_parts(self._fetched(uid, "BODYSTRUCTURE")[b"BODYSTRUCTURE"]))
 
         return self.ask(question, STRUCTURE_BYTES)
 
     def names(self, uid: int, parts: Sequence[Part]) -> list[str]:
         """Returns the file name that each part's header gives; empty for none."""
+        batches = (parts[at : at + NAMES_AT_ONCE] for at in range(0, len(parts), NAMES_AT_ONCE))
+        return [name for batch in batches for name in self._names(uid, batch)]
+
+    def _names(self, uid: int, parts: Sequence[Part]) -> list[str]:
         asked = [
             "HEADER.FIELDS (CONTENT-TYPE CONTENT-DISPOSITION)" if one.is_whole else f"{one.section}.MIME"
             for one in parts
@@ -164,26 +186,37 @@ class Session:
         wanted = [f"BODY.PEEK[{name}]<0.{NAME_BYTES}>" for name in asked]
 
         def question() -> list[str]:
-            answer = self._client.fetch([uid], wanted)[uid]
+            answer = self._fetched(uid, *wanted)
             prefixes = ["BODY[HEADER" if one.is_whole else f"BODY[{one.section}.MIME" for one in parts]
             return [_name_in(_body_of(answer, prefix)) for prefix in prefixes]
 
         return self.ask(question, len(wanted) * (NAME_BYTES + 1024))
 
-    def pieces(self, uid: int, section: str) -> Iterator[bytes]:
-        """Yields a part of a message as it is encoded."""
-        offset = 0
-        while True:
-            wanted = f"BODY.PEEK[{section}]<{offset}.{PIECE_BYTES}>"
-            answer = self.ask(lambda asked=wanted: self._client.fetch([uid], [asked]), PIECE_BYTES + 65_536)  # type: ignore[misc]
-            if uid not in answer:
-                raise OutboundError("broken", _("The message was moved as it was read."), may_succeed_later=True)
-            piece = _body_of(answer[uid])
-            if piece:
-                yield piece
-            if len(piece) < PIECE_BYTES:
-                return
+    def pieces(self, uid: int, part: str, octets: int) -> Iterator[bytes]:
+        """Yields a part of a message as it is encoded, which has as many octets; some servers count its header, too."""
+        offset, least = 0, octets - NAME_BYTES
+        while piece := self._piece(uid, part, offset, least):
+            yield piece
             offset += len(piece)
+        if offset < least:
+            raise OutboundError("broken", _("The mail server sends less than it announced."), may_succeed_later=True)
+
+    def _piece(self, uid: int, part: str, offset: int, least: int) -> bytes:
+        """Returns nothing after the end."""
+        wanted = f"BODY.PEEK[{part}]<{offset}.{PIECE_BYTES}>"
+        answer = self.ask(lambda: self._fetched(uid, wanted), PIECE_BYTES + 65_536)
+        found = next((value for key, value in answer.items() if key.startswith(b"BODY[")), None)
+        if isinstance(found, bytes):
+            return found
+        if found is None and offset >= max(least, 1):
+            return b""
+        raise OutboundError("broken", _("The mail server left out a piece of the attachment."), may_succeed_later=True)
+
+    def _fetched(self, uid: int, *wanted: str) -> Any:
+        answers = self._client.fetch([uid], wanted)
+        if uid not in answers:
+            raise OutboundError("gone", _("The message was moved as it was read."), may_succeed_later=True)
+        return answers[uid]
 
     def prepare(self, *names: str) -> list[str]:
         """Makes those folders if they are missing, and returns what the server calls them."""
@@ -215,13 +248,14 @@ def opened(mailbox: Mailbox, seconds: float, *, only_reads: bool = False) -> Ite
     """Signs in, and yields the mailbox's folder for so many seconds. Raises OutboundError."""
     target = parse_target(mailbox.endpoint, MAIL)
     with Deadline(seconds) as deadline:
-        client = _signed_in(target, mailbox, deadline)
+        with deadline.within(ANSWER_SECONDS):
+            client = _signed_in(target, mailbox, deadline)
         try:
             session = Session(client, deadline)
             session.select(mailbox.folder, only_reads)
             yield session
         finally:
-            with suppress(Exception):
+            with suppress(Exception), deadline.within(GOODBYE_SECONDS):
                 client.socket().settimeout(GOODBYE_SECONDS)
                 client._imap.allowance = ANSWER_BYTES
                 client.logout()
@@ -261,12 +295,18 @@ def _signed_in(target: Target, mailbox: Mailbox, deadline: Deadline) -> _Client:
     return client
 
 
+def _unreadable() -> OutboundError:
+    message = _("The mail server’s answer is too large, or can’t be read.")
+    return OutboundError("unreadable", message, may_succeed_later=True)
+
+
 _ABORTED = (imaplib.IMAP4.abort, OSError)
 
 
 def _body_of(answer: Any, prefix: str = "BODY[") -> bytes:
-    """Returns the first text that the server calls so."""
-    return next((value or b"" for key, value in answer.items() if key.startswith(prefix.encode())), b"")
+    """Returns the first text that the server calls so; nothing for none."""
+    found = next((value for key, value in answer.items() if key.startswith(prefix.encode())), b"")
+    return found if isinstance(found, bytes) else b""
 
 
 def _parts(structure: Any) -> Iterator[Part]:

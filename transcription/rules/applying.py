@@ -7,7 +7,10 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
+from django.utils.translation import gettext as _
+
 from tenants.access import Actor
+from transcription.errors import Refused
 from transcription.exchange import deliveries
 from transcription.folders import folders
 from transcription.folders.visibility import among
@@ -71,15 +74,22 @@ class Ruling:
             recording.folder = self.folder()
 
     def folder(self) -> Folder | None:
-        """Returns the folder that the rules give, if it is there now and the arrival's actor may add to it."""
-        if "folder" not in self.effects:
+        """Returns the folder that the rules give, if it is there now and the arrival's actor may add to it.
+
+        Without it e-mail goes into its mailbox's folder, and into none only where the mailbox has none. Raises Refused.
+        """
+        own = self.mailed.folder if self.mailed else ""
+        found = self._found(self.effects.get("folder", "")) or self._found(own)
+        if own and found is None:  # it would be everybody's
+            raise Refused("folder_gone", _("The folder of the mailbox is gone. Choose another one for it."))
+        return found
+
+    def _found(self, folder_id: str) -> Folder | None:
+        if not folder_id:
             return None
-        found = Folder.objects.filter(tenant=self.actor.tenant, id=self.effects["folder"], is_private=False).first()
-        is_watched = self.arrival.way in (
-            Way.WATCHED,
-            Way.MAIL,
-        )  # who puts files there is nobody of the tenant's people
-        return found if found and (is_watched or among(self.actor, found).may(folders.ADD)) else None
+        found = Folder.objects.filter(tenant=self.actor.tenant, id=folder_id, is_private=False).first()
+        is_nobodys = self.arrival.way in (Way.WATCHED, Way.MAIL)  # who puts files there is none of the tenant's people
+        return found if found and (is_nobodys or among(self.actor, found).may(folders.ADD)) else None
 
     def give(self, recording: Recording) -> None:
         """Gives a recording that was just inserted what stands in rows of its own."""

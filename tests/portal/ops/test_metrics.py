@@ -69,6 +69,10 @@ def test_tenants_with_the_most_are_told_apart_by_id_and_the_others_together(
     assert f"whisper_tenant_audio_seconds_total{alice.tenant.id}" not in found
     assert found[f"whisper_tenant_audio_seconds_total{mallory.tenant.id}"] == 120
     assert found[f"whisper_tenant_quota_used_ratio{alice.tenant.id}"] > 0.6, "the fullest, not the largest"
+    with scope.bound(mallory.tenant.id):
+        UsageMonth.objects.update(used_seconds=180)
+    now = samples(client)
+    assert now[f"whisper_tenant_audio_seconds_total{mallory.tenant.id}"] == 180, "one of two processes would fall"
 
 
 def test_tenants_have_names_in_metrics_only_where_the_operator_wants_that(
@@ -92,6 +96,8 @@ def test_what_a_limit_refuses_is_counted(alice: Character, fox: Path) -> None:
     with scope.bound(alice.tenant.id), pytest.raises(Refused):
         submit(alice.actor, fox)
     assert counted() == 1
+    other = {"tenant": str(alice.tenant.id), "limit": "upload_bytes"}
+    assert REGISTRY.get_sample_value("portal_quota_refusals_total", other) == 0, "its first is seen as one"
 
 
 def test_strangers_may_not_read_it(client: Client) -> None:
