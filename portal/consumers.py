@@ -32,12 +32,13 @@ from portal.http.rechecks import rechecks
 from portal.http.websocket_origin import OwnOriginOnly
 from portal.ops import sockets as operations
 from portal.realtime.consumer import RealtimeConsumer
+from portal.seen_recordings import SeenRecordings
 from tenants import scope
 from tenants.access import Actor, TenantClosed, TenantMismatch
 from transcription.errors import reason_for_people
-from transcription.folders.visibility import seen, sees_all, with_recording
+from transcription.folders.visibility import seen, with_recording
 from transcription.library import read_audit, recordings
-from transcription.models import Recording, Status, Transcription
+from transcription.models import Status, Transcription
 from transcription.options import engines
 from transcription.queue import eta, progress
 from transcription.strikes import redacted
@@ -355,85 +356,29 @@ class TranscriptConsumer(TenantConsumer):
         return rows.filter(id=self.transcription_id, status=Status.COMPLETED)
 
 
-FORGOTTEN_AFTER = 10
-"""Checks: what a person sees is asked anew, where only ids and percentages are told."""
-
-
 class RecordingsConsumer(TenantConsumer):
     """/ws/recordings/: which of the recordings that somebody sees changed."""
 
-    known: dict[str, bool]
-    """Whether they see it, of the recordings that were told of in the last FORGOTTEN_AFTER checks."""
-    limits: list[str]
-    """The folders of the key with which `known` was asked."""
-    checks: int
+    seen: SeenRecordings
 
     async def open(self, actor: Actor) -> str:
-        self.known, self.limits, self.checks = {}, _limits(actor), 0
+        self.seen = SeenRecordings(actor)
         return progress.tenant_group(actor.tenant.id)
-
-    async def check(self) -> None:
-        self.checks += 1
-        if self.checks % FORGOTTEN_AFTER == 0 or _limits(self.viewer) != self.limits:
-            self.known.clear()
-            self.limits = _limits(self.viewer)
 
     async def greet(self) -> None:
         """Says that whoever lists the recordings from now on misses no change."""
         await self.send_json({"type": "ready"})
 
+    async def check(self) -> None:
+        self.seen.check(self.viewer)
+
     async def recording_changed(self, event: dict[str, Any]) -> None:
-        if await self.sees(event["recording"]):
+        if await self.seen.has(event["recording"]):
             await self.send_json({"type": "changed", "recording": event["recording"]})
 
     async def recording_progress(self, event: dict[str, Any]) -> None:
-        if await self.sees(event["recording"]):
+        if await self.seen.has(event["recording"]):
             await self.send_json({"type": "progress", "recording": event["recording"], "percent": event["percent"]})
-
-    async def sees(self, recording_id: str) -> bool:
-        """Asks the database about a recording now and then; of one that is gone all know who are not limited."""
-        if recording_id not in self.known:
-            self.known[recording_id] = sees_all(self.viewer) or await self.is_shown(recording_id)
-        return self.known[recording_id]
-
-    async def is_shown(self, recording_id: str) -> bool:
-        """Asks for this viewer alone only where not everybody sees the recording."""
-        if not _limits(self.viewer) and not await _is_restricted(self.tenant_id, recording_id):
-            return True
-        return not await self.is_hidden(recording_id)
-
-    @database_sync_to_async
-    def is_hidden(self, recording_id: str) -> bool:
-        with scope.bound(self.tenant_id):
-            rows = Recording.objects.filter(id=recording_id)
-            if _limits(self.viewer):
-                return not rows.filter(seen(self.viewer)).exists()
-            return rows.filter(~seen(self.viewer)).exists()
-
-
-_asked: dict[tuple[asyncio.AbstractEventLoop, UUID, str], asyncio.Task[bool]] = {}
-
-
-async def _is_restricted(tenant_id: UUID, recording_id: str) -> bool:
-    """Returns whether a recording is in a folder that not everybody sees.
-
-    An event reaches all sockets of a tenant at once: those that ask while the database is asked get its answer, too.
-    """
-    key = asyncio.get_running_loop(), tenant_id, recording_id
-    if key not in _asked:
-        _asked[key] = asyncio.create_task(_ask_whether_restricted(tenant_id, recording_id))
-        _asked[key].add_done_callback(lambda _task: _asked.pop(key, None))
-    return await asyncio.shield(_asked[key])
-
-
-@database_sync_to_async
-def _ask_whether_restricted(tenant_id: UUID, recording_id: str) -> bool:
-    with scope.bound(tenant_id):
-        return Recording.objects.filter(id=recording_id, folder__restricted=True).exists()
-
-
-def _limits(viewer: Actor) -> list[str]:
-    return viewer.key.folders if viewer.key else []
 
 
 def snapshot_of(row: Transcription) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from uuid import UUID
 from django.conf import settings
 from django.contrib.auth import BACKEND_SESSION_KEY
 from django.core.exceptions import PermissionDenied
-from django.db.models import CharField, Exists, ExpressionWrapper, OuterRef, Q, QuerySet, Value
+from django.db.models import CharField, Exists, ExpressionWrapper, F, OuterRef, Q, QuerySet, Value
 from django.db.models.functions import Concat
 from django.http import HttpRequest
 from django.utils import timezone
@@ -313,7 +313,7 @@ def system_actor(tenant: Tenant) -> Actor:
 
 def memberships(user_id: int) -> list[Member]:
     """Returns an active user's memberships of active tenants, ordered by the tenants' names."""
-    return list(_memberships(user_id))
+    return list(_memberships().filter(user_id=user_id))
 
 
 def reachable(user_id: int, session: Mapping[str, Any]) -> list[Member]:
@@ -332,9 +332,10 @@ def _visited(visit: SupportVisit) -> list[Member]:
 
 
 def _reachable(user_id: int, session: Mapping[str, Any]) -> list[Member]:
-    signed_by, rows = signed_by_of(session), _memberships(user_id)
+    signed_by, rows = signed_by_of(session), _memberships().filter(user_id=user_id)
     if signed_by is not None:
-        return list(_signed_in(rows, signed_by)) if settings.SINGLE_SIGN_ON else []
+        tie = {"identities__id": signed_by["identity"], "identities__provider__generation": signed_by["generation"]}
+        return list(_signed_in(rows, tenant_id=signed_by["tenant"], **tie)) if settings.SINGLE_SIGN_ON else []
     return list(rows.exclude(_needs_provider(), ~Q(role=Role.OWNER)) if settings.SINGLE_SIGN_ON else rows)
 
 
@@ -351,6 +352,15 @@ def own_members(user_ids: set[int], tenant_ids: set[UUID]) -> list[Member]:
     for member in members:
         member.user, member.tenant = people[member.user_id], tenants[member.tenant_id]
     return members
+
+
+def tied_members(identities: set[int]) -> dict[tuple[int, str], Member]:
+    """Returns the memberships that providers' words open, if they still hold, by SignedBy's identity and generation."""
+    if not identities or not settings.SINGLE_SIGN_ON:
+        return {}
+    rows = _signed_in(_memberships(), identities__id__in=identities)
+    rows = rows.annotate(tie=F("identities__id"), generation=F("identities__provider__generation"))
+    return {(row.tie, str(row.generation)): row for row in rows.order_by()}
 
 
 def visit_of(user_id: int, session: Mapping[str, Any]) -> SupportVisit | None:
@@ -431,21 +441,19 @@ def session_actor(
     return replace(member_actor(candidates[0], address), reachable=tuple(members)) if candidates else None
 
 
-def _memberships(user_id: int) -> QuerySet[Member]:
-    rows = Member.objects.filter(user_id=user_id, user__is_active=True, tenant__is_active=True)
+def _memberships() -> QuerySet[Member]:
+    rows = Member.objects.filter(user__is_active=True, tenant__is_active=True)
     return rows.select_related("tenant", "tenant__quota", "user").order_by("tenant__name", "id")
 
 
-def _signed_in(rows: QuerySet[Member], signed_by: SignedBy) -> QuerySet[Member]:
-    """Returns the membership that a provider's word opens, if it still holds: it does for no operator."""
+def _signed_in(rows: QuerySet[Member], **ties: object) -> QuerySet[Member]:
+    """Returns the memberships that a provider's word opens by `ties`, if it still holds: it does for no operator."""
     return rows.filter(
         _has_domain(),
-        tenant_id=signed_by["tenant"],
-        identities__id=signed_by["identity"],
-        identities__provider__generation=signed_by["generation"],
         identities__provider__is_enabled=True,
         user__is_staff=False,
         user__is_superuser=False,
+        **ties,
     )
 
 

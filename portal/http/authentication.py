@@ -22,6 +22,7 @@ from django.utils.translation import gettext as _
 from rest_framework.authentication import CSRFCheck
 
 from portal.http.asgi import Scope, header, scope_of
+from portal.http.outage import AWAY
 from portal.http.routes import ALWAYS, REMOVING, Credentials, route_of
 from portal.http.sessions import actor_of_session, actors_of_sessions, operator_of_session, session_key_of
 from portal.tickets import service as tickets
@@ -101,35 +102,41 @@ def renewed(scope: Scope) -> Actor | None:
     return None
 
 
-def renewed_all(scopes: Sequence[Scope]) -> list[Actor | Exception | None]:
-    """Returns what `renewed` returns, or raises, for each of many open sockets, without as many queries."""
-    asked: dict[int, tuple[str, UUID, str]] = {}
-    for number, scope in enumerate(scopes):
-        known, session_key = caller_of(scope).actor, _session_key(scope)
-        if known is not None and known.key is None and session_key:
-            asked[number] = session_key, known.tenant.id, addresses.of_scope(scope)
-    actors = actors_of_sessions(set(asked.values())) if asked else {}
-    by_key: dict[Hashable, Actor | Exception | None] = {}
-    found: list[Actor | Exception | None] = []
-    for number, scope in enumerate(scopes):
-        known = caller_of(scope).actor
-        if number in asked and asked[number] in actors:
-            found.append(actors[asked[number]])
-        elif known is not None and known.key is not None:
-            bearer = known.key.id, known.secret_prefix, addresses.of_scope(scope)
-            if bearer not in by_key:
-                by_key[bearer] = _renewed_or_error(scope)
-            found.append(by_key[bearer])
-        else:
-            found.append(_renewed_or_error(scope))
-    return found
+def recheck_key(scope: Scope) -> Hashable:
+    """Returns by what `renewed` decides: open sockets for which it is equal get the same answer."""
+    known = caller_of(scope).actor
+    if known is not None and known.key is not None:
+        return known.key.id, known.secret_prefix, addresses.of_scope(scope)
+    return _session_asked(scope)
+
+
+def renewed_in_bulk(scopes: Sequence[Scope]) -> list[Actor | None]:
+    """Returns what `renewed` does for open sockets, without as many queries; None where that must be asked alone."""
+    asked = [_session_asked(scope) for scope in scopes]
+    actors = actors_of_sessions({one for one in asked if one is not None})
+    return [actors.get(one) if one is not None else None for one in asked]
+
+
+def renewed_one_by_one(scopes: Sequence[Scope]) -> list[Actor | Exception | None]:
+    """Returns what `renewed` returns, or raises, for each. Raises AWAY: every other one would wait for the database."""
+    return [_renewed_or_error(scope) for scope in scopes]
 
 
 def _renewed_or_error(scope: Scope) -> Actor | Exception | None:
     try:
         return renewed(scope)
+    except AWAY:
+        raise
     except Exception as error:
         return error
+
+
+def _session_asked(scope: Scope) -> tuple[str, UUID, str] | None:
+    """Returns session, tenant and address of a socket that a page has open."""
+    known, session_key = caller_of(scope).actor, _session_key(scope)
+    if known is None or known.key is not None or not session_key:
+        return None
+    return session_key, known.tenant.id, addresses.of_scope(scope)
 
 
 def operator_of(scope: Scope) -> User | None:

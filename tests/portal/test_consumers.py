@@ -16,7 +16,7 @@ from django.db import OperationalError
 from django.test import AsyncClient
 from django.utils import timezone
 
-from portal import consumers
+from portal import consumers, seen_recordings
 from portal.asgi import application
 from portal.http import authentication
 from tenants import api_keys, scope
@@ -203,7 +203,7 @@ async def test_a_key_that_is_limited_meanwhile_hears_of_its_folders_alone(
     alice: Character, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """From the next check on: of what it knew until then, and of what is erased, it hears nothing."""
-    monkeypatch.setattr(consumers, "FORGOTTEN_AFTER", 1_000_000)
+    monkeypatch.setattr(seen_recordings, "FORGOTTEN_AFTER", 1_000_000)
     answer = await AsyncClient().post("/api/v1/socket-tickets", headers=alice.bearer)
     socket = Socket(f"/ws/recordings/?ticket={answer.json()['ticket']}")
     assert await socket.connect()
@@ -246,14 +246,14 @@ async def test_no_text_is_sent_while_nobody_knows_who_may_read_it(
     socket = await socket_of(alice, f"/ws/transcriptions/{row.id}/")
     sequence, away, is_away = (await socket.hear())["seq"], asyncio.Event(), [True]
 
-    def renewed_all(scopes: Any) -> Any:
+    def renewed_in_bulk(scopes: Any) -> Any:
         if is_away[0]:
             loop.call_soon_threadsafe(away.set)
             raise OperationalError("away")
         return really(scopes)
 
-    loop, really = asyncio.get_running_loop(), authentication.renewed_all
-    monkeypatch.setattr(authentication, "renewed_all", renewed_all)
+    loop, really = asyncio.get_running_loop(), authentication.renewed_in_bulk
+    monkeypatch.setattr(authentication, "renewed_in_bulk", renewed_in_bulk)
     await away.wait()
     await asyncio.sleep(0.1)
     told = {"type": "transcription.progress", "seq": sequence + 1, "percent": 50, "segments": []}

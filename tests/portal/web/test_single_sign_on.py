@@ -26,7 +26,7 @@ from joserfc import jws, jwt
 from joserfc.jwk import RSAKey
 from oidc_provider_mock import run_server_in_thread
 
-from portal.http.sessions import actor_of_session
+from portal.http.sessions import actor_of_session, actors_of_sessions
 from tenants import identity_providers, invitations, members, people, scope
 from tenants.identity_providers import Wanted
 from tenants.models import (
@@ -393,6 +393,8 @@ class TestASession:
         _answer, browser = arrive(alice.tenant, provider)
         assert tenants_of(browser) == ["Acme"]
         session = browser.session
+        asked = str(session.session_key), alice.tenant.id, ""
+        assert [actor.member for actor in actors_of_sessions([asked]).values()] == [bob.member]
         with scope.bound(alice.tenant.id):
             rows = IdentityProvider.objects.filter(tenant=alice.tenant)
             if what == "all":
@@ -419,6 +421,7 @@ class TestASession:
             else:
                 del session["signed_by"]
                 session.save()
+        assert actors_of_sessions([asked]) == {}
         assert actor_of_session(session.session_key) is None
         assert browser.get("/people/").status_code == 302
         assert "_auth_user_id" not in browser.session
