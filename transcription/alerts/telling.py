@@ -27,6 +27,7 @@ from transcription.alerts.messages import PAGE
 from transcription.alerts.models import Message, Receiver
 from transcription.alerts.rules import RULES, runbook
 from transcription.leases import Backoff
+from transcription.lookout import Lookout
 from transcription.outbound import requests
 from transcription.outbound.errors import OutboundError
 from transcription.webhooks import signing
@@ -81,15 +82,22 @@ def _due() -> QuerySet[Message]:
 
     Rules that this release doesn't know are left to the one that does.
     """
-    if outbound_hold.is_on():
+    if not WAITING.sees_any() or outbound_hold.is_on():
         return Message.objects.none()
-    waiting = Message.objects.filter(sent_at=None, next_attempt_at__isnull=False)
+    waiting = _waiting()
     earlier = waiting.filter(
         receiver=OuterRef("receiver"), alert=OuterRef("alert"), created_at__lt=OuterRef("created_at")
     )
     known = Q(alert=None) | Q(alert__name__in=RULES)
     due = waiting.filter(known, ~Exists(earlier), next_attempt_at__lte=Now())
     return due.select_related("receiver__user", "alert").order_by("created_at", "alert_id")
+
+
+def _waiting() -> QuerySet[Message]:
+    return Message.objects.filter(sent_at=None, next_attempt_at__isnull=False)
+
+
+WAITING = Lookout(_waiting)
 
 
 def _claim(row: Message) -> bool:

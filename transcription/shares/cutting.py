@@ -12,6 +12,7 @@ from django.utils import timezone
 from tenants import scope
 from transcription import leases
 from transcription.leases import Claim, LostClaim
+from transcription.lookout import Lookout
 from transcription.media import DecoderDied, MediaError, storage
 from transcription.media.storage import StorageUnavailable
 from transcription.models import Recording
@@ -29,6 +30,7 @@ LEASE_FOR_STORING = timedelta(minutes=15)
 """Nothing renews it while a bucket takes the copy."""
 LOOK_AGAIN = timedelta(days=1)
 WAITING = Q(with_sound=True, revoked_at=None, sound_key="", sound_error="", sound_due_at__lte=Now())
+DUE = Lookout(lambda: Share.objects.filter(WAITING))
 
 
 def cut_due() -> int:
@@ -37,6 +39,8 @@ def cut_due() -> int:
     In each round the oldest link of every tenant has its turn, so that one with many keeps nobody waiting.
     """
     made = 0
+    if not DUE.sees_any():
+        return made
     with scope.across_tenants("links of every tenant wait for their sound"):
         for _round in range(ROUNDS):
             due = Share.objects.filter(WAITING, open_ones(), recording__audio_deleted_at=None)

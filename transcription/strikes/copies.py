@@ -16,13 +16,14 @@ from functools import partial
 from uuid import UUID
 
 from django.db import close_old_connections, connections
-from django.db.models import F
+from django.db.models import F, QuerySet
 from django.db.models.functions import Now
 
 from tenants import scope
 from transcription import media
 from transcription.connections import lend_connection
 from transcription.leases import Backoff, Renewal
+from transcription.lookout import Lookout
 from transcription.media import DecoderDied, MediaError, storage
 from transcription.media.storage import StorageUnavailable
 from transcription.models import Recording, RedactedSound, Transcription
@@ -112,8 +113,10 @@ def make_due() -> int:
 
 def make_next() -> bool:
     """Makes the copy that has been due for longest; returns whether there was one."""
+    if not DUE.sees_any():
+        return False
     with scope.across_tenants("sound of every tenant is due"):
-        due = RedactedSound.objects.filter(due_at__lte=Now(), tenant__is_active=True)
+        due = _due()
         row = due.order_by("due_at").first()
         if row is None:
             return False
@@ -123,6 +126,13 @@ def make_next() -> bool:
         with scope.bound(row.tenant_id):
             _attempt(row.pk, row.fence + 1, row.attempts + 1)
     return True
+
+
+def _due() -> QuerySet[RedactedSound]:
+    return RedactedSound.objects.filter(due_at__lte=Now(), tenant__is_active=True)
+
+
+DUE = Lookout(_due)
 
 
 def _attempt(recording_id: UUID, fence: int, attempts: int) -> None:

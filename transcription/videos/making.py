@@ -24,6 +24,7 @@ from transcription.connections import lend_connection
 from transcription.exports import Cue, Layout
 from transcription.exports.burnt import script
 from transcription.leases import Claim, LostClaim
+from transcription.lookout import Lookout
 from transcription.media import DecoderDied, MediaError, storage, video
 from transcription.media.storage import StorageUnavailable
 from transcription.models import Recording, SubtitledVideo, Transcription
@@ -86,8 +87,10 @@ def make_due() -> int:
 
 def make_next(stop: threading.Event | None = None) -> bool:
     """Makes the oldest due video of the tenant that had its turn longest ago; returns whether there was one."""
+    if not DUE.sees_any():
+        return False
     with scope.across_tenants("videos of every tenant are due"):
-        due = SubtitledVideo.objects.filter(due_at__lte=Now(), tenant__is_active=True)
+        due = _due()
         waiting = list(due.order_by().values_list("tenant", flat=True).distinct())
         made = SubtitledVideo.objects.filter(tenant__in=waiting).order_by().values_list("tenant")
         turns = dict(made.annotate(Max("finished_at")))
@@ -103,6 +106,13 @@ def make_next(stop: threading.Event | None = None) -> bool:
         with scope.bound(row.tenant_id):
             _attempt(claim, row, stop or threading.Event())
     return True
+
+
+def _due() -> QuerySet[SubtitledVideo]:
+    return SubtitledVideo.objects.filter(due_at__lte=Now(), tenant__is_active=True)
+
+
+DUE = Lookout(_due)
 
 
 def drop_old() -> int:
