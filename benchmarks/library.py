@@ -9,6 +9,7 @@ get them, but for HTTP, by an owner, who sees all, by an editor who is in 50 of 
 from __future__ import annotations
 
 import argparse
+import gc
 import os
 import random
 import time
@@ -118,6 +119,8 @@ def report(recordings: int, count: int, requests: int) -> None:
         f"in {IN_FOLDERS} folders": (member(tenant, "erin", Role.EDITOR, own), own),
         "in no folder": (member(tenant, "eve", Role.EDITOR, []), own),
     }
+    gc.collect()
+    gc.freeze()  # as portal.asgi does
     for who, (client, theirs) in people.items():
         rows = []
         for name, address in addresses(theirs).items():

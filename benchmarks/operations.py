@@ -10,6 +10,7 @@ other things, too, the processor's time and the fastest request say more of the 
 from __future__ import annotations
 
 import argparse
+import gc
 import os
 import random
 import statistics
@@ -209,6 +210,8 @@ def measure() -> None:
     ways = {"the way of one that is done": ids[0], "of one that waits": waiting}
     pages = PAGES | {name: reverse("admin:operations_transcription", args=[pk]) for name, pk in ways.items()}
     rows = []
+    gc.collect()
+    gc.freeze()  # as portal.asgi does
     for name, address in pages.items():
         times: list[float] = []
         queries = Queries()
