@@ -9,6 +9,7 @@ from typing import Any
 from django.http import HttpRequest
 from django.utils.functional import SimpleLazyObject
 
+from portal.web.tenant import memberships
 from tenants import access, addresses, announcements, identity_providers, notices, quota, second_factors
 from tenants.notices import CurrentNotice
 from tenants.quota import QuotaSnapshot
@@ -22,6 +23,7 @@ def portal(request: HttpRequest) -> dict[str, Any]:
         "actor": actor,
         "announcements": SimpleLazyObject(lambda: announcements.shown_to(actor) if actor else []),
         "maintenance": SimpleLazyObject(announcements.maintenance),
+        "memberships": SimpleLazyObject(lambda: actor.reachable if actor else memberships(request)),
         "notices": SimpleLazyObject(lambda: _notices(actor, snapshot)),
         "providers_offered": SimpleLazyObject(identity_providers.are_offered),
         "quota_snapshot": snapshot,

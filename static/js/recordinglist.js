@@ -6,6 +6,7 @@ import { LiveSocket } from "./socket.js";
 
 const PAUSE = 300;
 const POLL = 10_000;
+const DOUBT = 30_000; // after which what is under way is asked for: an event may be lost though the socket is there
 const TYPING = 250;
 
 /** @typedef {{type: "ready"} | {type: "changed"} | Advance} Message */
@@ -51,8 +52,10 @@ export class RecordingList {
       this.#remember = false;
       answer = await ask(`${data(this.root, "rowsUrl")}?${query}`);
     } catch {
-      return; // the socket's state tells, and the next round tries again
+      setTimeout(() => this.soon(), POLL); // the socket's state tells
+      return;
     }
+    if (answer.status >= 500) setTimeout(() => this.soon(), POLL);
     if (!answer.ok || asked !== this.#asked) return;
     const fresh = document.createElement("template");
     fresh.innerHTML = await answer.text();
@@ -104,7 +107,11 @@ export class RecordingList {
     this.state.hidden = connected;
     clearInterval(this.#poll);
     if (connected) this.soon();
-    else this.#poll = setInterval(() => this.refresh(), POLL);
+    this.#poll = setInterval(() => (connected ? this.#doubt() : this.refresh()), connected ? DOUBT : POLL);
+  }
+
+  #doubt() {
+    if (this.rows.querySelector(".status--queued, .status--running")) this.refresh();
   }
 
   /** @param {Advance} advance */
