@@ -17,7 +17,6 @@ from playwright.sync_api import Locator, Page, WebSocketRoute, expect
 from tests.browser.conftest import Picture, SignIn
 from tests.conftest import MakeMedia
 from tests.stack import Stack
-from tests.waiting import until
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 TRANSCRIBED = 60_000
@@ -362,27 +361,11 @@ def test_a_lost_message_is_noticed_and_made_good(
     assert {"type": "resync"} in lines.sent
 
 
-def test_the_list_asks_by_itself_where_an_event_is_lost(
-    page: Page, stack: Stack, unheard_minutes: Path, tmp_path: Path
-) -> None:
-    page.clock.install()
-    lines = Lines(page, "**/ws/recordings/")
-    page.goto("/recordings/")
-    with stack.engine.held():
-        choose(page, copy_of(unheard_minutes, tmp_path, "unheard.mp3"))
-        expect(row(page, "unheard.mp3")).to_contain_text("Transcribing")
-        lines.is_deaf = True
-    until(lambda: page.request.get("/recordings/rows/?search=unheard.mp3").text().count("status--completed"))
-    page.clock.fast_forward(31_000)
-    expect(row(page, "unheard.mp3")).to_contain_text("Done")
-
-
 class Lines:
-    """The WebSockets of a page under our thumb: cut, mended, deaf, or losing the first message of a type."""
+    """The WebSockets of a page under our thumb: cut, mended, or losing the first message of a type."""
 
     def __init__(self, page: Page, pattern: str, lose: str = "") -> None:
         self.sent: list[object] = []
-        self.is_deaf = False
         self._lose = lose
         self._is_cut = False
         self._open: list[WebSocketRoute] = []
@@ -410,8 +393,6 @@ class Lines:
         server.send(text)
 
     def _down(self, line: WebSocketRoute, text: str | bytes) -> None:
-        if self.is_deaf:
-            return
         if self._lose and json.loads(text)["type"] == self._lose:
             self._lose = ""
             return
