@@ -1,4 +1,4 @@
-"""Locks a tenant's row: whoever changes its people, or how they come in, does so before reading what they decide by.
+"""Locks a tenant's row: whoever changes its people, its keys, or how people come in, does so first.
 
 What a tenant has (its work, files, webhooks) is another lock, `transcription.tenant_lock`: whoever takes both takes
 that one first.
