@@ -30,10 +30,10 @@ from django.template.loader import render_to_string
 from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 
-from tenants import audit, outbound_hold, scope
+from tenants import audit, outbound_hold, people_lock, scope
 from tenants.access import Actor, member_actor
 from tenants.members import MemberConflict, require_role
-from tenants.models import Invitation, Member, Role, Tenant, User
+from tenants.models import Invitation, Member, Role, User
 from tenants.models.invitation import new_nonce
 from tenants.throttle import Limit
 
@@ -78,7 +78,7 @@ def invite(actor: Actor, people: Sequence[Wanted]) -> list[Invitation]:
         require_role(actor, role)
     wanted = {person.email: person for person in map(_checked, people)}
     with transaction.atomic():
-        Tenant.objects.select_for_update(of=("self",)).get(id=actor.tenant.id)
+        people_lock.lock(actor.tenant.id)
         known = Member.objects.filter(tenant=actor.tenant, user__email__in=wanted)
         if there := list(known.values_list("user__email", flat=True)):
             message = _("Already a member: %(people)s.") % {"people": ", ".join(sorted(there))}
@@ -94,7 +94,7 @@ def invite_again(actor: Actor, invitation_id: UUID) -> Invitation:
     row = invitation(actor, invitation_id)
     require_role(actor, row.role)
     with transaction.atomic():
-        Tenant.objects.select_for_update(of=("self",)).get(id=actor.tenant.id)
+        people_lock.lock(actor.tenant.id)
         return _open(actor, Wanted(row.email, Role(row.role)))
 
 
