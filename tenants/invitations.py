@@ -13,7 +13,7 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from smtplib import SMTPServerDisconnected
 from typing import Any
 from uuid import UUID
@@ -24,6 +24,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from django.db import transaction
 from django.db.models import F, Q, QuerySet
+from django.db.models.functions import Now
 from django.http import Http404
 from django.template.loader import render_to_string
 from django.utils import timezone, translation
@@ -185,8 +186,7 @@ def send_due() -> int:
     if outbound_hold.is_on():
         return 0
     with scope.across_tenants("every tenant's invitations are mailed"):
-        due = _unsent().filter(mail_after__lte=timezone.now()).select_related("tenant").order_by("mail_after", "id")
-        waiting = list(due[:100])
+        waiting = list(to_mail(timezone.now()).select_related("tenant").order_by("mail_after", "id")[:100])
         return _deliver(waiting) if waiting else 0
 
 
@@ -261,9 +261,10 @@ def _is_signed(row: Invitation, signature: str) -> bool:
     return False
 
 
-def _unsent() -> QuerySet[Invitation]:
+def to_mail(now: datetime | Now) -> QuerySet[Invitation]:
+    """Selects what is to be mailed, by this process's clock or the database's."""
     rows = Invitation.objects.filter(mailed_at=None, accepted_at=None, revoked_at=None, tenant__is_active=True)
-    return rows.filter(mail_attempts__lt=MAIL_ATTEMPTS, expires_at__gt=timezone.now())
+    return rows.filter(mail_attempts__lt=MAIL_ATTEMPTS, expires_at__gt=now, mail_after__lte=now)
 
 
 def _deliver(waiting: Sequence[Invitation]) -> int:
