@@ -12,7 +12,7 @@ import logging
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.conf import settings
@@ -22,6 +22,7 @@ from django.core.mail import EmailMessage
 from django.core.validators import validate_email
 from django.db import transaction
 from django.db.models import Q, QuerySet
+from django.db.models.functions import Now
 from django.http import Http404
 from django.utils import timezone, translation
 from django.utils.translation import gettext as _
@@ -248,9 +249,9 @@ def _is_signed(row: Invitation, signature: str) -> bool:
     return False
 
 
-def _unsent() -> QuerySet[Invitation]:
+def _open(now: datetime | Now) -> QuerySet[Invitation]:
     rows = Invitation.objects.filter(accepted_at=None, revoked_at=None, tenant__is_active=True)
-    return rows.filter(expires_at__gt=timezone.now()).select_related("tenant")
+    return rows.filter(expires_at__gt=now).select_related("tenant")
 
 
 def _message(row: Invitation) -> EmailMessage:
@@ -265,4 +266,4 @@ def _message(row: Invitation) -> EmailMessage:
         return mails.rendered("account/email/invitation", row.email, context | {"role": row.get_role_display()})
 
 
-MAILS = mails.MailQueue("invitations", _unsent, _message)
+MAILS = mails.MailQueue("invitations", _open, _message)

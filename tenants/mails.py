@@ -14,6 +14,7 @@ from typing import Any, Generic, TypeVar
 from django.core.mail import EmailMessage, get_connection
 from django.core.mail.backends.base import BaseEmailBackend
 from django.db.models import F, Manager, Model, QuerySet
+from django.db.models.functions import Now
 from django.template.loader import render_to_string
 from django.utils import timezone
 
@@ -89,8 +90,8 @@ class MailQueue(Generic[Row]):
     """
 
     what: str
-    waiting: Callable[[], QuerySet[Row]]
-    """Selects what may still be sent, due or not."""
+    open: Callable[[datetime | Now], QuerySet[Row]]
+    """Selects what may still be sent, due or not, at a moment of this process's clock or the database's."""
     message: Callable[[Row], EmailMessage]
     sent: str = "mailed_at"
 
@@ -98,18 +99,17 @@ class MailQueue(Generic[Row]):
         """Returns the number of mails sent. Call it across tenants."""
         if outbound_hold.is_on():
             return 0
-        due = self._open().filter(mail_after__lte=timezone.now()).order_by("mail_after", "id")
-        rows = list(due[:IN_A_ROUND])
+        rows = list(self.due(timezone.now()).order_by("mail_after", "id")[:IN_A_ROUND])
         return deliver(rows, self.what, self._send, lambda until: self._postpone(rows, until))
 
-    def _open(self) -> QuerySet[Row]:
-        return self.waiting().filter(mail_attempts__lt=ATTEMPTS, **{self.sent: None})
+    def due(self, now: datetime | Now) -> QuerySet[Row]:
+        return self.open(now).filter(mail_after__lte=now, mail_attempts__lt=ATTEMPTS, **{self.sent: None})
 
     def _send(self, row: Any, connection: BaseEmailBackend) -> int:
         claimed = timezone.now() + SENDING
         if not self._rows(pk=row.pk, mail_after=row.mail_after).update(mail_after=claimed):
             return 0
-        if not self._open().filter(pk=row.pk).exists():
+        if not self.open(timezone.now()).filter(pk=row.pk).exists():
             return 0
         mine = self._rows(pk=row.pk, mail_after=claimed)
         if is_taken(connection, lambda: self.message(row), f"{self.what}, {row.pk}"):
@@ -123,5 +123,5 @@ class MailQueue(Generic[Row]):
 
     def _rows(self, **conditions: Any) -> QuerySet[Any]:
         """Selects by columns of the table alone: PostgreSQL looks at no others again once another sweeper was first."""
-        table: Manager[Any] = self.waiting().model._default_manager
+        table: Manager[Any] = self.open(timezone.now()).model._default_manager
         return table.filter(**conditions, **{self.sent: None})

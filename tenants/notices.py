@@ -196,7 +196,7 @@ def _unsent() -> QuerySet[Notice]:
     return rows.select_related("tenant")
 
 
-MAILS = mails.MailQueue("notices", _unsent, _message, sent="emailed_at")
+MAILS = mails.MailQueue("notices", lambda _now: _unsent(), _message, sent="emailed_at")
 
 
 def _highest() -> QuerySet[Notice]:

@@ -5,13 +5,17 @@ The sweeper sends them: what was accepted is sent, whoever crashes in between.
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from django.conf import settings
 from django.core.mail import EmailMessage
 from django.core.signing import BadSignature
 from django.db.models import QuerySet
+from django.db.models.functions import Now
 from django.utils import translation
 
 from tenants import mails, scope
+from transcription.lookout import Lookout
 from transcription.shares.models import Share, open_ones
 from transcription.shares.secrets import address_of, digest_of, guest_secret
 
@@ -22,8 +26,8 @@ def send_due() -> int:
         return MAILS.send_due()
 
 
-def _unsent() -> QuerySet[Share]:
-    return Share.objects.filter(open_ones(), mail_after__isnull=False).select_related("tenant", "created_by")
+def _open(now: datetime | Now) -> QuerySet[Share]:
+    return Share.objects.filter(open_ones(now)).select_related("tenant", "created_by")
 
 
 def _message(row: Share) -> EmailMessage:
@@ -45,4 +49,5 @@ def _message(row: Share) -> EmailMessage:
         return mails.rendered("shared/email/guest", row.email, context)
 
 
-MAILS = mails.MailQueue("links", _unsent, _message)
+MAILS = mails.MailQueue("links", _open, _message)
+DUE = Lookout(lambda: MAILS.due(Now()))
