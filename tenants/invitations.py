@@ -249,7 +249,7 @@ def _is_signed(row: Invitation, signature: str) -> bool:
     return False
 
 
-def _open(now: datetime | Now) -> QuerySet[Invitation]:
+def _valid(now: datetime | Now) -> QuerySet[Invitation]:
     rows = Invitation.objects.filter(accepted_at=None, revoked_at=None, tenant__is_active=True)
     return rows.filter(expires_at__gt=now).select_related("tenant")
 
@@ -266,4 +266,4 @@ def _message(row: Invitation) -> EmailMessage:
         return mails.rendered("account/email/invitation", row.email, context | {"role": row.get_role_display()})
 
 
-MAILS = mails.MailQueue("invitations", _open, _message)
+MAILS = mails.MailQueue("invitations", _valid, _message)
