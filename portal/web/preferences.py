@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-
 from django.contrib import messages
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse, QueryDict
@@ -17,8 +15,6 @@ from portal.web.access import TenantRequest, member_required
 from portal.web.forms import AccessForm, AddressesForm, PreferencesForm
 from tenants import audit, people_addresses
 from transcription.transcripts import terms
-
-log = logging.getLogger(__name__)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -42,7 +38,6 @@ def change(request: TenantRequest) -> HttpResponse:
         form.keep()
         terms.note_hotwords(request.actor.tenant.id)
         _record(request, form)
-    log.info("The preferences of tenant %s were changed by %s", request.actor.tenant.id, request.user)
     messages.success(request, _("Saved. What is accepted from now on is transcribed this way."))
     return redirect("web:preferences")
 
