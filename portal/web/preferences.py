@@ -8,7 +8,6 @@ from django.http import HttpRequest, HttpResponse, QueryDict
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
-from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
 from portal.web.access import TenantRequest, member_required
@@ -22,13 +21,11 @@ def preferences(request: HttpRequest) -> HttpResponseBase:
     return change(request) if request.method == "POST" else index(request)
 
 
-@never_cache
 @member_required("preferences.manage")
 def index(request: TenantRequest) -> HttpResponse:
     return _page(request, _form(request))
 
 
-@never_cache
 @member_required("preferences.manage")
 def change(request: TenantRequest) -> HttpResponse:
     form = _form(request, request.POST)
@@ -56,7 +53,6 @@ def access(request: TenantRequest) -> HttpResponse:
     return redirect("web:preferences")
 
 
-@never_cache
 @require_POST
 @member_required("owners.manage")
 def addresses(request: TenantRequest) -> HttpResponse:
