@@ -19,7 +19,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import get_language, pgettext
 from django.utils.translation import gettext as _
 
-from portal.web import strings
+from portal.web import audit_words, strings
 from portal.web import tracks as tracks_of
 from portal.web.forms import other_options, speakers_choices
 from portal.web.languages import language_name
@@ -46,6 +46,8 @@ from transcription.webhooks.models import Attempt, Delivery
 register = template.Library()
 FORM_FIELDS = "form_fields"
 NOBODYS = UUID(int=0)
+register.filter("object_in_words", audit_words.object_in_words)
+register.filter("details_in_words", audit_words.details_in_words)
 register.filter("language_name", language_name)
 register.filter("text_language", text_language)
 register.filter("reason", reason_for_people)
@@ -105,13 +107,6 @@ def _url_of(name: str, *rest: str) -> str:
 def action_name(action: str) -> str:
     """Returns the name of an audit action; the action itself if it has none."""
     return str(ACTIONS.get(action, action))
-
-
-@register.filter
-def detail(value: object) -> str:
-    """Formats a detail of an audit entry; an empty one as a dash."""
-    text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
-    return "–" if value is None or not text else text
 
 
 @register.filter
