@@ -9,7 +9,8 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from tests.browser.conftest import run
-from tests.screens import OPERATORS_PAGES, PAGES, session_of_operator
+from tests.screens.organisation import session_of_operator
+from tests.screens.pages import OPERATORS_PAGES, PAGES
 from tests.stack import ROOT, Stack
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
