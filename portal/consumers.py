@@ -46,6 +46,9 @@ from transcription.transcripts import checks
 
 log = logging.getLogger(__name__)
 RECHECK_SECONDS = 3.0
+JOIN_AGAIN_SECONDS = 60.0
+"""How often a socket joins its group again: a Redis that lost what it held has forgotten who is in it."""
+
 REDIS_TIMEOUT_SECONDS = 1.0
 NOT_SIGNED_IN, NOT_FOUND, OTHER_TENANT, INTERNAL_ERROR = 4401, 4404, 4409, 1011
 NO_BINARY, NO_JSON, TOO_BIG = 1003, 1007, 1009
@@ -132,7 +135,7 @@ class TenantConsumer(AsyncJsonWebsocketConsumer):
             async with asyncio.timeout(REDIS_TIMEOUT_SECONDS):
                 await self.channel_layer.group_add(self.group, self.channel_name)
         except Exception as error:
-            log.warning("A socket works without events (%s).", error or type(error).__name__)
+            log.warning("A socket works without events (%s).", str(error) or type(error).__name__)
 
     @database_sync_to_async
     def connecting_actor(self) -> Actor | None:
@@ -155,8 +158,12 @@ class TenantConsumer(AsyncJsonWebsocketConsumer):
         """Sends what is told without an event, every RECHECK_SECONDS."""
 
     async def _keep_checking(self) -> None:
+        joined = time.monotonic()
         while True:
             await asyncio.sleep(RECHECK_SECONDS)
+            if time.monotonic() >= joined + JOIN_AGAIN_SECONDS:
+                await self._join()
+                joined = time.monotonic()
             try:
                 actor = _viewer(await rechecks().renewed(self.scope))
                 if actor is None:

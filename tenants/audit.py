@@ -96,6 +96,7 @@ ACTIONS: dict[str, Promise] = {
     "place.tested": _("Folder or bucket for exports tested"),
     "place.deleted": _("Folder or bucket for exports deleted"),
     "view.shared": _("View of the library saved for everybody"),
+    "view.renamed": _("Everybody’s view of the library renamed"),
     "view.deleted": _("Everybody’s view of the library deleted"),
     "folder.created": _("Folder made"),
     "folder.changed": _("Folder changed"),

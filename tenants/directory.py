@@ -16,7 +16,7 @@ from django.http import Http404
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from tenants import audit, identity_providers, members, newcomers, people, scope, user_sessions
+from tenants import audit, identity_providers, members, newcomers, people, people_lock, scope, user_sessions
 from tenants.access import Actor, directory_actor
 from tenants.former_members import KeyDecision
 from tenants.members import MemberConflict
@@ -50,7 +50,7 @@ def make_token(actor: Actor, name: str) -> tuple[DirectoryToken, str]:
     identity_providers.require(actor)
     secret = BRAND + secrets.token_urlsafe(32)
     with transaction.atomic():
-        Tenant.objects.select_for_update(of=("self",)).get(id=actor.tenant.id)
+        people_lock.lock(actor.tenant.id)
         if len(tokens(actor)) >= MOST_TOKENS:
             message = _("There are %(most)d tokens already. Revoke one first.")
             raise MemberConflict("too_many", message % {"most": MOST_TOKENS})

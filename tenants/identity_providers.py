@@ -18,10 +18,10 @@ from django.db import transaction
 from django.http import Http404
 from django.utils.translation import gettext as _
 
-from tenants import account_mails, audit, scope
+from tenants import account_mails, audit, people_lock, scope
 from tenants.access import Actor
 from tenants.encryption import ciphers
-from tenants.models import AllowedDomain, Identity, IdentityProvider, Protocol, Role, Tenant, User
+from tenants.models import AllowedDomain, Identity, IdentityProvider, Protocol, Role, User
 
 SALT = "tenants.identity_providers"
 PERMISSION = "owners.manage"
@@ -84,7 +84,7 @@ def keep(actor: Actor, wanted: Wanted) -> IdentityProvider:
     """Makes or changes the tenant's provider. Raises PermissionDenied, Http404 and ValueError without a secret."""
     require(actor)
     with transaction.atomic():
-        Tenant.objects.select_for_update(of=("self",)).get(id=actor.tenant.id)
+        people_lock.lock(actor.tenant.id)
         row = provider_of(actor) or IdentityProvider(tenant=actor.tenant)
         is_saml, is_new = wanted.protocol == Protocol.SAML, row._state.adding
         if not is_saml and not wanted.secret and (not row.sealed_secret or row.issuer != wanted.issuer):

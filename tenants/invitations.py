@@ -13,7 +13,7 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from smtplib import SMTPServerDisconnected
 from typing import Any
 from uuid import UUID
@@ -24,15 +24,16 @@ from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from django.db import transaction
 from django.db.models import F, Q, QuerySet
+from django.db.models.functions import Now
 from django.http import Http404
 from django.template.loader import render_to_string
 from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 
-from tenants import audit, outbound_hold, scope
+from tenants import audit, outbound_hold, people_lock, scope
 from tenants.access import Actor, member_actor
 from tenants.members import MemberConflict, require_role
-from tenants.models import Invitation, Member, Role, Tenant, User
+from tenants.models import Invitation, Member, Role, User
 from tenants.models.invitation import new_nonce
 from tenants.throttle import Limit
 
@@ -77,7 +78,7 @@ def invite(actor: Actor, people: Sequence[Wanted]) -> list[Invitation]:
         require_role(actor, role)
     wanted = {person.email: person for person in map(_checked, people)}
     with transaction.atomic():
-        Tenant.objects.select_for_update(of=("self",)).get(id=actor.tenant.id)
+        people_lock.lock(actor.tenant.id)
         known = Member.objects.filter(tenant=actor.tenant, user__email__in=wanted)
         if there := list(known.values_list("user__email", flat=True)):
             message = _("Already a member: %(people)s.") % {"people": ", ".join(sorted(there))}
@@ -93,7 +94,7 @@ def invite_again(actor: Actor, invitation_id: UUID) -> Invitation:
     row = invitation(actor, invitation_id)
     require_role(actor, row.role)
     with transaction.atomic():
-        Tenant.objects.select_for_update(of=("self",)).get(id=actor.tenant.id)
+        people_lock.lock(actor.tenant.id)
         return _open(actor, Wanted(row.email, Role(row.role)))
 
 
@@ -185,8 +186,7 @@ def send_due() -> int:
     if outbound_hold.is_on():
         return 0
     with scope.across_tenants("every tenant's invitations are mailed"):
-        due = _unsent().filter(mail_after__lte=timezone.now()).select_related("tenant").order_by("mail_after", "id")
-        waiting = list(due[:100])
+        waiting = list(to_mail(timezone.now()).select_related("tenant").order_by("mail_after", "id")[:100])
         return _deliver(waiting) if waiting else 0
 
 
@@ -261,9 +261,10 @@ def _is_signed(row: Invitation, signature: str) -> bool:
     return False
 
 
-def _unsent() -> QuerySet[Invitation]:
+def to_mail(now: datetime | Now) -> QuerySet[Invitation]:
+    """Selects what is to be mailed, by this process's clock or the database's."""
     rows = Invitation.objects.filter(mailed_at=None, accepted_at=None, revoked_at=None, tenant__is_active=True)
-    return rows.filter(mail_attempts__lt=MAIL_ATTEMPTS, expires_at__gt=timezone.now())
+    return rows.filter(mail_attempts__lt=MAIL_ATTEMPTS, expires_at__gt=now, mail_after__lte=now)
 
 
 def _deliver(waiting: Sequence[Invitation]) -> int:

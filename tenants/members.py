@@ -16,9 +16,9 @@ from django.http import Http404
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from tenants import account_mails, audit, enrolled_voices, former_members, scope
+from tenants import account_mails, audit, enrolled_voices, former_members, people_lock, scope
 from tenants.access import PERMISSIONS, Actor, member_actor
-from tenants.models import ApiKey, Invitation, Member, Role, Tenant
+from tenants.models import ApiKey, Invitation, Member, Role
 
 RANKS = Case(*(When(role=role, then=Value(rank)) for rank, role in enumerate(Role.values)), output_field=IntegerField())
 
@@ -141,7 +141,7 @@ def _locked(actor: Actor) -> Iterator[Actor]:
     """
     actor.require_in_person()
     with transaction.atomic():
-        Tenant.objects.select_for_update(of=("self",)).get(id=actor.tenant.id)
+        people_lock.lock(actor.tenant.id)
         if actor.member is None:
             yield actor
             return

@@ -11,7 +11,7 @@ from django import forms
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from tenants import addresses, audit
+from tenants import addresses, audit, people_lock
 from tenants.access import Actor, AddressRefused, member_actor
 from tenants.models import Tenant
 
@@ -74,7 +74,7 @@ def note_refusal(refused: AddressRefused) -> None:
 
 def _set(actor: Actor, networks: list[str]) -> None:
     with transaction.atomic():
-        tenant = Tenant.objects.select_for_update().get(pk=actor.tenant.pk)
+        tenant = people_lock.lock(actor.tenant.id)
         if tenant.people_addresses == networks:
             return
         Tenant.objects.filter(pk=tenant.pk).update(people_addresses=networks)

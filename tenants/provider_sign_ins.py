@@ -18,7 +18,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from tenants import announcements, audit, identity_providers, invitations, members, newcomers, scope
+from tenants import announcements, audit, identity_providers, invitations, members, newcomers, people_lock, scope
 from tenants.access import member_actor, stranger_actor, system_actor
 from tenants.announcements import ReadingOnly
 from tenants.models import AuditEntry, Identity, IdentityProvider, Invitation, Member, Role, Tenant, User
@@ -78,7 +78,7 @@ def identity_of(provider: IdentityProvider, person: Person, address: str) -> Ide
 def _identity_of(provider: IdentityProvider, person: Person, address: str) -> Identity:
     """Raises NewcomerRefused, and IntegrityError."""
     with transaction.atomic(), scope.bound(provider.tenant_id):
-        Tenant.objects.select_for_update(of=("self",)).get(id=provider.tenant_id)
+        people_lock.lock(provider.tenant_id)
         now = identity_providers.enabled(provider.tenant_id)
         if now is None or now.generation != provider.generation:
             raise NewcomerRefused("changed", _("Sign-in by this provider has changed. Begin again."))

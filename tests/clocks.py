@@ -20,7 +20,7 @@ from tenants import database_clock
 from transcription.lookout import Lookout
 
 _apart = False
-_compiled = Lookout.__dict__["_compiled"].func
+_compiled = Lookout.__dict__["compiled"].func
 
 
 @contextmanager
@@ -61,6 +61,6 @@ def travelling_database() -> Iterator[None]:
         patch.object(Now, "as_postgresql", as_vendor),
         patch.object(DatabaseDefault, "as_sql", as_sql),
         patch.object(database_clock, "unix_seconds_sql", unix_seconds_sql),
-        patch.object(Lookout, "_compiled", property(_compiled)),
+        patch.object(Lookout, "compiled", property(_compiled)),
     ):
         yield

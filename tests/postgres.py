@@ -39,6 +39,7 @@ ON_POSTGRESQL = {
     "tests/tenants/test_rate_limit.py": "a leaking bucket, in SQL by the database's clock",
     "tests/tenants/test_throttle.py": "counters that many processes change at once",
     "tests/tenants/test_usage.py": "sums by day and month",
+    "tests/transcription/test_sweeper.py": "one query that looks for all that is due",
     "tests/transcription/alerts/test_alerts.py": "rows that several sweepers would write, and JSON of processes",
     "tests/test_clocks.py": "leases and due times by the database's clock",
     "tests/transcription/queue/test_account.py": "reservations and ledger under any order of transactions",

@@ -1,11 +1,15 @@
 """The product's own settings on data of this test run's own. Everything real: only the folders differ."""
 
+import atexit
 import os
 import tempfile
 from pathlib import Path
 
-_run = os.environ.get("PORTAL_TEST_DATA") or tempfile.mkdtemp(prefix="wp-test-")
-os.environ["PORTAL_TEST_DATA"] = _run
+_run = os.environ.get("PORTAL_TEST_DATA")
+if not _run:
+    _folder = tempfile.TemporaryDirectory(prefix="wp-test-", ignore_cleanup_errors=True)
+    atexit.register(lambda process: os.getpid() == process and _folder.cleanup(), os.getpid())  # not in forks
+    os.environ["PORTAL_TEST_DATA"] = _run = _folder.name
 # Each of pytest-xdist's workers, and what it starts, has its own folder: with it, database and Valkey.
 _data = Path(_run) / os.environ.get("PYTEST_XDIST_WORKER", "")
 _data.mkdir(exist_ok=True)

@@ -75,8 +75,8 @@ def reason_for_people(code: str) -> str:
     reasons = {
         "not_media": _("This file is damaged or not audio: nothing in it could be decoded. Check that it plays."),
         "format_not_taken": _(
-            "This format is not taken: it names other files, has no sound of its own, or does not say what it is. "
-            "Convert the recording to WAV, MP3, M4A or FLAC and try again."
+            "This format is not taken: it packs or names other files, has no sound of its own, or does not say what "
+            "it is. Unpack the recording, or convert it to WAV, MP3, M4A or FLAC, and try again."
         ),
         "no_audio": _("This file has no sound. Upload one that has an audio track."),
         "no_such_track": _("The file has no audio track of this number. Choose another one."),

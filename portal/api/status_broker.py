@@ -137,7 +137,7 @@ class StatusBroker:
                 await self._receive_events()
             except Exception as error:
                 self._channel = None
-                log.warning("Waiting without events (%s).", error or type(error).__name__)
+                log.warning("Waiting without events (%s).", str(error) or type(error).__name__)
                 await asyncio.sleep(POLL_SECONDS)
 
     async def _receive_events(self) -> None:
@@ -162,7 +162,7 @@ class StatusBroker:
                 async with asyncio.timeout(REDIS_TIMEOUT_SECONDS):
                     await change(progress.transcription_group(transcription_id), self._channel)
             except Exception as error:
-                log.warning(warning, error or type(error).__name__)
+                log.warning(warning, str(error) or type(error).__name__)
 
 
 _broker: StatusBroker | None = None

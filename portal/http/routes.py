@@ -1,11 +1,13 @@
 """Which credentials, body and threads each route takes: all that is decided before Django sees a request.
 
-The first row that matches holds; `{id}` is a UUID. The last two rows match whatever is named above them in no row.
+The first row of ROUTES that matches holds; `{id}` is a UUID. The last two rows match whatever is named above them in no
+row. CHANGES says more of what pages and programs ask for alike.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
 
@@ -73,7 +75,6 @@ ROUTES = (
     Route("POST", "/v1/audio/(transcriptions|translations)", Credentials.KEY, Body.FILE, sees_disconnect=True),
     Route("POST", "/api/v1/recordings", Credentials.KEY, content_type=JSON, is_slow=True),
     Route("POST", "/api/v1/recordings", Credentials.KEY, Body.FILE, is_slow=True),
-    Route("DELETE", "/api/v1/recordings/{id}", Credentials.KEY, is_slow=True),
     Route("POST", "/recordings/", Credentials.SESSION, Body.FILE, is_slow=True),
     Route("", "/accounts/login/organisation/{id}/.*", Credentials.SESSION, body_bytes=FORM_BYTES, asks_provider=True),
     Route("POST", "/people/sign-in/(test/)?", Credentials.SESSION, body_bytes=FORM_BYTES, asks_provider=True),
@@ -84,7 +85,6 @@ ROUTES = (
     Route("PATCH", "/api/v1/uploads/{id}", Credentials.KEY_OR_SESSION, Body.CHUNK, is_slow=True),
     Route("", "/api/v1/uploads/multipart(/{id}(/complete)?)?", Credentials.KEY_OR_SESSION, is_slow=True),
     Route("", "/api/v1/uploads(/.*)?", Credentials.KEY_OR_SESSION),
-    Route("POST", "/api/v1/places/{id}/test", Credentials.KEY, is_slow=True),
     Route("", "/api/v1/.*", Credentials.KEY),
     Route("", "/scim/v2(/.*)?", Credentials.DIRECTORY, body_bytes=FORM_BYTES),
     Route("", "/v1/.*", Credentials.KEY, body_bytes=FORM_BYTES),
@@ -93,26 +93,75 @@ ROUTES = (
 UUID = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 PATTERNS = {route.path: re.compile(route.path.replace("{id}", UUID), re.DOTALL) for route in ROUTES}
 WITH_SLASH = re.compile(rf"/(v1|api/v1)/.*[^/]/|({'|'.join(PROBES)})/", re.DOTALL)
-ALWAYS = re.compile(
-    r"POST (/recordings/many/(count/|transcripts\.zip)|/recordings/substitutions/hits/|/transcriptions/[^/]+/hits/"
-    r"|/rules/preview/|/(notices|announcements)/[^/]+/dismiss/|/api/v1/(socket-tickets|rules/preview)"
-    r"|/shares/revoke/|/(shares|keys|invitations|people/directory)/[^/]+/revoke/|/keys/[^/]+/end-old-secret/"
-    r"|/people/[^/]+/remove/|/folders/[^/]+/members/[^/]+/remove/|/webhooks/[^/]+/pause/"
-    r"|/preferences/(access|addresses)/|/api/v1/shares/revoke)"
-    r"|DELETE /api/v1/(keys/.+|recordings/[^/]+/shares/[^/]+)"
-)
-"""What is refused neither in maintenance nor before a suspension: requests that change nothing of the tenant's, and by
-which somebody is let in no longer."""
 
-REMOVING = re.compile(
-    r"POST (/recordings/many/|/recordings/[^/]+/(delete|restore)/|/bin/([^/]+/erase/)?|/videos/[^/]+/delete/"
-    r"|/voice/revoke/|/webhooks/[^/]+/delete/)"
-    r"|DELETE /api/v1/(bin|recordings/[^/]+(/bin)?|(videos|webhooks|uploads|places)/[^/]+)"
-    r"|PUT /api/v1/recordings/[^/]+/bin|[A-Z]+ /scim/v2/.*"
-)
-"""What a suspension that is to come does not refuse, but maintenance does: what is there is removed, and brought
-back, and the directory's people come and go. What a request of /recordings/many/ does, its body says."""
 
+@dataclass(frozen=True)
+class Change:
+    """What people and programs ask for in their own ways: method and path of the page's request and of the API's.
+
+    Paths may be regular expressions. All that is said of a change holds for both.
+    """
+
+    page: str = ""
+    api: str = ""
+    is_slow: bool = False
+    """As Route.is_slow."""
+    is_always_allowed: bool = False
+    """It is refused neither in maintenance nor before a suspension: it changes nothing of the tenant's, or lets
+    somebody in no longer."""
+    removes: bool = False
+    """Maintenance refuses it, but not a suspension that is to come: what is there is removed, or brought back, and the
+    directory's people come and go."""
+
+    @property
+    def requests(self) -> list[str]:
+        return [request for request in (self.page, self.api) if request]
+
+
+CHANGES = (
+    Change("POST /recordings/many/(count/|transcripts.zip)", is_always_allowed=True),
+    Change("POST /recordings/substitutions/hits/", is_always_allowed=True),
+    Change("POST /transcriptions/{id}/hits/", is_always_allowed=True),
+    Change("POST /rules/preview/", "POST /api/v1/rules/preview", is_always_allowed=True),
+    Change("POST /(notices|announcements)/[^/]+/dismiss/", is_always_allowed=True),
+    Change("", "POST /api/v1/socket-tickets", is_always_allowed=True),
+    Change("POST /shares/revoke/", "POST /api/v1/shares/revoke", is_slow=True, is_always_allowed=True),
+    Change(
+        "POST /shares/{id}/revoke/",
+        "DELETE /api/v1/recordings/{id}/shares/{id}",
+        is_slow=True,
+        is_always_allowed=True,
+    ),
+    Change("POST /people/[^/]+/remove/", is_slow=True, is_always_allowed=True),
+    Change("POST /folders/{id}/members/[^/]+/remove/", is_slow=True, is_always_allowed=True),
+    Change("POST /(invitations|people/directory)/{id}/revoke/", is_always_allowed=True),
+    Change("POST /keys/{id}/revoke/", "DELETE /api/v1/keys/{id}", is_always_allowed=True),
+    Change("POST /keys/{id}/end-old-secret/", "DELETE /api/v1/keys/{id}/old-secret", is_always_allowed=True),
+    Change("POST /webhooks/{id}/pause/", is_always_allowed=True),
+    Change("POST /preferences/(access|addresses)/", is_always_allowed=True),
+    Change("POST /recordings/many/", removes=True),  # its body says what it does
+    Change("POST /recordings/{id}/delete/", "PUT /api/v1/recordings/{id}/bin", removes=True),
+    Change("POST /recordings/{id}/restore/", "DELETE /api/v1/recordings/{id}/bin", removes=True),
+    Change("POST /bin/{id}/erase/", "DELETE /api/v1/recordings/{id}", is_slow=True, removes=True),
+    Change("POST /bin/", "DELETE /api/v1/bin", removes=True),
+    Change("POST /videos/{id}/delete/", "DELETE /api/v1/videos/{id}", is_slow=True, removes=True),
+    Change("POST /voice/revoke/", removes=True),
+    Change("POST /webhooks/{id}/delete/", "DELETE /api/v1/webhooks/{id}", removes=True),
+    Change("POST /rules/places/{id}/delete/", "DELETE /api/v1/places/{id}", removes=True),
+    Change("POST /rules/places/{id}/test/", "POST /api/v1/places/{id}/test", is_slow=True),
+    Change("", "DELETE /api/v1/uploads/(multipart/)?{id}", removes=True),
+    Change("", "[A-Z]+ /scim/v2/.*", removes=True),
+)
+
+
+def _asked_by(changes: Iterable[Change]) -> re.Pattern[str]:
+    requests = [request for change in changes for request in change.requests]
+    return re.compile("|".join(requests).replace("{id}", UUID), re.DOTALL)
+
+
+SLOW = _asked_by(change for change in CHANGES if change.is_slow)
+ALWAYS = _asked_by(change for change in CHANGES if change.is_always_allowed)
+REMOVING = _asked_by(change for change in CHANGES if change.removes)
 OVERRIDABLE = re.compile(rf"/api/v1/uploads(/{UUID})?")
 OVERRIDING = ("HEAD", "PATCH", "DELETE")
 
@@ -125,6 +174,11 @@ def route_of(scope: Scope) -> Route:
         scope[SCOPE_KEY] = next(route for route in ROUTES if route.matches(*asked))
     route: Route = scope[SCOPE_KEY]
     return route
+
+
+def is_slow(scope: Scope) -> bool:
+    """Returns whether a request runs in the threads of what is slow."""
+    return route_of(scope).is_slow or SLOW.fullmatch(f"{scope['method']} {scope['path']}") is not None
 
 
 class RoutingMiddleware:

@@ -20,7 +20,7 @@ from django.db import close_old_connections
 
 from portal.http.asgi import Application, Receive, Scope, Send
 from portal.http.authentication import claimed_identity
-from portal.http.routes import Route, route_of
+from portal.http.routes import is_slow, route_of
 from transcription.concurrency import CallerQueue
 
 Parameters = ParamSpec("Parameters")
@@ -104,7 +104,7 @@ class ThreadPoolMiddleware:
         self.application = application
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        pool = _pool_of(route_of(scope)) if scope["type"] == "http" else REQUESTS
+        pool = _pool_of(scope) if scope["type"] == "http" else REQUESTS
         token = thread_user.set(claimed_identity(scope))
         try:
             async with ThreadSensitiveContext(executor=pool):
@@ -113,8 +113,8 @@ class ThreadPoolMiddleware:
             thread_user.reset(token)
 
 
-def _pool_of(route: Route) -> ThreadPool:
-    return PROVIDERS if route.asks_provider else UPLOADS if route.is_slow else REQUESTS
+def _pool_of(scope: Scope) -> ThreadPool:
+    return PROVIDERS if route_of(scope).asks_provider else UPLOADS if is_slow(scope) else REQUESTS
 
 
 def in_thread(

@@ -79,7 +79,7 @@ class OperationsConsumer(AsyncJsonWebsocketConsumer):
             async with asyncio.timeout(REDIS_TIMEOUT_SECONDS):
                 await self.channel_layer.group_add(progress.OPERATORS, self.channel_name)
         except Exception as error:
-            log.warning("A socket works without events (%s).", error or type(error).__name__)
+            log.warning("A socket works without events (%s).", str(error) or type(error).__name__)
 
     async def disconnect(self, code: int) -> None:
         board().leave(self.shown)

@@ -27,12 +27,12 @@ from scim2_models.path import CompareOperator, Comparison
 from scim2_server.storage import ScimStorage, SearchPage
 
 from portal.scim.service import Person
-from tenants import directory, scope
+from tenants import directory, people_lock, scope
 from tenants.access import Actor
 from tenants.directory import Wanted
 from tenants.former_members import KeyDecision
 from tenants.members import MemberConflict
-from tenants.models import DirectoryPerson, Role, Tenant, User
+from tenants.models import DirectoryPerson, Role, User
 from tenants.newcomers import NewcomerRefused
 from transcription.shares import leavers
 
@@ -52,7 +52,7 @@ class PeopleStorage(ScimStorage):
     def operation(self) -> Iterator[None]:
         """Lets one change of a tenant's people happen at a time, whole or not at all."""
         with transaction.atomic(), scope.bound(self.actor.tenant.id):
-            Tenant.objects.select_for_update(of=("self",)).get(id=self.actor.tenant.id)
+            people_lock.lock(self.actor.tenant.id)
             yield
 
     def get(

@@ -15,11 +15,13 @@ from portal.http.async_middleware import AsyncMiddleware
 from portal.http.body_limit import exceeded_limit
 from portal.http.error_bodies import PROBLEM_TYPE, openai_error_body, problem_body
 from portal.http.outage import AWAY, RETRY_HEADERS, log_outage
+from portal.http.statuses import status_of
 from portal.web.tenant import memberships
 from tenants import access
 from tenants.access import AddressRefused, NotSignedIn, SecondFactorMissing, TenantMismatch
 from tenants.announcements import ReadingOnly
 from tenants.api_keys import ADDRESS
+from transcription.errors import Refused
 
 FOR_PROGRAMS = ("/v1/", "/api/")
 NATIVE = "/api/"
@@ -81,6 +83,14 @@ def reading_only(request: HttpRequest, error: ReadingOnly) -> HttpResponse:
     return response
 
 
+def refused(request: HttpRequest, error: Refused) -> HttpResponse:
+    """Answers what a view does not say itself: that an organisation is being deleted, or a recording on hold, say."""
+    status = status_of(error.code)
+    if _wants_json(request):
+        return _problem(request, status, error.message, error.code)
+    return render(request, "refused.html", {"exception": error, "status": status}, status=status)
+
+
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     return _answer(request, 404, _("There is nothing at this address."))
 
@@ -121,7 +131,7 @@ def _wants_json(request: HttpRequest) -> bool:
 
 
 class ErrorMiddleware(AsyncMiddleware):
-    """Answers what Django has no handler for: large bodies, what tenants.access raises, and database outages."""
+    """Answers what Django has no handler for: large bodies, what tenants.access raises, refusals, outages."""
 
     async def __call__(self, request: HttpRequest) -> HttpResponseBase:
         limit = exceeded_limit(request)
@@ -140,6 +150,8 @@ class ErrorMiddleware(AsyncMiddleware):
             return second_factor_missing(request, error)
         if isinstance(error, ReadingOnly):
             return reading_only(request, error)
+        if isinstance(error, Refused):
+            return refused(request, error)
         if isinstance(error, AWAY):
             log_outage(error)
             return unavailable(request)

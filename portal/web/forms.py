@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 from django import forms
 from django.http import QueryDict
+from django.template.loader import render_to_string
 from django.utils.functional import cached_property
-from django.utils.translation import gettext
+from django.utils.safestring import SafeString
+from django.utils.translation import get_language, gettext
 from django.utils.translation import gettext_lazy as _
 
 from portal.web import tracks
@@ -182,6 +185,17 @@ class OptionsForm(forms.Form):
     @property
     def is_more_set(self) -> bool:
         return any((field.value() or "") not in ("", field.field.initial) for field in self.more)
+
+
+def new_options(tenant: Tenant) -> SafeString:
+    """Renders the fields of a new transcription in a tenant."""
+    return _new_options(tenant.default_model, offered_models(), get_language() or "")
+
+
+@lru_cache(maxsize=100)
+def _new_options(default: str, _models: tuple[str, ...], _language: str) -> SafeString:
+    form = OptionsForm(tenant=Tenant(default_model=default))
+    return render_to_string("web/_options.html", {"form": form})
 
 
 class RehearingForm(forms.Form):

@@ -24,7 +24,7 @@ from portal.http.uploads import Upload, received
 from portal.web import beside, shares, views
 from portal.web.access import TenantRequest, member_required
 from portal.web.folders import library_context
-from portal.web.forms import OptionsForm, RehearingForm
+from portal.web.forms import OptionsForm, RehearingForm, new_options
 from portal.web.library_choices import choices, filter_form, remember
 from portal.web.media import PICTURES
 from portal.web.speakers import shares_of
@@ -68,7 +68,7 @@ def index(request: TenantRequest) -> HttpResponse:
     context |= choices(request.actor, context["filters"])
     context |= library_context(request.actor, context["filters"].wanted.folder)
     context |= {"views": views.shown_to(request.actor)}
-    context |= {"options": OptionsForm(tenant=request.actor.tenant)}
+    context |= {"options": new_options(request.actor.tenant)}
     return remember(request, render(request, "web/recordings.html", context), context["filters"])
 
 

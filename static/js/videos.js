@@ -96,7 +96,7 @@ export class Videos {
     this.#drawn = drawn;
     const focused = this.list.contains(document.activeElement);
     this.list.replaceChildren(...videos.map((video) => this.#item(video)));
-    if (focused) this.list.querySelector("a, button")?.dispatchEvent(new Event("focus"));
+    if (focused) this.list.querySelector("button")?.focus();
     if (before && videos[0]?.address) this.says.textContent = text("video_ready");
   }
 

@@ -182,7 +182,7 @@ class TenantResource(Resource):
 
 def _require_kept(tenant_id: UUID) -> None:
     """Raises ValidationError for a tenant that is being erased. Its row is locked, so that this doesn't begin now."""
-    if Tenant.objects.select_for_update().filter(pk=tenant_id).exclude(deleting_at=None).exists():
+    if Tenant.objects.select_for_update(no_key=True).filter(pk=tenant_id).exclude(deleting_at=None).exists():
         raise ValidationError(gettext("The tenant is being erased."))
 
 

@@ -15,7 +15,7 @@ from django.http import Http404
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from tenants import account_mails, audit, scope
+from tenants import account_mails, audit, people_lock, scope
 from tenants import addresses as networks
 from tenants.access import SCOPES, Actor
 from tenants.api_keys import secrets
@@ -80,10 +80,11 @@ def create(
     limits: Changes = {"expires_at": expires_at, "addresses": list(addresses), "folders": list(folders)}
     wanted = _checked(limits | {"name": name}, key_scope)
     _require_own_rights(actor, key_scope=key_scope, **_limits(wanted))
-    if ApiKey.objects.filter(tenant=actor.tenant, revoked_at=None).count() >= MAX_LIVE:
-        message = _("There are %(most)d keys already. Revoke those that nothing uses any more.")
-        raise KeyConflict("too_many_keys", message % {"most": MAX_LIVE})
     with transaction.atomic():
+        people_lock.lock(actor.tenant.id)
+        if ApiKey.objects.filter(tenant=actor.tenant, revoked_at=None).count() >= MAX_LIVE:
+            message = _("There are %(most)d keys already. Revoke those that nothing uses any more.")
+            raise KeyConflict("too_many_keys", message % {"most": MAX_LIVE})
         api_key, secret = issue(actor.tenant, created_by=actor.user, key_scope=key_scope, **wanted)
         audit.record(actor, "key.created", api_key, scope=key_scope, **_audit_details(wanted))
         tell_of_key(actor, api_key)

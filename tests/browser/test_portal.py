@@ -17,6 +17,7 @@ from playwright.sync_api import Locator, Page, WebSocketRoute, expect
 from tests.browser.conftest import Picture, SignIn
 from tests.conftest import MakeMedia
 from tests.stack import Stack
+from tests.waiting import until
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 TRANSCRIBED = 60_000
@@ -361,11 +362,34 @@ def test_a_lost_message_is_noticed_and_made_good(
     assert {"type": "resync"} in lines.sent
 
 
+def test_the_list_asks_by_itself_where_no_message_comes(
+    page: Page, stack: Stack, unheard_minutes: Path, tmp_path: Path
+) -> None:
+    lines = Lines(page, "**/ws/recordings/**")
+    page.clock.install()
+    page.goto("/recordings/")
+    with stack.engine.held():
+        choose(page, copy_of(unheard_minutes, tmp_path, "silence.mp3"))
+        expect(row(page, "silence.mp3").get_by_role("progressbar")).to_be_visible()
+        lines.fall_silent()
+    until(lambda: state_of(stack, "silence.mp3") == "completed")
+    expect(row(page, "silence.mp3")).not_to_contain_text("Done")
+    page.clock.fast_forward("00:31")
+    expect(row(page, "silence.mp3")).to_contain_text("Done")
+
+
+def state_of(stack: Stack, name: str) -> str:
+    query = {"search": name}
+    found = httpx.get(f"{stack.url}/api/v1/recordings", headers=stack.bearer, params=query, timeout=60).json()
+    return str(found["results"][0]["transcription"]["status"])
+
+
 class Lines:
-    """The WebSockets of a page under our thumb: cut, mended, or losing the first message of a type."""
+    """The WebSockets of a page under our thumb: cut, mended, silent, or losing the first message of a type."""
 
     def __init__(self, page: Page, pattern: str, lose: str = "") -> None:
         self.sent: list[object] = []
+        self._is_silent = False
         self._lose = lose
         self._is_cut = False
         self._open: list[WebSocketRoute] = []
@@ -378,6 +402,9 @@ class Lines:
 
     def mend(self) -> None:
         self._is_cut = False
+
+    def fall_silent(self) -> None:
+        self._is_silent = True
 
     def _connect(self, line: WebSocketRoute) -> None:
         if self._is_cut:
@@ -393,6 +420,8 @@ class Lines:
         server.send(text)
 
     def _down(self, line: WebSocketRoute, text: str | bytes) -> None:
+        if self._is_silent:
+            return
         if self._lose and json.loads(text)["type"] == self._lose:
             self._lose = ""
             return

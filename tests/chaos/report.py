@@ -136,17 +136,23 @@ class Books:
         report, tenants = self.report, sorted({one.tenant for one in self._accepted})
         rows = self.rows("id, status, error_code, attempts_made, error_message")
         report.accepted = len(self._accepted)
-        report.finished = sum(
-            rows[one.transcription][1] == "completed" for one in self._good if one.transcription in rows
-        )
+        promised = {one.transcription for one in self._good}
+        report.finished = sum(rows[one][1] == "completed" for one in promised if one in rows)
         report.lost = len(self._good) - report.finished
         for one in self._good:
             row = rows.get(one.transcription)
             if row is None or row[1] != "completed":
                 report.notes.append(f"{one.made.file.name} is {row[1:] if row else 'gone'} ({one.transcription})")
-        query = "select count(*) from transcription_transcription where tenant_id::text = any(%s)"
-        more = self._watch.rows(query, tenants)[0][0] - report.accepted
-        report.duplicated = abs(more) + self._repeated_segments()
+        query = """select r.name, t.id::text from transcription_transcription t
+                   join transcription_recording r on r.id = t.recording_id where t.tenant_id::text = any(%s)"""
+        known = {one.transcription for one in self._accepted}
+        more = [
+            f"{name} ({row}) is there, and nobody was promised it"
+            for name, row in self._watch.rows(query, tenants)
+            if row not in known
+        ]
+        report.notes += more
+        report.duplicated = len(more) + self._repeated_segments()
         attempts = self._watch.rows("select outcome, count(*) from transcription_attempt group by outcome")
         report.attempts = dict(attempts)
 

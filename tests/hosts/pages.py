@@ -10,6 +10,7 @@ from contextlib import suppress
 from itertools import count
 from pathlib import Path
 
+import psycopg
 from playwright.sync_api import Error, Page, expect, sync_playwright
 
 from tests.browser.conftest import FLAGS, find_chromium
@@ -18,6 +19,7 @@ from tests.chaos.callers import Accepted
 from tests.chaos.expected import mode_of
 from tests.chaos.recordings import Made
 from tests.hosts.installation import EMAIL, PASSWORD, Installation
+from tests.waiting import until
 
 FIRST_NUMBER = 9000
 SECONDS = 12.0
@@ -93,16 +95,23 @@ class Browser:
                 page.locator("[data-uploads]").get_by_role("button", name="Try again").first.click(timeout=300)
             page.wait_for_timeout(200)
         moment, seconds = time.time(), time.monotonic() - began
+        self.accepted.append(self._found(made, seconds, moment))
         row = page.locator(".row", has_text=name)
         expect(row).to_contain_text("Done", timeout=1000 * PATIENCE_SECONDS)
         self.slowest_text = max(self.slowest_text, time.time() - moment)
-        self.accepted.append(self._found(made, seconds, moment))
 
     def _found(self, made: Made, seconds: float, moment: float) -> Accepted:
         query = """select t.tenant_id::text, t.recording_id::text, t.id::text from transcription_transcription t
                    join transcription_recording r on r.id = t.recording_id where r.name = %s"""
-        tenant, recording, transcription = self._installation.watch.rows(query, made.file.name)[0]
+        found = until(lambda: self._rows(query, made.file.name), PATIENCE_SECONDS, f"the row of {made.file.name}")
+        tenant, recording, transcription = found[0]
         return Accepted(made, tenant, "", recording, transcription, seconds, moment)
+
+    def _rows(self, query: str, *values: str) -> list[tuple[str, ...]]:
+        """Nothing while the database is away."""
+        with suppress(psycopg.Error):
+            return self._installation.watch.rows(query, *values)
+        return []
 
 
 def _sign_in(page: Page, email: str) -> None:

@@ -118,6 +118,21 @@ async def test_the_page_converges_without_any_event(
     await socket.hang_up()
 
 
+async def test_an_open_list_hears_again_after_redis_lost_what_it_held(
+    alice: Character, fox: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(consumers, "JOIN_AGAIN_SECONDS", 0.0)
+    socket = await socket_of(alice, "/ws/recordings/")
+    assert await socket.hear() == {"type": "ready"}
+    layer, group = get_channel_layer(), progress.tenant_group(alice.tenant.id)
+    await layer.connection(layer.consistent_hash(group)).delete(layer._group_key(group))
+    async with asyncio.timeout(10):
+        while socket.output_queue.empty():
+            await layer.group_send(group, {"type": "recording.changed", "recording": str(uuid4())})
+            await asyncio.sleep(0.05)
+    await socket.hang_up()
+
+
 async def test_the_page_hears_that_the_model_is_loaded_first(alice: Character, fox: Path) -> None:
     row = await queue(alice, fox)
     await sync_to_async(engines.report)("host:0", condition(loaded=()), 8, 8)

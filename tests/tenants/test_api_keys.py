@@ -262,6 +262,22 @@ def test_of_many_that_rotate_one_key_at_once_one_wins(alice: Character) -> None:
     assert opened(alice.secret), "the one old secret is the one that was there before"
 
 
+@pytest.mark.django_db(transaction=True)
+def test_many_that_make_keys_at_once_pass_the_limit_none(alice: Character, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tenants.api_keys.management.MAX_LIVE", 3)
+    actor = alice.actor
+
+    def make() -> bool:
+        with scope.bound(alice.tenant.id):
+            try:
+                api_keys.create(actor, "One of many")
+            except KeyConflict:
+                return False
+            return True
+
+    assert race(8, make) == 2  # beside the one that was there
+
+
 class TestManaging:
     def test_is_not_for_viewers(self, bob: Character, within: None) -> None:
         key = ApiKey.objects.get()

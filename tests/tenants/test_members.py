@@ -7,10 +7,10 @@ from functools import partial
 
 import pytest
 from django.core.exceptions import PermissionDenied
-from django.db import connection
+from django.db import connection, transaction
 from django.http import Http404
 
-from tenants import api_keys, invitations, members, scope
+from tenants import api_keys, audit, invitations, members, people_lock, scope
 from tenants.access import key_actor
 from tenants.former_members import KeyDecision
 from tenants.invitations import Wanted
@@ -113,6 +113,23 @@ def test_of_two_owners_who_leave_at_once_one_stays(acme: Tenant, alice: Characte
     with ThreadPoolExecutor(2) as pool:
         assert sorted(pool.map(leave, (alice, olga))) == [False, True]
     assert Member.objects.filter(tenant=acme, role=Role.OWNER).count() == 1
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has one lock for all")
+@pytest.mark.django_db(transaction=True)
+def test_the_tenants_work_goes_on_while_its_people_change(acme: Tenant, alice: Character) -> None:
+    def work() -> None:
+        try:
+            with scope.bound(acme.id), connection.cursor() as cursor:
+                cursor.execute("SET lock_timeout = '10s'")  # who waits for the other would wait for ever
+                audit.record(alice.actor, "member.changed", acme)
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(1) as pool, transaction.atomic():
+        people_lock.lock(acme.id)
+        pool.submit(work).result()
+    assert AuditEntry.objects.filter(action="member.changed").exists()
 
 
 class TestRightsOfNow:

@@ -60,7 +60,9 @@ def add_webhook(url: str, by: User) -> Shown:
     receiver_id = uuid4()
     made = signing.make(receiver_id)
     with transaction.atomic():
-        if Receiver.objects.exclude(url="").count() >= MOST_WEBHOOKS:
+        others = Receiver.objects.exclude(url="").order_by("id")
+        list(others.select_for_update())  # so that two who add at once can't pass the limit together
+        if others.count() >= MOST_WEBHOOKS:
             message = _("There are %(n)d webhooks already. Delete one first.")
             raise Refused("too_many_webhooks", message % {"n": MOST_WEBHOOKS})
         row = Receiver.objects.create(id=receiver_id, url=checked, salt=made.salt, digest=made.digest)

@@ -82,7 +82,7 @@ def _due() -> QuerySet[Message]:
 
     Rules that this release doesn't know are left to the one that does.
     """
-    if not WAITING.sees_any() or outbound_hold.is_on():
+    if outbound_hold.is_on():
         return Message.objects.none()
     waiting = _waiting()
     earlier = waiting.filter(
@@ -97,7 +97,7 @@ def _waiting() -> QuerySet[Message]:
     return Message.objects.filter(sent_at=None, next_attempt_at__isnull=False)
 
 
-WAITING = Lookout(_waiting)
+DUE = Lookout(lambda: _waiting().filter(next_attempt_at__lte=Now()))
 
 
 def _claim(row: Message) -> bool:

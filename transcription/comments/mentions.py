@@ -18,6 +18,7 @@ from uuid import UUID
 from django.conf import settings
 from django.core import mail
 from django.db.models import Exists, F, Min, OuterRef, Q, QuerySet
+from django.db.models.functions import Now
 from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 
@@ -25,6 +26,7 @@ from tenants import outbound_hold, scope
 from tenants.access import Actor
 from tenants.models import Member
 from transcription.folders.visibility import is_seen_by, people_who_see
+from transcription.lookout import Lookout
 from transcription.models import Comment, Mention, Recording
 
 log = logging.getLogger(__name__)
@@ -98,10 +100,15 @@ def _waiting() -> list[_Person]:
 
 
 def _untold() -> QuerySet[Mention]:
-    now = timezone.now()
+    return _open(timezone.now()).filter(is_seen_by("comment__recording", "user"))
+
+
+def _open(now: datetime | Now) -> QuerySet[Mention]:
     rows = Mention.objects.filter(mailed_at=None, attempts__lt=MAIL_ATTEMPTS, tenant__is_active=True)
-    rows = rows.filter(is_seen_by("comment__recording", "user"))
     return rows.filter(made_at__lt=now - WAIT, made_at__gt=now - GIVEN_UP, comment__recording__deleted_at=None)
+
+
+DUE = Lookout(lambda: _open(Now()))
 
 
 def _may_be_told() -> Q:

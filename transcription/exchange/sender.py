@@ -7,11 +7,8 @@ is renewed, which lasts longer than the writing of one; who lost it has what was
 from __future__ import annotations
 
 import logging
-import threading
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from uuid import UUID
-
-from django.db import close_old_connections, connections
 
 from tenants import scope
 from transcription import exports, request_id
@@ -24,26 +21,16 @@ from transcription.library.retention import TextDeleted
 from transcription.models import Recording
 from transcription.outbound import s3
 from transcription.outbound.errors import OutboundError
+from transcription.work_threads import WorkThreads
 
 log = logging.getLogger(__name__)
-THREADS = 4
-LOOK_EVERY_SECONDS = 2.0
+THREADS: WorkThreads[UUID] = WorkThreads(4)
 
 
-def run(stop: threading.Event) -> None:
-    """Writes until `stop` is set, then finishes what is being written. A tenant occupies one thread."""
-    busy: set[UUID] = set()
-    with ThreadPoolExecutor(THREADS, thread_name_prefix="exports") as pool:
-        while not stop.is_set():
-            close_old_connections()
-            try:
-                while len(busy) < THREADS and deliveries.DUE.sees_any() and (claim := deliveries.claim(list(busy))):
-                    busy.add(claim.tenant_id)
-                    pool.submit(_send_in_thread, busy, claim)
-            except Exception:
-                log.exception("Due exports could not be read; trying again.")
-            connections.close_all()
-            stop.wait(LOOK_EVERY_SECONDS)
+def start_due() -> None:
+    """Begins to write what is due. A tenant occupies one thread."""
+    while THREADS.free > 0 and (claim := deliveries.claim(THREADS.busy())):
+        THREADS.start(f"Writing the exports {claim.id}", [claim.tenant_id], partial(send, claim), claim.request_id)
 
 
 def send_due() -> int:
@@ -62,16 +49,6 @@ def send(claim: Claim) -> None:
             _send(claim)
         except LostClaim:
             log.info("The exports %s were asked for again, or deleted.", claim.id)
-
-
-def _send_in_thread(busy: set[UUID], claim: Claim) -> None:
-    try:
-        send(claim)
-    except Exception:
-        log.exception("Exports %s broke off; they are written again after their lease.", claim.id)
-    finally:
-        connections.close_all()
-        busy.discard(claim.tenant_id)
 
 
 def _send(claim: Claim) -> None:

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections import Counter
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 from uuid import UUID
 
 from django.conf import settings
-from django.db import close_old_connections, connections
 
 from tenants import access as tenant_access
 from tenants import scope
@@ -29,11 +26,12 @@ from transcription.media import storage
 from transcription.models import Transcription, Way
 from transcription.outbound.download import Downloaded, download
 from transcription.outbound.errors import OutboundError
+from transcription.work_threads import WorkThreads
 
 log = logging.getLogger(__name__)
-THREADS = 8
+THREADS: WorkThreads[UUID] = WorkThreads(8)
 FOR_TENANT = 2
-LOOK_EVERY_SECONDS = 1.0
+"""One tenant's slow servers leave threads for the others."""
 RENEW_EVERY_SECONDS = 5.0
 
 
@@ -41,42 +39,10 @@ class Stopping(Exception):
     """This process was told to stop."""
 
 
-class ConcurrencyLimits:
-    """Counts the threads that fetch for each tenant: one tenant's slow servers leave threads for the others."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._held: Counter[UUID] = Counter()
-
-    @property
-    def is_full(self) -> bool:
-        return self._held.total() >= THREADS
-
-    @property
-    def busy(self) -> list[UUID]:
-        """The tenants that occupy as many threads as they may."""
-        with self._lock:
-            return [tenant_id for tenant_id, count in self._held.items() if count >= FOR_TENANT]
-
-    def take(self, tenant_id: UUID, count: int = 1) -> None:
-        with self._lock:
-            self._held[tenant_id] += count
-
-
-def run(stop: threading.Event) -> None:
-    """Fetches until `stop` is set; fetches under way are then handed back."""
-    limits = ConcurrencyLimits()
-    with ThreadPoolExecutor(THREADS, thread_name_prefix="fetch") as pool:
-        while not stop.is_set():
-            close_old_connections()
-            try:
-                while not limits.is_full and claims.DUE.sees_any() and (claim := claims.claim(limits.busy)):
-                    limits.take(claim.tenant_id)
-                    pool.submit(_fetch_in_thread, limits, claim, stop)
-            except Exception:
-                log.exception("Due fetches could not be read; trying again.")
-            connections.close_all()
-            stop.wait(LOOK_EVERY_SECONDS)
+def start_due(stop: threading.Event) -> None:
+    """Begins what is due, each fetch in a thread. Those under way when `stop` is set are handed back."""
+    while THREADS.free > 0 and (claim := claims.claim(THREADS.busy(FOR_TENANT))):
+        THREADS.start(f"Fetch {claim.id}", [claim.tenant_id], partial(fetch, claim, stop), claim.request_id)
 
 
 def fetch_due() -> int:
@@ -97,17 +63,6 @@ def fetch(claim: Claim, stop: threading.Event) -> None:
             log.info("Fetch %s was cancelled, or taken over.", claim.id)
         except Stopping:
             claims.hand_back(claim)
-
-
-def _fetch_in_thread(limits: ConcurrencyLimits, claim: Claim, stop: threading.Event) -> None:
-    try:
-        fetch(claim, stop)
-    except Exception:
-        with request_id.bound(claim.request_id):
-            log.exception("Fetch %s broke off; it is tried again after its lease.", claim.id)
-    finally:
-        connections.close_all()
-        limits.take(claim.tenant_id, -1)
 
 
 def _fetch(claim: Claim, stop: threading.Event) -> None:

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import logging
 import random
-import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID
 
-from django.db import close_old_connections, connections
 from django.db.models import QuerySet
 from django.db.models.functions import Now
 from django.utils.translation import gettext as _
@@ -22,13 +20,14 @@ from transcription.exchange import disk, places
 from transcription.exchange.disk import Found
 from transcription.exchange.models import Arrival, Place
 from transcription.inbox import mail
+from transcription.lookout import Lookout
 from transcription.outbound import s3
 from transcription.outbound.errors import OutboundError
 from transcription.outbound.s3 import StoredObject
+from transcription.work_threads import WorkThreads
 
 log = logging.getLogger(__name__)
-THREADS = 4
-LOOK_EVERY_SECONDS = 5.0
+THREADS: WorkThreads[UUID] = WorkThreads(4)
 TURN_SECONDS = 10.0
 """After them a tenant's other places wait for its next turn, so that slow ones hold up nobody else for long."""
 MAIL_EVERY = timedelta(minutes=1)
@@ -37,21 +36,10 @@ REST = timedelta(seconds=10)
 """How long a file's size and time must stay as they are before it counts as whole."""
 
 
-def run(stop: threading.Event) -> None:
-    """Looks until `stop` is set. Tenants take turns, and one occupies one thread."""
-    busy: set[UUID] = set()
-    with ThreadPoolExecutor(THREADS, thread_name_prefix="watched") as pool:
-        while not stop.is_set():
-            close_old_connections()
-            try:
-                for tenant_id in _tenants() - busy:
-                    busy.add(tenant_id)
-                    pool.submit(_look_in_thread, busy, tenant_id)
-            except Exception:
-                log.exception("Watched folders could not be read; trying again.")
-            connections.close_all()
-            stop.wait(LOOK_EVERY_SECONDS)
-        pool.shutdown(wait=False, cancel_futures=True)
+def start_due() -> None:
+    """Begins to look. Tenants take turns, and one occupies one thread."""
+    for tenant_id in _tenants().difference(THREADS.busy()):
+        THREADS.start(f"Looking into the folders of {tenant_id}", [tenant_id], partial(look_into, tenant_id))
 
 
 def look_into_all() -> int:
@@ -72,16 +60,6 @@ def look_into(tenant_id: UUID) -> int:
         return count
 
 
-def _look_in_thread(busy: set[UUID], tenant_id: UUID) -> None:
-    try:
-        look_into(tenant_id)
-    except Exception:
-        log.exception("Watched folders of the tenant %s could not be looked into; trying again.", tenant_id)
-    finally:
-        connections.close_all()
-        busy.discard(tenant_id)
-
-
 def _tenants() -> set[UUID]:
     if outbound_hold.is_on():
         return set()
@@ -92,6 +70,9 @@ def _tenants() -> set[UUID]:
 def _watched() -> QuerySet[Place]:
     due: dict[str, Any] = {"not_before__lte": Now(), "next_look_at__lte": Now()}
     return Place.objects.filter(is_watched=True, is_paused=False, tenant__is_active=True, **due)
+
+
+DUE = Lookout(_watched)
 
 
 def _is_turn_of(place: Place) -> bool:

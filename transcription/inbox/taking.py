@@ -11,14 +11,12 @@ import logging
 import os
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
 from pathlib import Path, PurePosixPath
 from uuid import UUID
 
 from django.conf import settings
-from django.db import close_old_connections, connections
 
 from tenants import access as tenant_access
 from tenants import announcements, scope
@@ -42,10 +40,10 @@ from transcription.outbound.download import download
 from transcription.outbound.errors import OutboundError
 from transcription.outbound.target import BUCKETS
 from transcription.rules.applying import Mailed
+from transcription.work_threads import WorkThreads
 
 log = logging.getLogger(__name__)
-THREADS = 4
-LOOK_EVERY_SECONDS = 2.0
+THREADS: WorkThreads[UUID] = WorkThreads(4)
 RENEW_EVERY_SECONDS = 30.0
 READ_BYTES = 1024 * 1024
 LONGEST_NAME = 200
@@ -58,23 +56,13 @@ class Stopping(Exception):
     """This process was told to stop."""
 
 
-def run(stop: threading.Event) -> None:
-    """Takes in what `polling` found until `stop` is set, and hands back what is being read then.
+def start_due(stop: threading.Event) -> None:
+    """Begins to take in what `polling` found. What is being read when `stop` is set is handed back.
 
     A tenant occupies one thread.
     """
-    busy: set[UUID] = set()
-    with ThreadPoolExecutor(THREADS, thread_name_prefix="inbox") as pool:
-        while not stop.is_set():
-            close_old_connections()
-            try:
-                while len(busy) < THREADS and arrivals.DUE.sees_any() and (claim := arrivals.claim(list(busy))):
-                    busy.add(claim.tenant_id)
-                    pool.submit(_take_in_thread, busy, claim, stop)
-            except Exception:
-                log.exception("Due files of watched folders could not be read; trying again.")
-            connections.close_all()
-            stop.wait(LOOK_EVERY_SECONDS)
+    while THREADS.free > 0 and (claim := arrivals.claim(THREADS.busy())):
+        THREADS.start(f"Arrival {claim.id}", [claim.tenant_id], partial(take, claim, stop), claim.request_id)
 
 
 def take_due() -> int:
@@ -102,16 +90,6 @@ def take(claim: Claim, stop: threading.Event) -> None:
             log.info("Arrival %s could not be read or moved: %s", claim.id, error)
             places.failed(arrivals.load(claim).place, str(error))
             arrivals.later(claim, str(error))
-
-
-def _take_in_thread(busy: set[UUID], claim: Claim, stop: threading.Event) -> None:
-    try:
-        take(claim, stop)
-    except Exception:
-        log.exception("Arrival %s broke off; it is tried again after its lease.", claim.id)
-    finally:
-        connections.close_all()
-        busy.discard(claim.tenant_id)
 
 
 def _take(claim: Claim, stop: threading.Event) -> None:

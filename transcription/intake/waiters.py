@@ -18,6 +18,7 @@ from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Now
 
 from tenants import scope
+from transcription.lookout import Lookout
 from transcription.models import Status, Transcription
 from transcription.queue import lifecycle
 
@@ -50,12 +51,20 @@ def hang_up(row: Transcription, upload: timedelta) -> None:
 def cancel_without_waiters() -> int:
     """Cancels transcriptions whose waiters all hung up a while ago. Returns how many."""
     with scope.across_tenants("the sweeper serves every tenant"):
-        left = Q(waiters=0, cancel_at__lte=Now())
-        rows = list(Transcription.objects.filter(left, status__in=(Status.QUEUED, Status.RUNNING)))
-        cancelled = [row for row in rows if lifecycle.cancel(row, only=left)]
+        cancelled = [row for row in list(_left_alone()) if lifecycle.cancel(row, only=_LEFT)]
     for row in cancelled:
         log.info("Transcription %s was cancelled: every request that waited for it hung up.", row.id)
     return len(cancelled)
+
+
+_LEFT = Q(waiters=0, cancel_at__lte=Now())
+
+
+def _left_alone() -> QuerySet[Transcription]:
+    return Transcription.objects.filter(_LEFT, status__in=(Status.QUEUED, Status.RUNNING))
+
+
+LEFT_ALONE = Lookout(_left_alone)
 
 
 def _unfinished(row: Transcription) -> QuerySet[Transcription]:

@@ -13,6 +13,7 @@ from tenants import scope
 from tenants.access import Actor
 from tenants.models import User
 from transcription import search
+from transcription.folders.visibility import sees_all
 from transcription.models import MAIN, Favourite, Recording, Status, Tag, Tagging, Transcription
 from transcription.models.tag import MOST_ON_ONE, folded_name
 
@@ -55,29 +56,27 @@ class Filter:
         """Filters a queryset of the recordings of the actor's tenant."""
         return self.searched(rows, actor)[0]
 
-    def searched(self, rows: QuerySet[Recording], actor: Actor) -> tuple[QuerySet[Recording], bool]:
-        """Returns those that match, and whether a search has shown already that they are more than MOST_COUNTED."""
+    def searched(self, rows: QuerySet[Recording], actor: Actor) -> tuple[QuerySet[Recording], list[UUID] | None]:
+        """Returns those that match, and what a search has found of them: all, or more than MOST_COUNTED."""
         rows, part = self._narrowed(rows, actor), self.search.replace("\x00", "")
         if not self.search or rows.query.is_empty():
-            return rows, False
-        terms, tagged = search.terms_of(self.search), _tagged(folded__contains=part)
-        named = Q(name__icontains=part)
+            return rows, None
+        tenant_id, terms = actor.tenant.id, search.terms_of(self.search)
+        named, tagged = Q(name__icontains=part), Q(id__in=_tagged(folded__contains=part))
         if not terms or connection.vendor != "postgresql":
-            texts = search.matching_recordings(actor.tenant.id, terms)
-            return rows.filter(named | Q(id__in=texts) | Q(id__in=tagged)), False
-        ways = (
-            Q(id__in=search.matching_recordings(actor.tenant.id, terms)),
-            Q(named, id__in=search.names_containing(actor.tenant.id, terms)),
-            Q(named, search_entry__edition=0),
-            Q(id__in=tagged),
-        )
-        first, *others = (rows.order_by().filter(way).values_list("id", flat=True) for way in ways)
-        most = len(ways) * MOST_COUNTED  # as a row may match in each way
-        found = list(first.union(*others, all=True)[: most + 1])
-        if len(found) <= most and len(set(found)) <= MOST_COUNTED:
-            return rows.filter(id__among=set(found)), False
-        by_row = Q(search.is_matching(actor.tenant.id, terms))
-        return rows.filter(by_row | named | Q(id__in=tagged)), True
+            return rows.filter(named | Q(id__in=search.matching_recordings(tenant_id, terms)) | tagged), None
+        by_row = rows.filter(Q(search.is_matching(tenant_id, terms)) | named | tagged)
+        if not sees_all(actor) and search.is_common(rows, tenant_id, terms):
+            found = list(_ids(by_row))
+        else:
+            found = list(
+                _ids(rows.filter(id__in=search.matching_recordings(tenant_id, terms))).union(
+                    _ids(rows.filter(named, id__in=search.names_containing(tenant_id, terms))),
+                    _ids(rows.filter(named, search_entry__edition=0)),
+                    _ids(rows.filter(tagged)),
+                )[: MOST_COUNTED + 1]
+            )
+        return by_row if len(found) > MOST_COUNTED else rows.filter(id__among=found), found
 
     def _narrowed(self, rows: QuerySet[Recording], actor: Actor) -> QuerySet[Recording]:
         """Filters by all but the search."""
@@ -151,6 +150,10 @@ class Filter:
             done = Q(checked_share__gte=1.0)
             rows = rows.filter({CHECKED: done, TO_CHECK: ~done}.get(self.checked, Q(pk__in=())))
         return rows
+
+
+def _ids(rows: QuerySet[Recording]) -> QuerySet[Recording, UUID]:
+    return rows.order_by().values_list("id", flat=True)[: MOST_COUNTED + 1]
 
 
 def _tagged(**name: str) -> QuerySet[Tagging, UUID]:

@@ -47,15 +47,18 @@ def recordings(
     Their transcriptions and tags are prefetched. Without an order the newest come first, and of those to proofread the
     ones that have the most words a second that are probably wrong and not checked.
     """
-    return _with_relations(_listed(actor, filters, order, permission)[0])
+    return _with_relations(_in_order(actor, _matching(actor, filters, permission)[0], filters, order))
 
 
-def _listed(actor: Actor, filters: Filter, order: str, permission: str) -> tuple[QuerySet[Recording], bool]:
-    """Returns the recordings, and whether it is known already that there are more than MOST_COUNTED."""
+def _matching(actor: Actor, filters: Filter, permission: str) -> tuple[QuerySet[Recording], list[UUID] | None]:
+    """Returns the recordings in no order, and what a search has found of them: all, or more than MOST_COUNTED."""
     actor.require(permission)
     is_seen = seen_in_lists(actor, permission=permission)
-    rows, more = filters.searched(Recording.objects.filter(is_seen, tenant=actor.tenant, deleted_at=None), actor)
-    return (ordered(rows, order) if order or filters.checked != TO_CHECK else _worst_first(actor, rows)), more
+    return filters.searched(Recording.objects.filter(is_seen, tenant=actor.tenant, deleted_at=None), actor)
+
+
+def _in_order(actor: Actor, rows: QuerySet[Recording], filters: Filter, order: str) -> QuerySet[Recording]:
+    return ordered(rows, order) if order or filters.checked != TO_CHECK else _worst_first(actor, rows)
 
 
 def _with_relations(rows: QuerySet[Recording]) -> QuerySet[Recording]:
@@ -87,22 +90,26 @@ class Listing:
 
 def listing(actor: Actor, filters: Filter, order: str, number: int, size: int) -> Listing:
     """Returns a page of what `recordings` returns, the last one for a number that is too high. From 1."""
-    matching, and_more = _listed(actor, filters, order, "recordings.view")
-    count = MOST_COUNTED + 1 if and_more else matching.order_by()[: MOST_COUNTED + 1].count()
+    rows, found = _matching(actor, filters, "recordings.view")
+    count = rows[: MOST_COUNTED + 1].count() if found is None else len(found)
     and_more, count = count > MOST_COUNTED, min(count, MOST_COUNTED)
+    if found is not None and not and_more:
+        with scope.across_tenants("they were found among the tenant's, whose index is slower than theirs"):
+            rows = Recording.objects.filter(id__among=found)
+
+    def page() -> list[Recording]:
+        """Reads one more than a page, and what belongs to a row only of those."""
+        ids = _in_order(actor, rows, filters, order).values("id")[(number - 1) * size : number * size + 1]
+        shown = _in_order(actor, Recording.objects.filter(id__in=ids), filters, order)
+        return list(_with_relations(shown.select_related("created_by", "api_key")))
+
     if not and_more:
         number = min(number, max(1, -(-count // size)))
-    found = _page(matching, number, size)
-    if not found and number > 1:
+    read = page()
+    if not read and number > 1:
         number = -(-count // size)
-        found = _page(matching, number, size)
-    return Listing(found[:size], number, size, count, and_more, len(found) > size)
-
-
-def _page(matching: QuerySet[Recording], number: int, size: int) -> list[Recording]:
-    """Reads one more than a page, and what belongs to a row only of those."""
-    ids = matching.values("id")[(number - 1) * size : number * size + 1]
-    return list(_with_relations(matching.filter(id__in=ids).select_related("created_by", "api_key")))
+        read = page()
+    return Listing(read[:size], number, size, count, and_more, len(read) > size)
 
 
 def _worst_first(actor: Actor, rows: QuerySet[Recording]) -> QuerySet[Recording]:

@@ -56,8 +56,11 @@ def save(actor: Actor, name: str, query: Mapping[str, str], *, shared: bool = Fa
 def rename(actor: Actor, view_id: UUID, name: str) -> SavedView:
     """Raises Http404, InvalidOption and PermissionDenied."""
     row = _changeable(actor, view_id)
-    row.name = _checked_name(name)
-    row.save(update_fields=["name"])
+    before, row.name = row.name, _checked_name(name)
+    with transaction.atomic():
+        row.save(update_fields=["name"])
+        if row.member_id is None:
+            audit.record(actor, "view.renamed", row, name=row.name, before=before)
     return row
 
 

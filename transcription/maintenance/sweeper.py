@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import logging
 import shutil
 import socket
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from itertools import islice
 
 from django.conf import settings
@@ -32,25 +32,30 @@ from transcription import processes, search, stage_times
 from transcription.alerts import evaluation, measuring, telling
 from transcription.comments import mentions
 from transcription.exchange import deliveries as exports
+from transcription.exchange import sender
 from transcription.fetches import claims as fetch_claims
-from transcription.inbox import arrivals
+from transcription.fetches import fetcher
+from transcription.inbox import arrivals, polling, taking
 from transcription.intake import idempotency, waiters
 from transcription.library import recordings, retention
+from transcription.lookout import Lookout
 from transcription.maintenance import reconciliation
+from transcription.maintenance.rounds import Round, Task
 from transcription.media import storage
 from transcription.models import Process, Recording, Sweeper
 from transcription.offboarding import deletion
 from transcription.queue import claims, fairness, lifecycle, statistics, wakeups
 from transcription.shares import cutting, guest_mails
+from transcription.strikes import copies
 from transcription.uploads import cleanup as uploads
 from transcription.videos import making as videos
-from transcription.webhooks import deliveries, events
+from transcription.webhooks import deliveries, dispatcher, events
 
-log = logging.getLogger(__name__)
 ABANDONED_AGE = timedelta(hours=24)
 ORPHAN_AGE = timedelta(hours=1)
 FORGOTTEN_AFTER = timedelta(hours=1)
 BATCH = 500
+DAY = 24 * 3600.0
 
 
 def check_clock() -> int:
@@ -60,9 +65,14 @@ def check_clock() -> int:
 
 def report() -> int:
     """Tells /health that a sweeper runs on this machine."""
-    Sweeper.objects.update_or_create(host=socket.gethostname(), defaults={"updated_at": Now()})
-    Sweeper.objects.filter(updated_at__lt=Now() - FORGOTTEN_AFTER).delete()
+    host = socket.gethostname()
+    if not Sweeper.objects.filter(host=host).update(updated_at=Now()):
+        Sweeper.objects.get_or_create(host=host)
     return 0
+
+
+def forget_sweepers() -> int:
+    return Sweeper.objects.filter(updated_at__lt=Now() - FORGOTTEN_AFTER).delete()[0]
 
 
 def wake_workers() -> int:
@@ -94,7 +104,6 @@ def drop_orphaned_media() -> int:
     return dropped
 
 
-Task = Callable[[], int]
 EVERY_FEW_SECONDS: dict[str, Task] = {
     "expired leases": lifecycle.expire_leases,
     "wake-ups sent again": wake_workers,
@@ -154,69 +163,48 @@ EVERY_HOUR: dict[str, Task] = {
     "sessions forgotten": user_sessions.forget_old,
     "audit entries forgotten": audit.forget_old,
     "processes forgotten": processes.forget_old,
+    "sweepers forgotten": forget_sweepers,
     "alerts forgotten": evaluation.forget_old,
 }
 
 
-@dataclass(frozen=True)
-class Round:
-    """Tasks, the pause between their runs, and how long a run may take before it counts as late, in seconds."""
-
-    pause: float
-    longest: float
-    tasks: dict[str, Task]
-
-    @property
-    def name(self) -> str:
-        """The name of its first task."""
-        return next(iter(self.tasks))
-
-
 ROUNDS = (
-    Round(2.0, 60.0, EVERY_FEW_SECONDS),
-    Round(5.0, 60.0, REPORTS),
-    Round(3.0, 3600.0, ARRIVALS),
-    Round(3.0, 3600.0, SOUNDS),
-    Round(10.0, 600.0, MAILS),
+    Round(2.0, 60.0, EVERY_FEW_SECONDS, (lifecycle.EXPIRED, fairness.DUE, waiters.LEFT_ALONE)),
+    Round(10.0, 60.0, REPORTS),
+    Round(3.0, 3600.0, ARRIVALS, uploads.DUE),
+    Round(3.0, 3600.0, SOUNDS, (cutting.DUE,)),
+    Round(10.0, 600.0, MAILS, (Lookout(lambda: invitations.to_mail(Now())), mentions.DUE, guest_mails.DUE)),
     Round(60.0, 600.0, EVERY_MINUTE),
     Round(300.0, 3600.0, EVERY_FEW_MINUTES),
     Round(3600.0, 6 * 3600.0, EVERY_HOUR),
-    Round(5.0, 6 * 3600.0, DELETIONS),
+    Round(5.0, 6 * 3600.0, DELETIONS, deletion.DUE),
     Round(15.0, 60.0, ALERTS),
-    Round(5.0, 600.0, ALERT_MAILS),
-    Round(5.0, 60.0, ALERT_WEBHOOKS),
+    Round(5.0, 600.0, ALERT_MAILS, (telling.DUE,)),
+    Round(5.0, 60.0, ALERT_WEBHOOKS, (telling.DUE,)),
 )
 """They don't wait for each other: large uploads and tenants take minutes, or hours, while leases go on expiring."""
 
-
-_succeeded: dict[str, float] = {}
-"""When each round last went well here, or began at first, by this process's own clock."""
+WORKING = (dispatcher.THREADS, fetcher.THREADS, sender.THREADS, polling.THREADS, taking.THREADS)
 
 
-def registration() -> processes.Registration:
-    return processes.Registration(Process.Kind.SWEEPER, lambda: {measuring.LATE: lateness(time.monotonic())})
+def beside(stop: threading.Event) -> tuple[Round, ...]:
+    """Returns the rounds that do slow work, or begin it in threads. It is finished, or handed back, after `stop`."""
+    return (
+        Round(1.0, 600.0, {"webhooks sent": dispatcher.start_due}, (deliveries.DUE,)),
+        Round(1.0, 600.0, {"downloads by URL": partial(fetcher.start_due, stop)}, (fetch_claims.DUE,)),
+        Round(2.0, 600.0, {"exports written": sender.start_due}, (exports.DUE,)),
+        Round(5.0, 600.0, {"watched folders looked into": polling.start_due}, (polling.DUE,)),
+        Round(2.0, 600.0, {"files of watched folders": partial(taking.start_due, stop)}, (arrivals.DUE,)),
+        Round(1.0, DAY, {"copies of redacted sound": partial(copies.make_due, stop)}, (copies.DUE,)),
+        Round(2.0, DAY, {"videos with subtitles": partial(videos.make_due, stop)}, (videos.DUE,)),
+    )
 
 
-def lateness(now: float) -> dict[str, float]:
+def registration(rounds: Iterable[Round]) -> processes.Registration:
+    return processes.Registration(Process.Kind.SWEEPER, lambda: {measuring.LATE: lateness(rounds, time.monotonic())})
+
+
+def lateness(rounds: Iterable[Round], now: float) -> dict[str, float]:
     """Returns by how many seconds each round is late that has begun here."""
-    begun = [one for one in ROUNDS if one.name in _succeeded]
-    return {one.name: max(0.0, now - _succeeded[one.name] - one.pause - one.longest) for one in begun}
-
-
-def note(one: Round) -> None:
-    """Notes that a round went well, or begins."""
-    _succeeded[one.name] = time.monotonic()
-
-
-def sweep(tasks: dict[str, Task]) -> dict[str, int]:
-    """Runs each task, and returns their counts by name. A task that raises is logged, and the others run."""
-    counts: dict[str, int] = {}
-    for name, task in tasks.items():
-        try:
-            counts[name] = task()
-        except Exception:
-            log.exception("Sweeping failed: %s", name)
-    for name, count in counts.items():
-        if count:
-            log.info("Swept: %d %s", count, name)
-    return counts
+    late = {one.name: one.lateness(now) for one in rounds}
+    return {name: seconds for name, seconds in late.items() if seconds is not None}

@@ -10,12 +10,14 @@ from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from transcription.media import ffmpeg, structure
+from transcription.media import ffmpeg, parts, structure
 from transcription.media.errors import DecoderDied, MediaError
 from transcription.media.ffmpeg import Ffmpeg
+from transcription.media.formats import is_refused
 from transcription.media.matroska import Block, read_blocks
 from transcription.media.mixing import Mixer
-from transcription.media.report import Header, is_cut_off
+from transcription.media.parts import WHOLE, Part
+from transcription.media.report import Header, changes_form, is_cut_off
 
 SAMPLE_RATE = 16_000
 SAMPLE_BYTES = 2
@@ -26,11 +28,17 @@ JUMP_SECONDS = 10.0
 CLAIM_TOLERANCE = 1.0
 CLAIM_SHARE = 0.01
 
-KEEPS_ITS_START = ("matroska,webm", "mov,mp4,m4a,3gp,3g2,mj2", "ogg")
+MOVIE = "mov,mp4,m4a,3gp,3g2,mj2"
+KEEPS_ITS_START = ("matroska,webm", MOVIE, "ogg")
 """Containers whose clock starts at 0 in a browser, however late their first stream starts."""
 
 MAY_JUMP = ("mpegts", "mpeg")
 """Broadcast formats, in which a jump of more than JUMP_SECONDS means another clock, not missing audio."""
+
+WITHOUT_CLOCK = ("aac", "loas")
+"""Formats whose timestamps ffmpeg counts by the first frame's rate, though another may follow."""
+
+LAYOUTS = {1: ":channel_layouts=mono", 2: ":channel_layouts=stereo"}
 
 AHEAD_SECONDS = 200_000
 """Added to timestamps, since Matroska has no negative ones; MPEG's go down to -95,444 s."""
@@ -55,7 +63,8 @@ class AudioReader:
     """Reads one track by `pcm`; the other fields are complete when it ends. `stereo` keeps two channels.
 
     `listener` is told all sound with its channels, 1 or 2, before two of them are mixed to one.
-    `header` is set from the first audio on. `is_over` tells that ffmpeg reached the end of the track.
+    `header` is set from the first audio on. `is_over` tells that ffmpeg reached the end of the track, and `has_failed`
+    that it found an error. `parts` are those of the file that ffmpeg reads one by one.
     """
 
     path: Path
@@ -74,7 +83,11 @@ class AudioReader:
     samples: int = 0
     decoded: int = 0
     is_over: bool = False
+    has_failed: bool = False
+    parts: list[Part] = field(default_factory=lambda: [WHOLE])
     has_gaps: bool = False
+    _layouts: str = ":channel_layouts=mono|stereo"
+    _heard_channels: int = 0
     _moved: float = 0.0
     _mixer: Mixer = field(default_factory=Mixer)
 
@@ -99,6 +112,10 @@ class AudioReader:
         return 0.0 if self.header.container in KEEPS_ITS_START else self.header.start
 
     @property
+    def _is_mended(self) -> bool:
+        return self.parts != [WHOLE] or not {"-ignore_length", "-ignore_editlist"}.isdisjoint(self.source)
+
+    @property
     def seconds(self) -> float:
         """The length read so far, including silence."""
         return self.samples / self.rate
@@ -115,6 +132,7 @@ class AudioReader:
             "other_tracks": len(self.header.tracks) > 1,
             "channels_cancel": self._mixer.cancels,
             "gaps": self.has_gaps,
+            "mended": self._is_mended or changes_form(self.report),
         }
         return tuple(code for code, holds in conditions.items() if holds)
 
@@ -127,12 +145,31 @@ class AudioReader:
 
     def _decoded_audio(self) -> Iterator[bytes]:
         """Lets ffmpeg downmix known channel layouts to at most two; unknown ones are averaged by the mixer."""
-        yield from self._run(":channel_layouts=mono|stereo")
+        self.parts = parts.joined_parts(self.path)
+        yield from self._run(self.parts[0])
+        if not self.decoded and self._mend():
+            yield from self._run(self.parts[0])
         if not self.decoded and self.header.has_unknown_layout(self.track):
-            yield from self._run("")
+            self._layouts = ""
+            yield from self._run(self.parts[0])
+        for part in self.parts[1:]:
+            self._layouts = LAYOUTS.get(self._heard_channels, "")
+            self._moved = self.seconds
+            yield from self._run(part)
 
-    def _run(self, layouts: str) -> Iterator[bytes]:
-        form = f"aformat=sample_fmts=s16:sample_rates={self.rate}{layouts}"
+    def _mend(self) -> bool:
+        """Returns whether the file is to be read once more: behind what is no media, or without its edit list."""
+        if not self.header.container and not is_refused(self.path):
+            self.parts = [parts.behind_other_bytes(self.path)]
+            return self.parts != [WHOLE]
+        if self.header.container == MOVIE and self.header.tracks and self.is_over:
+            self.source = [*self.source, "-ignore_editlist", "1"]
+            return True
+        return False
+
+    def _run(self, part: Part) -> Iterator[bytes]:
+        self.is_over = False
+        form = f"aformat=sample_fmts=s16:sample_rates={self.rate}{self._layouts}"
         output = [
             "-map",
             f"0:a:{self.track}",
@@ -143,36 +180,38 @@ class AudioReader:
             "-f",
             "matroska",
         ]
-        with ffmpeg.decoder(
-            self.path, self.source, [*output, "pipe:1"], self.cpu_seconds, self.wall_seconds
-        ) as process:
+        limits = (self.cpu_seconds, self.wall_seconds, part)
+        with ffmpeg.decoder(self.path, self.source, [*output, "pipe:1"], *limits) as process:
             for block in read_blocks(process.chunks()):
                 if not self.header.container:
                     self.header = Header.parse(process.report)
-                if layouts and self.header.has_unknown_layout(self.track):
+                if self._layouts and self.header.has_unknown_layout(self.track):
                     return
                 yield from self._placed(block)
             self._end(process)
 
     def _end(self, process: Ffmpeg) -> None:
         """Raises MediaError and DecoderDied."""
-        self.report = process.report
-        self.header = Header.parse(self.report)
-        process.check_exit(self.report)
+        report = process.report
+        self.report += report
+        if not self.decoded or len(self.parts) == 1:
+            self.header = Header.parse(report)
+        process.check_exit(report)
         if self.header.tracks and self.track >= len(self.header.tracks):
             raise MediaError("no_such_track", tracks=len(self.header.tracks))
         if process.crashed and self.decoded:
             raise DecoderDied(f"ffmpeg crashed: {process.returncode}.")
-        self.is_over = True
+        self.is_over, self.has_failed = True, process.returncode != 0
 
     def _placed(self, block: Block) -> Iterator[bytes]:
         """Yields a block's audio, after silence if it starts later than the audio before ended. Raises MediaError."""
+        self._heard_channels = block.channels
         self.channels = 2 if self.stereo and block.channels == 2 else 1
         begins = block.seconds - AHEAD_SECONDS - self.origin + self._moved
         missing = round(begins * self.rate) - self.samples
         if self.decoded and missing > JUMP_SECONDS * self.rate and self.header.container in MAY_JUMP:
             self._moved -= missing / self.rate
-        elif missing > GAP_SECONDS * self.rate:
+        elif missing > GAP_SECONDS * self.rate and self.header.container not in WITHOUT_CLOCK:
             self.has_gaps = self.has_gaps or self.decoded > 0
             yield from self._silence(missing, 2 if block.channels == 2 else 1)
         count = len(block.pcm) // SAMPLE_BYTES // block.channels

@@ -21,6 +21,7 @@ from pathlib import Path
 
 from transcription.media.errors import DecoderDied, MediaError
 from transcription.media.formats import ALLOWED_DEMUXERS
+from transcription.media.parts import WHOLE, Part
 
 log = logging.getLogger(__name__)
 
@@ -146,12 +147,20 @@ class Ffmpeg(subprocess.Popen[bytes]):
 
 @contextmanager
 def decoder(
-    path: Path, source: list[str], output: list[str], cpu_seconds: float, wall_seconds: float | None = None
+    path: Path,
+    source: list[str],
+    output: list[str],
+    cpu_seconds: float,
+    wall_seconds: float | None = None,
+    part: Part = WHOLE,
 ) -> Iterator[Ffmpeg]:
     """Runs an ffmpeg that reads a file; kills its process group after the block or after `wall_seconds`."""
-    allowed = reading(ALLOWED_DEMUXERS)
+    allowed, url = reading(ALLOWED_DEMUXERS), f"file:{path}"
+    if part != WHOLE:
+        allowed = reading(ALLOWED_DEMUXERS, "file,pipe,subfile")
+        url = f"subfile,,start,{part[0]},end,{part[1]},,:{url}"
     plain = ["-vn", "-sn", "-dn", "-map_metadata", "-1", "-map_chapters", "-1"]
-    arguments = ["-nostdin", "-v", "info", "-copyts", *allowed, *source, "-i", f"file:{path}", *plain, *output]
+    arguments = ["-nostdin", "-v", "info", "-copyts", *allowed, *source, "-i", url, *plain, *output]
     process = _start(arguments, cpu_seconds)
     with _terminated_after(process), _killed_after(process, wall_seconds):
         yield process
@@ -181,9 +190,9 @@ def converter(
         yield process
 
 
-def reading(demuxers: Iterable[str]) -> list[str]:
+def reading(demuxers: Iterable[str], protocols: str = "file,pipe") -> list[str]:
     """Returns the options of an input that may be of these formats only."""
-    return ["-protocol_whitelist", "file,pipe", "-format_whitelist", ",".join(demuxers)]
+    return ["-protocol_whitelist", protocols, "-format_whitelist", ",".join(demuxers)]
 
 
 def _start(

@@ -57,7 +57,8 @@ DEMUXERS_BY_EXTENSION = {
 """Bitstreams without a signature: only the file's extension identifies them."""
 
 REFUSED_EXTENSIONS = {"asx", "cue", "edl", "m3u", "m3u8", "mpd", "pcm", "pls", "raw", "s16", "s16le", "sdp", "xspf"}
-PLAYLIST_MAGIC = b"#EXTM3U"
+REFUSED_SIGNATURES = (b"#EXTM3U", b"PK\x03\x04", b"Rar!", b"7z\xbc\xaf", b"\x1f\x8b", b"BZh", b"\xfd7zXZ", b"%PDF-")
+TAR_SIGNATURE, TAR_OFFSET = b"ustar", 257
 
 TELEPHONE_RATE = {"alaw": "8000", "mulaw": "8000"}
 
@@ -76,11 +77,15 @@ def demuxer_by_extension(name: str) -> str | None:
 
 
 def is_refused(path: Path, name: str = "") -> bool:
-    """Returns whether a file of unknown content is a playlist or headerless PCM, by its extension or signature."""
+    """Returns whether a file of unknown content is a playlist, headerless PCM, an archive or a document.
+
+    By its extension or signature.
+    """
     if _suffix(name) in REFUSED_EXTENSIONS:
         return True
     with path.open("rb") as file:
-        return file.read(len(PLAYLIST_MAGIC)) == PLAYLIST_MAGIC
+        head = file.read(TAR_OFFSET + len(TAR_SIGNATURE))
+    return head.startswith(REFUSED_SIGNATURES) or head[TAR_OFFSET:] == TAR_SIGNATURE
 
 
 def _suffix(name: str) -> str:

@@ -16,8 +16,8 @@ from transcription.media.formats import source_options
 
 PLAYABLE = {"mp3", "wav", "flac", "ogg", "mov,mp4,m4a,3gp,3g2,mj2", "aac", "matroska,webm"}
 PLAYABLE_CODECS = {"mp3", "aac", "flac", "opus", "vorbis", "pcm_s16le", "pcm_u8", "pcm_f32le", "pcm_s24le"}
-PLAYED_OTHERWISE = {"gaps", "incomplete", "other_tracks"}
-"""Warnings about files that browsers play differently: they skip gaps, trust the header's length and choose a track."""
+PLAYED_OTHERWISE = {"gaps", "incomplete", "mended", "other_tracks"}
+"""Warnings about files that browsers play differently: they skip gaps, trust the header and choose a track."""
 
 RATE = 44_100
 

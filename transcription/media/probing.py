@@ -17,6 +17,7 @@ from transcription.media.audio_reader import BYTES_PER_SECOND, SAMPLE_RATE, SHOR
 from transcription.media.errors import DecoderDied, MediaError
 from transcription.media.ffmpeg import last_line
 from transcription.media.formats import demuxer_by_extension, is_refused, source_options
+from transcription.media.parts import Part
 from transcription.media.playback import is_playable
 from transcription.media.report import MAX_DOWNMIXED_CHANNELS, MOST_TRACKS, AudioTrack, is_format_refused, is_guessed
 
@@ -29,7 +30,10 @@ LONGEST_SILENCE_SECONDS = 300
 SILENT_PEAK = 32
 """The loudest sample of silence: about -60 dB, above the noise that coding adds to digital silence."""
 
-MAX_TRACKS_TRIED = 4
+MAX_TRACKS_TRIED = 16
+LARGEST_EMPTY_FILE = 8192
+"""The size in bytes of the header of a recording that was stopped as it began."""
+
 SLACK_SECONDS = 1.0
 TIME_BASE = re.compile(rb"^#tb 0: (\d+)/(\d+)")
 
@@ -122,7 +126,8 @@ def _read_start(path: Path, longest: float, track: int | None, name: str) -> _Tr
     if best.error is not None:
         raise best.error
     if not best.reader.decoded:
-        raise MediaError("not_media", last_line(best.reader.report))
+        is_empty = not best.reader.has_failed and path.stat().st_size < LARGEST_EMPTY_FILE
+        raise MediaError("too_short" if is_empty else "not_media", last_line(best.reader.report))
     return best
 
 
@@ -187,13 +192,26 @@ def _peak(pcm: bytes) -> int:
 
 
 def _count_packets(reader: AudioReader, enough: float) -> float:
-    """Returns the end in seconds of a track's packets, without decoding them; stops beyond `enough`.
+    """Returns the length in seconds of a track's packets, without decoding them; stops beyond `enough`.
+
+    Returns a lower bound if a limit ends it. Raises DecoderDied.
+    """
+    counted = 0.0
+    for part in reader.parts:
+        if counted <= enough:
+            counted += _count_packets_of_part(reader, part, enough - counted)
+    return counted
+
+
+def _count_packets_of_part(reader: AudioReader, part: Part, enough: float) -> float:
+    """Returns the end in seconds of a track's packets in a part of its file.
 
     Returns a lower bound if a limit or PROBE_WALL_SECONDS ends it. Raises DecoderDied.
     """
     output = ["-map", f"0:a:{reader.track}", "-c", "copy", "-copyinkf", "-f", "framecrc", "pipe:1"]
     counted = 0.0
-    with ffmpeg.decoder(reader.path, reader.source, output, PROBE_CPU_SECONDS, PROBE_WALL_SECONDS) as process:
+    limits = (PROBE_CPU_SECONDS, PROBE_WALL_SECONDS, part)
+    with ffmpeg.decoder(reader.path, reader.source, output, *limits) as process:
         for counted in _reached(process.chunks(), reader.origin):
             if counted > enough:
                 return enough + 1 / SAMPLE_RATE

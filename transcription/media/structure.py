@@ -1,4 +1,4 @@
-"""Finds truncated files that ffmpeg doesn't report, by the sizes of RIFF chunks and Ogg pages."""
+"""Finds truncated files and wrong lengths that ffmpeg doesn't report, by the sizes of RIFF chunks and Ogg pages."""
 
 from __future__ import annotations
 
@@ -33,7 +33,11 @@ def has_stale_wav_length(path: Path) -> bool:
         return False
     size, end = path.stat().st_size, 0
     with path.open("rb") as file:
-        for name, start, length in _chunks(file, size):
+        is_plain = file.read(4) == b"RIFF"
+        file.seek(0)
+        for name, start, length in wave_chunks(file, size):
+            if name == b"data" and length == 0 and is_plain:  # then ffmpeg reads to the end of the file
+                return False
             if end and not (name.isascii() and name.decode("ascii").isprintable() and start + length <= size + 1):
                 return size - end >= STRAY_BYTES
             if end or name == b"data":
@@ -41,17 +45,21 @@ def has_stale_wav_length(path: Path) -> bool:
     return False
 
 
-def _chunks(file: IO[bytes], size: int) -> Iterator[tuple[bytes, int, int]]:
+def wave_chunks(file: IO[bytes], size: int) -> Iterator[tuple[bytes, int, int]]:
     """Yields name, offset and length of the chunks of a WAVE file; nothing for other files."""
     head = file.read(12)
-    if head[:4] not in (b"RIFF", b"RIFX") or head[8:] != b"WAVE":
+    if head[:4] not in (b"RIFF", b"RIFX", b"RF64", b"BW64") or head[8:] != b"WAVE":
         return
-    order, at = "<I" if head[:4] == b"RIFF" else ">I", 12
+    order, at, large = ">I" if head[:4] == b"RIFX" else "<I", 12, 0
     for _ in range(MAX_CHUNKS):
         file.seek(at)
         if at >= size or len(found := file.read(8)) < 8:
             return
         length = struct.unpack(order, found[4:])[0]
+        if found[:4] == b"ds64":
+            large = int.from_bytes(file.read(16)[8:], "little")
+        elif found == b"data\xff\xff\xff\xff" and head[:4] in (b"RF64", b"BW64"):
+            length = large
         yield found[:4], at + 8, length
         at += 8 + length + length % 2
 
@@ -61,7 +69,7 @@ def _riff_is_cut_off(file: IO[bytes], size: int) -> bool:
     if len(head) < 12 or head[:4] != b"RIFF":
         return False
     file.seek(0)
-    sound = (start + length for name, start, length in _chunks(file, size) if name == b"data")
+    sound = (start + length for name, start, length in wave_chunks(file, size) if name == b"data")
     ends = [8 + struct.unpack("<I", head[4:8])[0], *islice(sound, 1)]
     return any(UNKNOWN_SIZES[0] < end - 8 < UNKNOWN_SIZES[1] and end > size + 1 for end in ends)
 

@@ -48,6 +48,11 @@ def message_of(row: Transcription, code: str) -> str:
                 "Sound is missing in the middle of the file. Silence stands in its place, so that times stay right. "
                 "If the original has none of these gaps, send it again."
             )
+        case "mended":
+            return _(
+                "Other programs may play only a part of this file: its header is wrong, or its form changes in the "
+                "middle. All of it was transcribed."
+            )
         case "no_speakers":
             return _(
                 "The speakers could not be told apart. The text is complete; transcribe it again to have them looked "

@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import chain
 from typing import Any
 from uuid import UUID
@@ -21,7 +21,8 @@ from django.contrib.admin.models import LogEntry
 from django.contrib.contenttypes.models import ContentType
 from django.contrib.sessions.models import Session
 from django.db import transaction
-from django.db.models import Count, Sum
+from django.db.models import Count, QuerySet, Sum
+from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.translation import ngettext
 
@@ -31,6 +32,7 @@ from transcription import tenant_lock
 from transcription.errors import Refused
 from transcription.exchange import disk
 from transcription.fetches.models import Fetch
+from transcription.lookout import Lookout
 from transcription.media import storage
 from transcription.models import LaneBacklog, Recording, Status, TenantSchedule, Transcription
 from transcription.offboarding import receipts
@@ -81,7 +83,7 @@ def begin(tenant: Tenant, requested_by: str, archive: str = "") -> Deletion:
 def advance_all() -> int:
     """Continues every deletion, and returns the number of finished ones."""
     count = 0
-    for row in Deletion.objects.filter(state=Deletion.State.ERASING):
+    for row in _erasing():
         try:
             count += advance(row)
         except Exception:
@@ -108,12 +110,22 @@ def advance(row: Deletion) -> bool:
 
 def _erase_what_came_late() -> None:
     """Erases what a process that had begun before wrote into the folder of a tenant that was gone by then."""
-    erased = Deletion.objects.filter(state=Deletion.State.ERASED, finished_at__gt=timezone.now() - LATE)
-    for tenant_id in erased.values_list("tenant_uuid", flat=True):
+    for tenant_id in _erased(timezone.now()).values_list("tenant_uuid", flat=True):
         try:
             disk.erase(tenant_id)
         except OSError:
             log.exception("The folder of the erased tenant %s could not be erased", tenant_id)
+
+
+def _erasing() -> QuerySet[Deletion]:
+    return Deletion.objects.filter(state=Deletion.State.ERASING)
+
+
+def _erased(now: datetime | Now) -> QuerySet[Deletion]:
+    return Deletion.objects.filter(state=Deletion.State.ERASED, finished_at__gt=now - LATE)
+
+
+DUE = (Lookout(_erasing), Lookout(lambda: _erased(Now())))
 
 
 def _ledger_totals(tenant_id: UUID) -> list[dict[str, Any]]:

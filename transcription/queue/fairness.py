@@ -27,6 +27,7 @@ from django.db.models.functions import Greatest, Least, Now
 
 from tenants import scope
 from transcription import tenant_lock
+from transcription.lookout import Lookout
 from transcription.models import Lane, LaneBacklog, Status, TenantSchedule, Transcription
 
 CREDIT_SECONDS = 3600.0
@@ -100,9 +101,15 @@ def in_order(
     lanes: Sequence[int], busy: QuerySet[Transcription, Any], passed: Collection[UUID]
 ) -> QuerySet[LaneBacklog]:
     """Selects backlogs that may have something due, the fairest first, without tenants in `busy` and `passed`."""
-    due = LaneBacklog.objects.filter(lane__in=lanes, waiting__gt=0, due_at__lte=Now(), tenant__is_active=True)
-    due = due.filter(tenant__quota__concurrent__gt=0).exclude(tenant_id__in=busy).exclude(tenant_id__in=passed)
-    return due.order_by("tenant__schedule__virtual_time", "tenant_id", "lane")
+    due = _due().filter(lane__in=lanes, tenant__quota__concurrent__gt=0).exclude(tenant_id__in=busy)
+    return due.exclude(tenant_id__in=passed).order_by("tenant__schedule__virtual_time", "tenant_id", "lane")
+
+
+def _due() -> QuerySet[LaneBacklog]:
+    return LaneBacklog.objects.filter(waiting__gt=0, due_at__lte=Now(), tenant__is_active=True)
+
+
+DUE = Lookout(_due)
 
 
 def correct(tenant_id: UUID, lane: int) -> None:

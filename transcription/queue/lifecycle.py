@@ -21,6 +21,7 @@ from tenants import database_clock, quota, scope
 from transcription import leases, request_id, search, stage_times, tenant_lock
 from transcription.errors import Failure
 from transcription.leases import LostClaim
+from transcription.lookout import Lookout
 from transcription.models import (
     Attempt,
     DiarizationCheckpoint,
@@ -292,9 +293,17 @@ def lose_attempt_of(worker: str) -> int:
 def expire_leases() -> int:
     """Ends attempts that showed no progress within their lease. Returns how many. The lease was delay enough."""
     with scope.across_tenants("the sweeper serves every tenant"):
-        expired = Q(lease_until__lte=Now())
-        rows = list(Transcription.objects.filter(expired, status=Status.RUNNING))
-        return sum(_lose(row, Attempt.Outcome.LOST, expired, delay=0.0) for row in rows)
+        return sum(_lose(row, Attempt.Outcome.LOST, _EXPIRED, delay=0.0) for row in list(_expired()))
+
+
+_EXPIRED = Q(lease_until__lte=Now())
+
+
+def _expired() -> QuerySet[Transcription]:
+    return Transcription.objects.filter(_EXPIRED, status=Status.RUNNING)
+
+
+EXPIRED = Lookout(_expired)
 
 
 def _lose(seen: Transcription, outcome: str, only: Q, delay: float) -> bool:

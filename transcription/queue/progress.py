@@ -63,7 +63,9 @@ class Publisher:
             async with asyncio.timeout(TIMEOUT_SECONDS):
                 await asyncio.gather(*(layer.group_send(group, event) for group, event in messages))
         except Exception as error:
-            log.warning("Watchers were not told (%s); their pages ask the database.", error or type(error).__name__)
+            log.warning(
+                "Watchers were not told (%s); their pages ask the database.", str(error) or type(error).__name__
+            )
 
 
 _publisher: Publisher | None = None

@@ -41,8 +41,9 @@ def excerpt(spans: Sequence[TextSpan], lead: int = 40) -> list[TextSpan]:
 
 
 def _spans(text: str, terms: Sequence[Term]) -> Iterator[tuple[int, int]]:
-    for unit in UNITS.finditer(text):
-        folded, places = _folded(unit[0])
+    units = [(0, text)] if text.isascii() else [(unit.start(), unit[0]) for unit in UNITS.finditer(text)]
+    for start, unit in units:
+        folded, places = _folded(unit)
         for term in terms:
             at = folded.find(term.pattern)
             while at >= 0:
@@ -50,7 +51,7 @@ def _spans(text: str, terms: Sequence[Term]) -> Iterator[tuple[int, int]]:
                 end = begin + len(term.text)
                 if not term.is_unspaced:
                     end = min(found for found in (folded.find(" ", end), len(folded)) if found >= 0)
-                yield unit.start() + places[begin], unit.start() + places[end - 1] + 1
+                yield start + places[begin], start + places[end - 1] + 1
                 at = folded.find(term.pattern, end)
 
 

@@ -8,17 +8,19 @@ from __future__ import annotations
 import logging
 import time
 from contextlib import suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from smtplib import SMTPServerDisconnected
 from typing import Any
 
 from django.conf import settings
 from django.core import mail
 from django.db.models import F, QuerySet
+from django.db.models.functions import Now
 from django.template.loader import render_to_string
 from django.utils import timezone, translation
 
 from tenants import outbound_hold, scope
+from transcription.lookout import Lookout
 from transcription.shares.models import MAIL_ATTEMPTS, Share, open_ones
 from transcription.shares.secrets import address_of, digest_of, guest_secret
 
@@ -38,13 +40,16 @@ def send_due() -> int:
     if outbound_hold.is_on():
         return 0
     with scope.across_tenants("every tenant's guests are mailed"):
-        due = _unsent().filter(mail_after__lte=timezone.now()).select_related("tenant", "created_by")
+        due = _to_mail(timezone.now()).select_related("tenant", "created_by")
         waiting = list(due.order_by("mail_after", "id")[:IN_A_ROUND])
         return _deliver(waiting) if waiting else 0
 
 
-def _unsent() -> QuerySet[Share]:
-    return Share.objects.filter(open_ones(), mail_after__isnull=False, mailed_at=None, mail_attempts__lt=MAIL_ATTEMPTS)
+def _to_mail(now: datetime | Now) -> QuerySet[Share]:
+    return Share.objects.filter(open_ones(now), mail_after__lte=now, mailed_at=None, mail_attempts__lt=MAIL_ATTEMPTS)
+
+
+DUE = Lookout(lambda: _to_mail(Now()))
 
 
 def _deliver(waiting: list[Share]) -> int:

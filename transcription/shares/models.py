@@ -201,13 +201,13 @@ def with_makers(rows: QuerySet[Share]) -> QuerySet[Share]:
     return rows.select_related("created_by", "recording").annotate(maker_stays=stays)
 
 
-def lasting(now: datetime | None = None) -> Q:
+def lasting(now: datetime | Now | None = None) -> Q:
     """Selects the links that have not ended by themselves, whether or not they are used up."""
     lasts = Q(expires_at=None) | Q(expires_at__gt=now or timezone.now())
     return Q(revoked_at=None) & lasts & maker_stays()
 
 
-def open_ones(now: datetime | None = None) -> Q:
+def open_ones(now: datetime | Now | None = None) -> Q:
     """Selects the links that work, whether or not they are used up: the tenant and the recording must allow it, too."""
     served = Q(tenant__is_active=True, tenant__allows_sharing=True, tenant__quota__includes_sharing=True)
     served &= Q(email="") | Q(tenant__allows_guests=True)

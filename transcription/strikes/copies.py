@@ -15,7 +15,6 @@ from datetime import timedelta
 from functools import partial
 from uuid import UUID
 
-from django.db import close_old_connections, connections
 from django.db.models import F, QuerySet
 from django.db.models.functions import Now
 
@@ -35,7 +34,6 @@ LEASE = timedelta(seconds=60)
 LEASE_FOR_STORING = timedelta(minutes=15)
 """Nothing renews it while a bucket takes the copy."""
 RENEW_EVERY_SECONDS = 10.0
-LOOK_EVERY_SECONDS = 1.0
 BACKOFF = Backoff((10, 60, 300))
 MOST_ATTEMPTS = 3
 
@@ -90,31 +88,16 @@ def forget(recording_id: UUID) -> list[str]:
     return keys
 
 
-def run(stop: threading.Event) -> None:
-    """Makes copies, one after the other, until `stop` is set."""
-    while not stop.is_set():
-        close_old_connections()
-        try:
-            while not stop.is_set() and make_next():
-                pass
-        except Exception:
-            log.exception("Redacted sound could not be made; trying again.")
-        connections.close_all()
-        stop.wait(LOOK_EVERY_SECONDS)
-
-
-def make_due() -> int:
-    """Makes what is due now. Returns how many."""
+def make_due(stop: threading.Event | None = None) -> int:
+    """Makes what is due now, one after the other, until `stop` is set. Returns how many."""
     count = 0
-    while make_next():
+    while not (stop and stop.is_set()) and make_next():
         count += 1
     return count
 
 
 def make_next() -> bool:
     """Makes the copy that has been due for longest; returns whether there was one."""
-    if not DUE.sees_any():
-        return False
     with scope.across_tenants("sound of every tenant is due"):
         due = _due()
         row = due.order_by("due_at").first()

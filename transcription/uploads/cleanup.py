@@ -8,12 +8,13 @@ from datetime import timedelta
 from uuid import UUID
 
 from django.db import connections
-from django.db.models import Min
+from django.db.models import Min, QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone
 
 from tenants import scope
 from transcription.library import retention
+from transcription.lookout import Lookout
 from transcription.media import storage
 from transcription.uploads import acceptance, bucket, files
 from transcription.uploads.files import Gone, Locked, LockedFile
@@ -29,8 +30,7 @@ SETTLED = (Upload.State.ACCEPTED, Upload.State.REFUSED)
 def note_whole() -> int:
     """Marks complete files whose server was killed before it could. Returns how many."""
     with scope.across_tenants("the sweeper serves every tenant"):
-        rows = Upload.objects.filter(state=Upload.State.OPEN, way=Upload.Way.TUS)
-        whole = [row for row in rows.only("id", "length") if files.size(row.id) >= row.length]
+        whole = [row for row in _open().only("id", "length") if files.size(row.id) >= row.length]
         return sum(acceptance.arrived(row) for row in whole)
 
 
@@ -51,11 +51,21 @@ def accept_whole() -> int:
 def _first_due_of_each_tenant(tried: set[UUID]) -> list[Upload]:
     """Returns the longest waiting upload of AT_ONCE tenants: others wait for one of a tenant's slow files at most."""
     with scope.across_tenants("the sweeper serves every tenant"):
-        due = Upload.objects.filter(state=Upload.State.ARRIVED, not_before__lte=Now(), tenant__is_active=True)
-        due = due.exclude(id__in=tried).select_related("tenant__quota", "api_key")
+        due = _whole().exclude(id__in=tried).select_related("tenant__quota", "api_key")
         tenants = due.order_by().values("tenant_id").annotate(first=Min("not_before")).order_by("first")
         firsts = (due.filter(tenant_id=row["tenant_id"]).order_by("not_before").first() for row in tenants[:AT_ONCE])
         return [row for row in firsts if row is not None]
+
+
+def _open() -> QuerySet[Upload]:
+    return Upload.objects.filter(state=Upload.State.OPEN, way=Upload.Way.TUS)
+
+
+def _whole() -> QuerySet[Upload]:
+    return Upload.objects.filter(state=Upload.State.ARRIVED, not_before__lte=Now(), tenant__is_active=True)
+
+
+DUE = (Lookout(_open), Lookout(_whole))
 
 
 def _settle(row: Upload) -> bool:

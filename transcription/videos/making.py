@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import babel.core
-from django.db import close_old_connections, connections, transaction
+from django.db import transaction
 from django.db.models import F, Max, QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone
@@ -37,7 +37,6 @@ LEASE_FOR_STORING = timedelta(minutes=15)
 """Nothing renews it while a bucket takes the file."""
 
 RENEW_SECONDS = 5.0
-LOOK_SECONDS = 2.0
 BACKOFF = leases.Backoff((10, 60, 300))
 MOST_ATTEMPTS = 3
 KEPT = timedelta(days=7)
@@ -64,31 +63,16 @@ class Gone(Exception):
     """The recording's sound, or a text, is not there any more."""
 
 
-def run(stop: threading.Event) -> None:
-    """Makes videos, one after the other, until `stop` is set."""
-    while not stop.is_set():
-        close_old_connections()
-        try:
-            while not stop.is_set() and make_next(stop):
-                pass
-        except Exception:
-            log.exception("Videos could not be made; trying again.")
-        connections.close_all()
-        stop.wait(LOOK_SECONDS)
-
-
-def make_due() -> int:
-    """Makes what is due now. Returns how many."""
+def make_due(stop: threading.Event | None = None) -> int:
+    """Makes what is due now, one after the other, until `stop` is set. Returns how many."""
     count = 0
-    while make_next():
+    while not (stop and stop.is_set()) and make_next(stop):
         count += 1
     return count
 
 
 def make_next(stop: threading.Event | None = None) -> bool:
     """Makes the oldest due video of the tenant that had its turn longest ago; returns whether there was one."""
-    if not DUE.sees_any():
-        return False
     with scope.across_tenants("videos of every tenant are due"):
         due = _due()
         waiting = list(due.order_by().values_list("tenant", flat=True).distinct())

@@ -11,9 +11,9 @@ from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from tenants import audit
+from tenants import audit, people_lock
 from tenants.access import Actor
-from tenants.models import EnrolledVoice, Member, Tenant
+from tenants.models import EnrolledVoice, Member
 from transcription import media, tenant_lock
 from transcription.concurrency import ConcurrencyLimit, TooBusy
 from transcription.connections import lend_connection
@@ -103,7 +103,7 @@ def enrol(actor: Actor, name: object, samples: Sequence[Sample]) -> EnrolledVoic
     sealed = sealing.seal(voice.astype("<f4").tobytes())
     with transaction.atomic():
         tenant_lock.lock_for_adding(actor.tenant.id)
-        Tenant.objects.select_for_update(of=("self",)).get(id=actor.tenant.id)
+        people_lock.lock(actor.tenant.id)
         member = require_enrolling(actor)
         EnrolledVoice.objects.filter(member=member).delete()
         row = EnrolledVoice.objects.create(

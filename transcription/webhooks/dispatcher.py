@@ -7,14 +7,12 @@ endpoints together, and to one for each of these.
 from __future__ import annotations
 
 import logging
-import threading
 import time
-from collections import Counter
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from functools import partial
+from uuid import UUID
 
-from django.db import close_old_connections, connection, connections
+from django.db import connection
 from django.utils import timezone
 
 from tenants import scope
@@ -26,68 +24,28 @@ from transcription.tracing import Span
 from transcription.webhooks import deliveries, endpoints, signing
 from transcription.webhooks.deliveries import DueEndpoint, Outcome
 from transcription.webhooks.models import Delivery
+from transcription.work_threads import WorkThreads
 
 log = logging.getLogger(__name__)
-THREADS = 32
+FAILING = "failing"
+THREADS: WorkThreads[UUID | str] = WorkThreads(32)
 FOR_FAILING = 16
 FOR_TENANT = 8
 FOR_ENDPOINT = 4
-LOOK_EVERY_SECONDS = 1.0
 
 
-@dataclass
-class ConcurrencyLimits:
-    """Counts the threads that send, by what limits them."""
-
-    total: int = 0
-    failing: int = 0
-    tenants: Counter[object] = field(default_factory=Counter)
-    endpoints: Counter[object] = field(default_factory=Counter)
-    lock: threading.Lock = field(default_factory=threading.Lock)
-
-    def left_for(self, due: DueEndpoint) -> int:
-        most = [
-            THREADS - self.total,
-            FOR_TENANT - self.tenants[due.tenant_id],
-            (1 if due.is_failing else FOR_ENDPOINT) - self.endpoints[due.endpoint_id],
-        ]
-        return max(0, min([*most, FOR_FAILING - self.failing] if due.is_failing else most))
-
-    def take(self, due: DueEndpoint, count: int = 1) -> None:
-        with self.lock:
-            self.total += count
-            self.failing += count * due.is_failing
-            self.tenants[due.tenant_id] += count
-            self.endpoints[due.endpoint_id] += count
-            if count < 0:
-                self.tenants += Counter()  # removes zeros
-                self.endpoints += Counter()
-
-    def leave(self, due: DueEndpoint) -> None:
-        self.take(due, -1)
-
-
-def run(stop: threading.Event) -> None:
-    """Sends until `stop` is set, then finishes what is being sent."""
-    limits = ConcurrencyLimits()
-    with ThreadPoolExecutor(THREADS, thread_name_prefix="webhook") as pool:
-        while not stop.is_set():
-            close_old_connections()
-            try:
-                for due, claim in _claimed(limits) if deliveries.DUE.sees_any() else ():
-                    pool.submit(_send_in_thread, limits, due, claim)
-            except Exception:
-                log.exception("Due deliveries could not be read; trying again.")
-            connections.close_all()
-            stop.wait(LOOK_EVERY_SECONDS)
+def start_due() -> None:
+    """Begins to send what is due, each delivery in a thread."""
+    for due, claim in _claimed():
+        owners: list[UUID | str] = [due.tenant_id, due.endpoint_id, *([FAILING] if due.is_failing else [])]
+        THREADS.start(f"Delivery {claim.id}", owners, partial(send, claim), claim.request_id)
 
 
 def send_due() -> int:
     """Sends what is due now, one after the other. Returns how many."""
-    limits, count = ConcurrencyLimits(), 0
-    for due, claim in _claimed(limits):
+    count = 0
+    for _due, claim in _claimed():
         send(claim)
-        limits.leave(due)
         count += 1
     return count
 
@@ -106,24 +64,21 @@ def send(claim: Claim) -> bool:
         return deliveries.finish(claim, outcome)
 
 
-def _claimed(limits: ConcurrencyLimits) -> Iterator[tuple[DueEndpoint, Claim]]:
-    """Claims due deliveries within the limits, and counts each."""
+def _claimed() -> Iterator[tuple[DueEndpoint, Claim]]:
+    """Claims due deliveries, as many as may begin now."""
     for due in deliveries.due_endpoints():
-        if most := limits.left_for(due):
+        if most := _room_for(due):
             for claim in deliveries.claim(due, most):
-                limits.take(due)
                 yield due, claim
 
 
-def _send_in_thread(limits: ConcurrencyLimits, due: DueEndpoint, claim: Claim) -> None:
-    try:
-        send(claim)
-    except Exception:
-        with request_id.bound(claim.request_id):
-            log.exception("Delivery %s broke off; it is sent again after its lease.", claim.id)
-    finally:
-        connections.close_all()
-        limits.leave(due)
+def _room_for(due: DueEndpoint) -> int:
+    most = [
+        THREADS.free,
+        FOR_TENANT - THREADS.held_by(due.tenant_id),
+        (1 if due.is_failing else FOR_ENDPOINT) - THREADS.held_by(due.endpoint_id),
+    ]
+    return max(0, min([*most, FOR_FAILING - THREADS.held_by(FAILING)] if due.is_failing else most))
 
 
 def _attempt(row: Delivery) -> Outcome:

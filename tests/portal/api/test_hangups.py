@@ -23,7 +23,7 @@ from tests.conftest import Character
 from tests.portal.http.test_uploads import BOUNDARY, form
 from tests.transcription.finishing import finish
 from transcription.intake import waiters
-from transcription.maintenance import sweeper
+from transcription.maintenance import rounds, sweeper
 from transcription.media import storage
 from transcription.models import Status, Transcription
 from transcription.queue import claims, progress
@@ -99,7 +99,7 @@ class Floor:
     @sync_to_async
     def sweep(self, seconds_later: float = 0.0) -> int:
         with time_machine.travel(timezone.now() + timedelta(seconds=seconds_later)):
-            return sweeper.sweep(sweeper.EVERY_FEW_SECONDS)["transcriptions cancelled that nobody waits for"]
+            return rounds.sweep(sweeper.EVERY_FEW_SECONDS)["transcriptions cancelled that nobody waits for"]
 
     @sync_to_async
     def finish(self, row: Transcription) -> None:

@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
+from django.urls import get_resolver
 
-from portal.http.routes import ROUTES, TUS_BYTES, Body, Credentials, RoutingMiddleware, route_of
+from portal.http.routes import (
+    ALWAYS,
+    CHANGES,
+    REMOVING,
+    ROUTES,
+    TUS_BYTES,
+    Body,
+    Credentials,
+    RoutingMiddleware,
+    is_slow,
+    route_of,
+)
+from tests.portal.http.test_routes import routes
 
 ID = "9b2f6c1e-0d5a-4f3e-8a57-1f2e3d4c5b6a"
 REQUESTS = [
@@ -27,6 +41,9 @@ REQUESTS = [
     ("POST", f"/api/v1/uploads/multipart/{ID}/complete", "", Credentials.KEY_OR_SESSION, Body.SMALL, True),
     ("POST", f"/api/v1/uploads/multipart/{ID}/urls", "", Credentials.KEY_OR_SESSION, Body.SMALL, False),
     ("POST", f"/api/v1/places/{ID}/test", "", Credentials.KEY, Body.SMALL, True),
+    ("POST", f"/rules/places/{ID}/test/", "", Credentials.SESSION, Body.SMALL, True),
+    ("POST", f"/bin/{ID}/erase/", "", Credentials.SESSION, Body.SMALL, True),
+    ("DELETE", f"/api/v1/videos/{ID}", "", Credentials.KEY, Body.SMALL, True),
     ("POST", "/voice/check/", "", Credentials.SESSION, Body.SMALL, True),
     ("GET", "/s/link/sound", "", Credentials.SESSION, Body.SMALL, True),
     ("GET", "/s/link/", "", Credentials.SESSION, Body.SMALL, False),
@@ -43,17 +60,46 @@ def scope_of(method: str, path: str, **headers: str) -> dict[str, Any]:
     return {"type": "http", "method": method, "path": path, "raw_path": path.encode(), "headers": named}
 
 
-@pytest.mark.parametrize(("method", "path", "content_type", "credentials", "body", "is_slow"), REQUESTS)
+@pytest.mark.parametrize(("method", "path", "content_type", "credentials", "body", "slow"), REQUESTS)
 def test_a_request_has_the_row_that_is_meant(
-    method: str, path: str, content_type: str, credentials: Credentials, body: Body, is_slow: bool
+    method: str, path: str, content_type: str, credentials: Credentials, body: Body, slow: bool
 ) -> None:
-    route = route_of(scope_of(method, path, content_type=content_type))
-    assert (route.credentials, route.body, route.is_slow) == (credentials, body, is_slow)
+    scope = scope_of(method, path, content_type=content_type)
+    route = route_of(scope)
+    assert (route.credentials, route.body, is_slow(scope)) == (credentials, body, slow)
 
 
 def test_no_row_is_shadowed_by_those_above_it() -> None:
     found = [route_of(scope_of(method, path, content_type=kind)) for method, path, kind, *_ in REQUESTS]
     assert set(ROUTES) <= set(found)
+
+
+PAGES_CHANGE = re.compile(r"(?:.*/)?(([a-z]+)/<uuid>)/(delete|revoke|test)/")
+
+
+def test_what_a_page_and_a_program_ask_for_alike_is_treated_alike() -> None:
+    found, paths = set(), {re.sub("<uuid:.*?>", "<uuid>", path) for path in routes(get_resolver())}
+    for page in filter(PAGES_CHANGE.fullmatch, paths):
+        of, noun, verb = PAGES_CHANGE.fullmatch(page).groups()  # type: ignore[union-attr]
+        method, api = ("POST", f"api/v1/{of}/test") if verb == "test" else ("DELETE", f"api/v1/{of}")
+        if api in paths and noun != "recordings":  # the page puts them into the bin, DELETE erases them
+            assert treatment("POST", page) == treatment(method, api), page
+            found.add((noun, verb))
+    assert {("videos", "delete"), ("places", "delete"), ("places", "test"), ("keys", "revoke")} <= found
+
+
+def treatment(method: str, path: str) -> tuple[bool, bool, bool]:
+    path = "/" + path.replace("<uuid>", ID)
+    asked = f"{method} {path}"
+    return is_slow(scope_of(method, path)), bool(ALWAYS.fullmatch(asked)), bool(REMOVING.fullmatch(asked))
+
+
+def test_every_change_is_of_a_page_or_an_endpoint_that_there_is() -> None:
+    there = [re.sub("<(uuid|int):.*?>", ID, one) for one in routes(get_resolver())]
+    for change in CHANGES:
+        for request in change.requests:
+            wanted = re.compile(request.partition(" ")[2][1:].replace("{id}", ID))
+            assert any(map(wanted.fullmatch, there)) or "scim" in request, request
 
 
 @pytest.mark.parametrize(

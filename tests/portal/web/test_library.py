@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from html import unescape
+from uuid import UUID
 
 import pytest
 from django import forms
@@ -13,12 +14,12 @@ from django.utils import timezone
 
 from portal.form_renderer import FormRenderer
 from tenants import api_keys, scope
-from tenants.models import ApiKey, AuditEntry
+from tenants.models import ApiKey, AuditEntry, Tenant
 from tests.conftest import Character
 from tests.portal.web.conftest import Make
-from transcription import search
+from transcription import search, tenant_lock
 from transcription.library import recordings
-from transcription.models import Recording, SavedView, Transcription
+from transcription.models import Recording, SavedView, TenantSchedule, Transcription
 
 PAGE = "/recordings/"
 NAMES = ("Meeting.mp3", "clip 7.mp3")
@@ -154,10 +155,31 @@ def test_a_view_is_saved_found_renamed_and_deleted_and_shared_by_admins_only(
     assert as_alice.post(f"/views/{own.id}/delete/").status_code == 404
     as_alice.post("/views/", {"name": "Held", "query": "held=1", "shared": "1"})
     assert "/recordings/?held=1" in as_bob.get("/views/").content.decode()
+    with scope.bound(alice.tenant.id):
+        held = SavedView.objects.get(member=None)
+        as_alice.post(f"/views/{held.id}/", {"name": "On hold"})
+        assert AuditEntry.objects.get(action="view.renamed").details == {"name": "On hold", "before": "Held"}
     as_bob.post(f"/views/{own.id}/", {"name": "Mine"})
     assert "Mine" in as_bob.get("/views/").content.decode()
     assert "Mine" in as_bob.post(f"/views/{own.id}/delete/", follow=True).content.decode()  # it is told
     assert "Mine" not in as_bob.get("/views/").content.decode()
+
+
+def test_who_adds_something_while_the_organisation_is_deleted_is_told(
+    as_alice: Client, alice: Character, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lock = tenant_lock.lock
+
+    def lock_after_deletion_began(tenant_id: UUID) -> TenantSchedule:
+        Tenant.objects.filter(id=tenant_id).update(is_active=False, deleting_at=timezone.now())
+        return lock(tenant_id)
+
+    monkeypatch.setattr(tenant_lock, "lock", lock_after_deletion_began)
+    answer = as_alice.post("/views/", {"name": "Clips", "query": ""})
+    assert answer.status_code == 403
+    assert "This organisation is being deleted" in answer.content.decode()
+    told = as_alice.post("/views/", {"name": "Clips"}, headers={"Accept": "application/json"})
+    assert (told.status_code, told.json()["error"]["code"]) == (403, "tenant_deleted")
 
 
 def test_what_is_on_legal_hold_is_filtered(as_alice: Client, key: ApiKey, alice: Character) -> None:

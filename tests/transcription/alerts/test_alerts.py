@@ -116,10 +116,10 @@ def test_slow_answers_and_a_full_disk_are_known_from_the_processes(minutes_pass:
 def test_a_round_of_the_sweeper_that_hangs_is_told(minutes_pass: Move) -> None:
     [quick] = [one for one in sweeper.ROUNDS if one.name == "expired leases"]
     [large] = [one for one in sweeper.ROUNDS if one.name == "tenants erased"]
-    sweeper.note(quick)
-    sweeper.note(large)
+    quick.note()
+    large.note()
     later = time.monotonic() + 12 * 60
-    hanging = processes.Registration(Process.Kind.SWEEPER, lambda: {"late": sweeper.lateness(later)})
+    hanging = processes.Registration(Process.Kind.SWEEPER, lambda: {"late": sweeper.lateness([quick, large], later)})
     minutes_pass(6, hanging.report)
     [behind] = [one for one in shown.firing() if one.alert.name == "SweeperBehind"]
     assert "expired leases" in behind.text

@@ -25,7 +25,7 @@ from transcription.exchange.places import Wanted
 from transcription.folders import folders
 from transcription.intake import accept
 from transcription.library import moving
-from transcription.maintenance import sweeper
+from transcription.maintenance import rounds, sweeper
 from transcription.models import Transcription
 from transcription.options.options import TranscriptionOptions
 from transcription.rules import editing
@@ -137,7 +137,7 @@ def test_exports_fail_where_retention_was_faster(
     assert deliveries.fail_without_text() == 0
     Transcription.objects.filter(id=row.id).update(text_deleted_at=timezone.now())
     assert sender.send_due() == 0
-    sweeper.sweep(sweeper.EVERY_HOUR)
+    rounds.sweep(sweeper.EVERY_HOUR)
     found = Delivery.objects.get()
     assert found.state == "failed"
     assert "text" in found.last_error

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Iterator
 from ipaddress import ip_network
 from pathlib import Path
@@ -15,6 +14,8 @@ from django.conf import LazySettings
 from tenants import scope
 from tests.conftest import Character
 from tests.receiver import Receiver, listening
+from tests.rounds import running
+from tests.waiting import until
 from transcription.exchange import places
 from transcription.exchange.models import Arrival, Place
 from transcription.exchange.places import Wanted
@@ -89,24 +90,17 @@ def test_whatever_else_fails_is_said_at_the_place(
 
 @pytest.mark.django_db(transaction=True)
 def test_a_bucket_that_does_not_answer_keeps_nobody_waiting(hostile: Receiver, neighbour: Place) -> None:
-    asked, answered, stop = threading.Event(), threading.Event(), threading.Event()
+    asked, answered = threading.Event(), threading.Event()
 
     def wait(_handler: Any) -> None:
         asked.set()
         answered.wait(30)
 
     hostile.reply = wait
-    looking = threading.Thread(target=polling.run, args=(stop,))
-    looking.start()
-    try:
-        assert asked.wait(30)
-        for _round in range(300):
-            if arrived(neighbour):
-                break
-            time.sleep(0.1)
-        assert arrived(neighbour)
-        assert not Place.objects.get().failures, "Alice's bucket is still being waited for"
-    finally:
-        stop.set()
-        answered.set()
-        looking.join()
+    with running("watched folders looked into"):
+        try:
+            assert asked.wait(30)
+            until(lambda: arrived(neighbour))
+            assert not Place.objects.get().failures, "Alice's bucket is still being waited for"
+        finally:
+            answered.set()

@@ -22,7 +22,7 @@ from transcription.library import clocks, holds, keeping, moving, recordings, re
 from transcription.library.clocks import Decided
 from transcription.library.keeping import Preview
 from transcription.library.retention import TextDeleted
-from transcription.maintenance import sweeper
+from transcription.maintenance import rounds, sweeper
 from transcription.media import storage
 from transcription.models import Loudness, Recording, Segment, Speaker, Status, Transcription
 from transcription.options.options import TranscriptionOptions
@@ -55,7 +55,7 @@ def keep(character: Character, audio: int | None = None, text: int | None = None
 
 def sweep() -> dict[str, int]:
     """What the hourly round did."""
-    return {name: count for name, count in sweeper.sweep(sweeper.EVERY_HOUR).items() if count}
+    return {name: count for name, count in rounds.sweep(sweeper.EVERY_HOUR).items() if count}
 
 
 def test_without_a_decision_everything_is_kept(done: Transcription) -> None:

@@ -11,7 +11,7 @@ import pytest
 from tenants.models import Quota, Reservation
 from tests.conftest import Character, MakeMedia
 from tests.transcription.characters import submit
-from tests.transcription.sound import heard, onsets, tones
+from tests.transcription.sound import TONES, heard, onsets, tones
 from transcription import media
 from transcription.media import MediaError
 
@@ -21,7 +21,7 @@ TEN_HOURS = 36_000
 def patched(path: Path, target: Path, mark: bytes, at: int, value: int, order: str = ">I") -> Path:
     data = bytearray(path.read_bytes())
     start = data.index(mark) + at
-    data[start : start + 4] = struct.pack(order, value)
+    data[start : start + struct.calcsize(order)] = struct.pack(order, value)
     target.write_bytes(data)
     return target
 
@@ -124,4 +124,21 @@ def test_a_recorder_that_never_wrote_the_length_has_all_its_sound_heard(
     stale = patched(tones(make_media), tmp_path / "stale.wav", b"data", 4, length, "<I")
     _found, pcm, warnings = heard(patched(stale, stale, b"RIFF", 4, length, "<I"))
     assert len(onsets(pcm)) == 6
-    assert warnings == []
+    assert warnings == (["mended"] if length == 2 * 48_000 else [])
+
+
+@pytest.mark.parametrize("length", [0, 2 * 48_000])
+def test_a_large_wav_without_its_length_has_all_its_sound_heard(
+    length: int, tmp_path: Path, make_media: MakeMedia
+) -> None:
+    whole = make_media("large.wav", "-i", str(tones(make_media)), "-rf64", "always")
+    found, pcm, _warnings = heard(patched(whole, tmp_path / "stale.wav", b"ds64", 16, length, "<Q"))
+    assert len(onsets(pcm)) == 6
+    assert not found.is_playable
+
+
+def test_an_edit_list_that_shows_nothing_hides_nothing(tmp_path: Path, make_media: MakeMedia) -> None:
+    whole = make_media("whole.m4a", "-i", str(tones(make_media)))
+    _found, pcm, warnings = heard(patched(whole, tmp_path / "edited.m4a", b"elst", 12, 0))
+    assert onsets(pcm) == pytest.approx(TONES, abs=0.05)
+    assert warnings == ["mended"]

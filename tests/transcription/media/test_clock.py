@@ -101,6 +101,28 @@ def test_recordings_that_were_joined_are_heard_to_the_end(kind: str, tmp_path: P
     assert found.duration == pytest.approx(27, abs=0.3)
 
 
+JOINED = {
+    "wav": ("-c:a", "pcm_s16le"),
+    "ogg": ("-c:a", "libvorbis"),
+    "aac": ("-c:a", "aac"),
+    "m4a": ("-c:a", "aac"),
+    "mp3": ("-c:a", "libmp3lame"),
+}
+
+
+@pytest.mark.parametrize("kind", JOINED)
+def test_recordings_of_other_rates_and_channels_that_were_joined_are_heard_to_the_end(
+    kind: str, tmp_path: Path, make_media: MakeMedia
+) -> None:
+    source, other = ("-i", str(tones(make_media)), *JOINED[kind]), ("-ar", "48000", "-ac", "2")
+    parts = [make_media(f"one.{kind}", *source, "-ar", "32000"), make_media(f"two.{kind}", *source, *other)]
+    (tmp_path / f"joined.{kind}").write_bytes(b"".join(part.read_bytes() for part in parts))
+    found, pcm, warnings = heard(tmp_path / f"joined.{kind}")
+    assert onsets(pcm) == pytest.approx([*TONES, *(9 + at for at in TONES)], abs=0.15)
+    assert found.duration >= 17
+    assert warnings == ["mended"]
+
+
 def test_timestamps_that_go_back_take_no_sound_away(make_media: MakeMedia) -> None:
     back = "setts=pts='PTS-if(gte(PTS,192000),144000,0)':dts=DTS"
     _found, pcm, _warnings = heard(make_media("back.mkv", "-i", str(tones(make_media)), "-c:a", "aac", "-bsf:a", back))

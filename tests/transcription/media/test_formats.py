@@ -11,6 +11,7 @@ import pytest
 from tests.conftest import Character, MakeMedia
 from tests.transcription.characters import submit
 from tests.transcription.intake.test_accept import refuse
+from tests.transcription.sound import heard
 from transcription import media
 from transcription.media import MediaError, find_ffmpeg, formats
 
@@ -82,6 +83,32 @@ def test_what_opens_other_files_or_has_no_sound_is_not_taken(
     path.write_bytes(LEFT_OUT[kind].replace(b"INNER", str(inner).encode()))
     with pytest.raises(MediaError) as refusal:
         media.probe(path, 60, 60, name=name)
+    assert refusal.value.code == "format_not_taken"
+
+
+@pytest.mark.parametrize("kind", ["wav", "m4a", "webm"])
+def test_a_file_is_heard_behind_what_a_program_left_before_it(
+    kind: str, fox: Path, tmp_path: Path, make_media: MakeMedia
+) -> None:
+    path = tmp_path / "original"
+    form = b'------Boundary\r\nContent-Disposition: form-data; name="file"\r\n\r\n'
+    path.write_bytes(form + make_media(f"a.{kind}", "-i", str(fox)).read_bytes())
+    found, pcm, warnings = heard(path)
+    assert len(pcm) / media.BYTES_PER_SECOND == pytest.approx(2.9, abs=0.2)
+    assert warnings == ["mended"]
+    assert not found.is_playable
+
+
+ARCHIVES = {"zip": "zip", "tar": "tar", "tar.gz": "gztar"}
+
+
+@pytest.mark.parametrize("kind", ARCHIVES)
+def test_an_archive_of_recordings_is_not_taken(kind: str, fox: Path, tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    shutil.copyfile(fox, tmp_path / "in" / "fox.wav")
+    archive = shutil.make_archive(str(tmp_path / "archive"), ARCHIVES[kind], tmp_path / "in")
+    with pytest.raises(MediaError) as refusal:
+        media.probe(unnamed(Path(archive), tmp_path), 60, 60, name=f"recordings.{kind}")
     assert refusal.value.code == "format_not_taken"
 
 

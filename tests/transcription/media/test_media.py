@@ -92,6 +92,11 @@ def spoil_blink(_folder: Path, make: MakeMedia) -> Path:
     return make.tone("blink.wav", 0.02)
 
 
+def spoil_begun(folder: Path, make: MakeMedia) -> Path:
+    (folder / "begun.wav").write_bytes(make.tone("whole.wav", 1, "-bitexact").read_bytes()[:40] + bytes(4))
+    return folder / "begun.wav"
+
+
 def spoil_long(_folder: Path, make: MakeMedia) -> Path:
     return make.tone("long.mp3", 70)
 
@@ -108,6 +113,7 @@ REFUSALS: dict[str, tuple[Callable[[Path, MakeMedia], Path], str]] = {
     "a playlist": (spoil_hls, "format_not_taken"),
     "a video without sound": (spoil_silent_video, "no_audio"),
     "20 ms of audio": (spoil_blink, "too_short"),
+    "a recording that was stopped as it began": (spoil_begun, "too_short"),
     "over a minute": (spoil_long, "too_long"),
     "random bytes": (spoil_random, "not_media"),
 }

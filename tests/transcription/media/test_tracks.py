@@ -41,6 +41,12 @@ def test_of_silent_tracks_the_first_is_taken(make_media: MakeMedia) -> None:
     assert heard(two(make_media, "silence.mkv", SILENCE, SILENCE))[0].track == 0
 
 
+def test_speech_is_found_in_the_last_of_six_tracks(make_media: MakeMedia) -> None:
+    maps = [value for index in range(6) for value in ("-map", f"{index}:a")]
+    path = make_media("six.mkv", *SILENCE * 5, *speech(make_media), *maps, "-c:a", "flac")
+    assert heard(path)[0].track == 5
+
+
 def test_a_long_silence_is_no_reason_to_take_another_track(make_media: MakeMedia) -> None:
     late = ("-f", "lavfi", "-i", "aevalsrc='0.5*sin(2*PI*1000*t)*gt(t,40)':s=16000:d=42")
     assert heard(two(make_media, "late.mkv", late, speech(make_media)))[0].track == 0
@@ -98,6 +104,21 @@ def test_one_of_ten_channels_without_a_layout_is_heard(place: int, make_media: M
 def test_channels_that_cancel_out_are_noticed_and_one_is_taken(name: str, make_media: MakeMedia) -> None:
     _found, pcm, warnings = heard(channels(make_media, name, TONE, f"-0.95*{TONE}"))
     assert onsets(pcm) == pytest.approx(TONES, abs=0.05)
+    assert warnings == ["channels_cancel"]
+
+
+@pytest.mark.parametrize(
+    "sides",
+    [
+        (TONE, f"{TONE}*(1-2*gt(t,4))"),
+        (f"0.1*{TONE}+0.025", f"-0.1*{TONE}+0.025"),
+        (f"0.2*{TONE}+0.02*random(0)-0.01", f"-0.2*{TONE}+0.02*random(1)-0.01"),
+    ],
+    ids=["in a part", "with an offset", "in noise"],
+)
+def test_channels_that_cancel_out_are_noticed(sides: tuple[str, str], make_media: MakeMedia) -> None:
+    _found, pcm, warnings = heard(channels(make_media, "cancels.wav", *sides))
+    assert onsets(pcm) == pytest.approx(TONES, abs=0.1)
     assert warnings == ["channels_cancel"]
 
 

@@ -262,11 +262,13 @@ def test_the_list_of_recordings_is_searched_by_name_and_text(alice: Character) -
         assert recordings.recordings(alice.actor, Filter(search="YNX")).get().name == "Lynxes.mp3", "any part of a name"
 
 
-@pytest.mark.parametrize("most", [1000, 1])
+@pytest.mark.parametrize(("most", "common"), [(1000, 16), (1, 16), (1000, 1), (1, 1)])
 def test_the_list_finds_what_names_contain_and_stays_behind_the_walls_however_many_match(
-    most: int, alice: Character, bob: Character, monkeypatch: pytest.MonkeyPatch
+    most: int, common: int, alice: Character, bob: Character, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(filters, "MOST_COUNTED", most)
+    monkeypatch.setattr(recordings, "MOST_COUNTED", most)
+    monkeypatch.setattr(lookup, "COMMON_AMONG_PROBED", common)
     rows = [
         spoken(alice, name, " We saw a lynx.") for name in ("Meeting.mp3", "meeting 2.mp3", "董事会议.mp3", "x-y.mp3")
     ]
@@ -286,8 +288,12 @@ def test_the_list_finds_what_names_contain_and_stays_behind_the_walls_however_ma
             "ynx": [],
         }.items():
             assert sorted(found(alice, query)) == sorted(names_of_all), query
+            visible = set(names_of_all) - {"meeting 2.mp3"}
             assert "meeting 2.mp3" not in found(bob, query)
-            assert len(found(bob, query)) == len(set(names_of_all) - {"meeting 2.mp3"})
+            assert len(found(bob, query)) == len(visible)
+            page = recordings.listing(bob.actor, Filter(search=query), "name", 1, 10)
+            assert ({one.name for one in page.rows}, page.count) == (visible, min(len(visible), most)), query
+            assert page.and_more == (len(visible) > most)
 
 
 def test_names_of_entries_of_an_earlier_edition_are_found_before_they_are_written_again(alice: Character) -> None:

@@ -11,7 +11,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from tests.conftest import Character
-from transcription.maintenance import sweeper
+from transcription.maintenance import rounds, sweeper
 from transcription.uploads import creation
 from transcription.uploads.creation import Plan
 from transcription.uploads.files import LockedFile
@@ -34,7 +34,7 @@ def path_of(row: Upload) -> Path:
 def sweep() -> dict[str, int]:
     tasks = sweeper.ARRIVALS | {"old uploads forgotten": sweeper.EVERY_FEW_MINUTES["old uploads forgotten"]}
     tasks |= {"stray uploads dropped": sweeper.EVERY_HOUR["stray uploads dropped"]}
-    return {name: count for name, count in sweeper.sweep(tasks).items() if count}
+    return {name: count for name, count in rounds.sweep(tasks).items() if count}
 
 
 def age(row: Upload, hours: float) -> None:
@@ -46,4 +46,4 @@ def age(row: Upload, hours: float) -> None:
 
 def sweep_stranded() -> int:
     tasks = [name for name in sweeper.EVERY_HOUR if "switched-off" in name]
-    return sum(sweeper.sweep({name: sweeper.EVERY_HOUR[name] for name in tasks}).values())
+    return sum(rounds.sweep({name: sweeper.EVERY_HOUR[name] for name in tasks}).values())

@@ -18,6 +18,7 @@ from standardwebhooks import Webhook
 from tenants import scope
 from tests.conftest import Character
 from tests.receiver import Receiver
+from tests.rounds import running
 from tests.transcription.webhooks.conftest import completed, subscribe
 from tests.waiting import until
 from transcription.outbound import requests
@@ -267,18 +268,13 @@ def test_one_tenant_s_slow_receivers_don_t_delay_another_s(
     for _event in range(3):
         completed(mallory)
     subscribe(alice, quick.url)
-    stop = threading.Event()
-    loop = threading.Thread(target=dispatcher.run, args=(stop,))
-    loop.start()
-    try:
-        until(lambda: slow.connections > 0)
-        completed(alice)
-        until(lambda: len(quick.requests) == 1)
-        assert slow.connections <= dispatcher.FOR_TENANT
-        with scope.bound(mallory.tenant.id):
-            assert not Attempt.objects.exists()
-    finally:
-        over.set()
-        stop.set()
-        loop.join(60)
-    assert not loop.is_alive()
+    with running("webhooks sent"):
+        try:
+            until(lambda: slow.connections > 0)
+            completed(alice)
+            until(lambda: len(quick.requests) == 1)
+            assert slow.connections <= dispatcher.FOR_TENANT
+            with scope.bound(mallory.tenant.id):
+                assert not Attempt.objects.exists()
+        finally:
+            over.set()

@@ -2,23 +2,24 @@ from __future__ import annotations
 
 import signal
 import threading
+import time
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db import close_old_connections, connections
 
 from tenants.schema import SchemaBehind, require_migrations
 from transcription import processes, redis
 from transcription.exchange import sender
 from transcription.fetches import fetcher
-from transcription.inbox import polling, taking
-from transcription.maintenance.sweeper import ROUNDS, Round, note, registration, sweep
+from transcription.inbox import taking
+from transcription.maintenance import rounds, sweeper
+from transcription.maintenance.rounds import Round
 from transcription.queue import progress
 from transcription.strikes import copies
 from transcription.videos import making as videos
 from transcription.webhooks import dispatcher
+from transcription.work_threads import WorkThreads
 
-LOOPS = (dispatcher.run, fetcher.run, sender.run, polling.run, taking.run, copies.run, videos.run)
 STOP_SECONDS = 20.0
 
 
@@ -39,8 +40,8 @@ class Command(BaseCommand):
         except (SchemaBehind, redis.EvictsKeys) as error:
             raise CommandError(str(error)) from None
         if options["once"]:
-            for one in ROUNDS:
-                sweep(one.tasks)
+            for one in sweeper.ROUNDS:
+                rounds.sweep(one.tasks)
             fetcher.fetch_due()
             taking.take_due()
             sender.send_due()
@@ -52,27 +53,16 @@ class Command(BaseCommand):
         stop = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())
-        for one in ROUNDS:
-            note(one)
-            threading.Thread(target=_repeat, args=(stop, one), daemon=True).start()
-        reporter = processes.Reporter(registration())
+        beside = sweeper.beside(stop)
+        everything = (*sweeper.ROUNDS, *beside)
+        reporter = processes.Reporter(sweeper.registration(everything))
         reporter.start()
-        loops = [threading.Thread(target=loop, args=(stop,), daemon=True) for loop in LOOPS]
-        for loop in loops:
-            loop.start()
+        looking = threading.Thread(target=rounds.run, args=(stop, everything), daemon=True)
+        looking.start()
         stop.wait()
-        for loop in loops:
-            loop.join(STOP_SECONDS)
+        end = time.monotonic() + STOP_SECONDS
+        working: list[Round | WorkThreads[Any]] = [*beside, *sweeper.WORKING]
+        looking.join(STOP_SECONDS)
+        for work in working:
+            work.finish(max(0.0, end - time.monotonic()))
         reporter.stop()
-
-
-def _repeat(stop: threading.Event, one: Round) -> None:
-    """Runs a round's tasks with its pauses, until `stop` is set. One in which a task failed did not go well."""
-    while True:
-        close_old_connections()
-        counts = sweep(one.tasks)
-        connections.close_all()
-        if len(counts) == len(one.tasks):
-            note(one)
-        if stop.wait(one.pause):
-            return

@@ -1,0 +1,83 @@
+"""Finds media behind other bytes, and files that were joined of which ffmpeg would hear only the first.
+
+ffmpeg goes on by itself in formats without a header, and where an Ogg stream is followed by one of the same form.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
+
+from transcription.media.structure import PAGE_HEAD, wave_chunks
+
+Part = tuple[int, int]
+"""A part of a file: its first byte, and the one after its last or 0 for the file's end."""
+
+WHOLE: Part = (0, 0)
+FIRST_BYTES = 1 << 20
+SIGNATURE = re.compile(
+    rb"(?:RIFF|RF64).{4}WAVE|FORM.{4}AIF[FC]|OggS\0\x02|fLaC\0|\x1a\x45\xdf\xa3|\0\0\0.ftyp", re.DOTALL
+)
+FORM_BYTES = 16
+"""The beginning of an Ogg stream's header: codec, channels and rate."""
+
+
+def behind_other_bytes(path: Path) -> Part:
+    """Returns the part of a file that has a signature, as behind a header of HTTP; WHOLE if there is none."""
+    if not path.is_file():
+        return WHOLE
+    with path.open("rb") as file:
+        found = SIGNATURE.search(file.read(FIRST_BYTES))
+    return (found.start(), 0) if found else WHOLE
+
+
+def joined_parts(path: Path) -> list[Part]:
+    """Returns the parts of a file that ffmpeg has to read one by one."""
+    if not path.is_file():
+        return [WHOLE]
+    with path.open("rb") as file:
+        starts = sorted({0, *_starts(file, path.stat().st_size)})
+    return list(zip(starts, [*starts[1:], 0], strict=True))
+
+
+def _starts(file: IO[bytes], size: int) -> Iterator[int]:
+    head = file.read(12)
+    file.seek(0)
+    if head[:4] == b"RIFF":
+        yield from (start - 8 for name, start, _length in wave_chunks(file, size) if name == b"RIFF")
+    elif head[:4] == b"OggS":
+        yield from _changes_of_ogg_streams(file)
+    elif head[4:8] == b"ftyp":
+        yield from _movies(file, size)
+
+
+def _movies(file: IO[bytes], size: int) -> Iterator[int]:
+    """Yields where MP4 files with an index begin."""
+    at, start = 0, 0
+    while at < size:
+        file.seek(at)
+        head = file.read(16)
+        length, name = int.from_bytes(head[:4]), head[4:8]
+        if name == b"ftyp":
+            start = at
+        elif name == b"moov":
+            yield start
+        if length < 8:
+            length = int.from_bytes(head[8:]) if length == 1 else size - at
+        at += max(8, length)
+
+
+def _changes_of_ogg_streams(file: IO[bytes]) -> Iterator[int]:
+    """Yields where streams begin that have another codec, rate or number of channels than those before."""
+    at, form, is_new = 0, b"", True
+    while (page := file.read(PAGE_HEAD)).startswith(b"OggS") and len(page) == PAGE_HEAD:
+        lengths = file.read(page[26])
+        begins = bool(page[5] & 2)
+        if begins and is_new and (found := file.read(FORM_BYTES)) != form:
+            form = found
+            yield at
+        is_new = not begins  # streams that begin together are one file
+        at += PAGE_HEAD + len(lengths) + sum(lengths)
+        file.seek(at)
