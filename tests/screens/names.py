@@ -30,7 +30,6 @@ class Names:
     hold: str
     plan: str
     announcement: str
-    maintenance: str
 
 
 ENGLISH = Names(
@@ -59,7 +58,6 @@ ENGLISH = Names(
     hold="Asked for by the legal department",
     plan="Team",
     announcement="On Saturday the portal gets faster disks.",
-    maintenance="New disks are being built in.",
 )
 CHINESE = Names(
     locale="zh-CN",
@@ -87,6 +85,5 @@ CHINESE = Names(
     hold="应法务部要求",
     plan="团队版",
     announcement="本周六将更换更快的硬盘。",
-    maintenance="正在更换硬盘。",
 )
 NAMES = {"en": ENGLISH, "zh-hans": CHINESE}
