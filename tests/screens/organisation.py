@@ -38,6 +38,11 @@ class Organisation:
         """The id of the recording whose transcript is shown."""
         return str(self.recordings[0]["id"])
 
+    @property
+    def other(self) -> str:
+        """The id of the second recording, if there is one."""
+        return str(self.recordings[:2][-1]["id"])
+
     def post(self, address: str, **body: Any) -> dict[str, Any]:
         answer = self.api.post(f"/api/v1/{address}", json=body)
         answer.raise_for_status()
@@ -209,8 +214,9 @@ def sort(page: Page, there: Organisation) -> None:
         ).raise_for_status()
     for row, tag in zip(rows, (1, 2, 2, 1), strict=False):
         there.post(f"recordings/{row['id']}/tags", name=names.tags[tag])
-    there.api.put(f"/api/v1/recordings/{rows[-1]['id']}/bin").raise_for_status()
-    there.api.put(f"/api/v1/recordings/{rows[1]['id']}/hold", json={"reason": names.hold}).raise_for_status()
+    if len(rows) > 2:
+        there.api.put(f"/api/v1/recordings/{rows[-1]['id']}/bin").raise_for_status()
+    there.api.put(f"/api/v1/recordings/{there.other}/hold", json={"reason": names.hold}).raise_for_status()
     for (email, _name, _role), role in zip(names.members, ("viewer", "manager"), strict=True):
         page.goto(there.pages["folder"])
         page.locator("#member-email").fill(email)
@@ -238,7 +244,7 @@ def share(browser: Browser, there: Organisation) -> None:
     """Makes two links, of which a guest opens one."""
     soon = (datetime.now(UTC) + timedelta(days=14)).isoformat()
     made = there.post(f"recordings/{there.shown}/shares", label=there.names.share, level="comment", expires_at=soon)
-    there.post(f"recordings/{there.recordings[1]['id']}/shares", label=there.names.tags[1], most_openings=3)
+    there.post(f"recordings/{there.other}/shares", label=there.names.tags[1], most_openings=3)
     there.link, there.pages["share-link"] = made["url"], f"/shares/{made['id']}/"
     guest = browser.new_page()
     guest.goto(made["url"])
