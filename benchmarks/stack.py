@@ -135,6 +135,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("recordings", type=int, nargs="*", default=[1, 8, 32, 128])
     parser.add_argument("--seconds", type=float, default=30.0, help="of a recording")
+    parser.add_argument("--idle", action="store_true", help="only at rest")
     wanted = parser.parse_args()
     environment = {name: os.environ[name] for name in ("DATABASE_URL",) if name in os.environ}
     most = str(max(wanted.recordings, default=1))
@@ -143,7 +144,7 @@ def main() -> None:
         stack = start(Path(folder), QUOTA_CONCURRENT=most, QUOTA_REQUESTS_PER_MINUTE="10000", **environment)
         try:
             measure_idle(stack)
-            if wanted.recordings:
+            if not wanted.idle:
                 measure_load(stack, wanted.recordings, wanted.seconds)
         finally:
             stop(stack)

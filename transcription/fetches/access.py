@@ -91,12 +91,12 @@ def fetches(actor: Actor, status: str = "") -> QuerySet[Fetch]:
 
 def recent(actor: Actor) -> list[Fetch]:
     """Returns fetches under way and those that failed within a day, the newest first, at most MOST_SHOWN."""
-    rows = fetches(actor)
+    actor.require("recordings.view")
     failed = Q(status=Fetch.Status.FAILED, finished_at__gt=timezone.now() - RECENTLY)
     are_shown = Q(status__in=UNDER_WAY) | failed
     if not Fetch.objects.filter(are_shown, tenant=actor.tenant).exists():
         return []  # without asking whose folders they are for, which takes several times as long
-    return list(rows.filter(are_shown).select_related("api_key")[:MOST_SHOWN])
+    return list(fetches(actor).filter(are_shown).select_related("api_key")[:MOST_SHOWN])
 
 
 def fetch(actor: Actor, fetch_id: UUID) -> Fetch:

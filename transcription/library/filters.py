@@ -65,9 +65,9 @@ class Filter:
         named, tagged = Q(name__icontains=part), Q(id__in=_tagged(folded__contains=part))
         if not terms or connection.vendor != "postgresql":
             return rows.filter(named | Q(id__in=search.matching_recordings(tenant_id, terms)) | tagged), None
-        by_row = rows.filter(Q(search.is_matching(tenant_id, terms)) | named | tagged)
+        by_row = Q(search.is_matching(tenant_id, terms)) | named | tagged
         if not sees_all(actor) and search.is_common(rows, tenant_id, terms):
-            found = list(_ids(by_row))
+            found = list(_ids(rows.filter(by_row)))
         else:
             found = list(
                 _ids(rows.filter(id__in=search.matching_recordings(tenant_id, terms))).union(
@@ -76,7 +76,7 @@ class Filter:
                     _ids(rows.filter(tagged)),
                 )[: MOST_COUNTED + 1]
             )
-        return by_row if len(found) > MOST_COUNTED else rows.filter(id__among=found), found
+        return rows.filter(by_row if len(found) > MOST_COUNTED else Q(id__among=found)), found
 
     def _narrowed(self, rows: QuerySet[Recording], actor: Actor) -> QuerySet[Recording]:
         """Filters by all but the search."""

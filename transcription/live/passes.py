@@ -87,7 +87,7 @@ class PassQueue:
 
 
 class PassSource:
-    """A relay's side: it takes passes, and answers them. Each thread has its own."""
+    """A relay's side: it takes passes, and answers them, in any thread."""
 
     def __init__(self) -> None:
         self._redis = new_client(POLL_SECONDS + TIMEOUT_SECONDS)

@@ -57,8 +57,13 @@ class Round:
         return max(0.0, now - self._succeeded_at - self.pause - self.longest)
 
     def start(self) -> None:
-        self._thread = threading.Thread(target=self._run, name=self.name, daemon=True)
-        self._thread.start()
+        """Runs it in a thread, or at the next look where the system gives none now."""
+        thread = threading.Thread(target=self._run, name=self.name, daemon=True)
+        try:
+            thread.start()
+            self._thread = thread
+        except RuntimeError as error:
+            log.warning("The sweeper's round “%s” can't begin: %s", self.name, error)
 
     def leave_out(self) -> None:
         self._rested_at = time.monotonic() + self.pause

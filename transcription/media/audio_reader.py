@@ -46,12 +46,15 @@ AHEAD_SECONDS = 200_000
 MONOTONIC_TIMESTAMPS = "".join(
     (
         "asetpts='st(2,if(isnan(PTS),ld(1),PTS+ld(0)));",
-        "st(3,if(gt(N,0)*lt(ld(2),ld(1)-SR),ld(1)-ld(2),0));",
+        "st(3,if(gt(N,0)*lt(ld(2),ld(1)-SR),print(ld(1)-ld(2)),0));",
         "st(0,ld(0)+ld(3));st(2,ld(2)+ld(3));st(1,if(gt(N,0),max(ld(1),ld(2)+NB_SAMPLES),ld(2)+NB_SAMPLES));",
         f"ld(2)+{AHEAD_SECONDS}*SR'",
     )
 )
-"""Shifts timestamps after a step back of more than a second, so that they continue where the audio before ended."""
+"""Shifts timestamps after a step back of more than a second, so that they continue where the audio before ended.
+
+Prints each shift, for `report.CHANGE`.
+"""
 
 
 Listener = Callable[[bytes, int], None]

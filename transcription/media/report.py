@@ -24,7 +24,10 @@ ESTIMATED = re.compile(r"^\S.*Estimating duration from bitrate", re.MULTILINE)
 NOT_ALLOWED = re.compile(r"^\S.*Format not on whitelist", re.MULTILINE)
 LOW_SCORE = re.compile(r"^\S.*detected only with low score", re.MULTILINE)
 CUT_OFF = re.compile(r"^\S.*(partial file$|File ended prematurely)", re.MULTILINE)
-CHANGE = re.compile(r"^\S.*(Reconfiguring filter graph because audio|Changing audio frame properties)", re.MULTILINE)
+CHANGE = re.compile(
+    r"^\S.*(Reconfiguring filter graph because audio|Changing audio frame properties)|^\[Eval @ \w+\] \d+\.\d+$",
+    re.MULTILINE,
+)
 CUT_PACKET = re.compile(r"^\S.*corrupt input packet in stream", re.MULTILINE)
 WITH_WHOLE_PACKETS = {*f"{CONTAINERS} {AUDIO_FILES}".split(), "mov,mp4,m4a,3gp,3g2,mj2"} - {"mpeg", "mpegts", "wav"}
 """Containers in which a truncated packet means a truncated file; received streams have such packets anywhere."""
@@ -93,7 +96,7 @@ def is_cut_off(report: str, container: str) -> bool:
 
 
 def changes_form(report: str) -> bool:
-    """Returns whether the sound's rate or number of channels changed in its middle, which browsers don't play."""
+    """Returns whether rate, channels or timestamps started anew in the middle, beyond which browsers don't play."""
     return bool(CHANGE.search(report))
 
 

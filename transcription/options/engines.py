@@ -43,7 +43,8 @@ def report(
     }
     if status is not None:
         figures |= _figures_of(status)
-    Engine.objects.update_or_create(name=name, defaults=figures)
+    if not Engine.objects.filter(name=name).update(**figures):
+        Engine.objects.create(name=name, **figures)
     return Engine.objects.get(name=name)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import NoReturn
 
 from django.conf import settings
@@ -29,9 +30,13 @@ PATIENCE_SECONDS = 2.0
 def relay() -> NoReturn:
     """Takes passes and sentences and answers them until the process is ended."""
     threading.Thread(target=voice_listener.serve, daemon=True).start()
-    for _number in range(THREADS - 1):
-        threading.Thread(target=_relay, daemon=True).start()
-    _relay()
+    source, free, pool = PassSource(), threading.Semaphore(THREADS), ThreadPoolExecutor(THREADS)
+    while True:
+        free.acquire()  # before a pass is taken that another relay could answer at once
+        if (taken := _take(source)) is None:
+            free.release()
+        else:
+            pool.submit(_answer, source, *taken).add_done_callback(lambda _done: free.release())
 
 
 def hear(wanted: Pass) -> PassResult:
@@ -51,19 +56,24 @@ def hear(wanted: Pass) -> PassResult:
     return PassResult(segments, results[0].language if results else "")
 
 
-def _relay() -> NoReturn:
-    source = PassSource()
-    while True:
-        try:
-            if (taken := source.take()) is not None:
-                name, wanted = taken
-                source.answer(name, _answer_to(wanted))
-        except RedisError as error:
-            log.info("No live passes while Redis is away (%s).", error)
-            time.sleep(RETRY_SECONDS)
-        except Exception:
-            log.exception("A live pass could not be answered")
-            time.sleep(RETRY_SECONDS)
+def _take(source: PassSource) -> tuple[str, Pass] | None:
+    try:
+        return source.take()
+    except RedisError as error:
+        log.info("No live passes while Redis is away (%s).", error)
+    except Exception:
+        log.exception("A live pass could not be taken")
+    time.sleep(RETRY_SECONDS)
+    return None
+
+
+def _answer(source: PassSource, name: str, wanted: Pass) -> None:
+    try:
+        source.answer(name, _answer_to(wanted))
+    except RedisError as error:
+        log.info("A live pass was not answered, since Redis is away (%s).", error)
+    except Exception:
+        log.exception("A live pass could not be answered")
 
 
 def _answer_to(wanted: Pass) -> PassResult | str:

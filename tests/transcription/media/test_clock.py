@@ -101,6 +101,16 @@ def test_recordings_that_were_joined_are_heard_to_the_end(kind: str, tmp_path: P
     assert found.duration == pytest.approx(27, abs=0.3)
 
 
+@pytest.mark.parametrize("kind", ["webm", "flac"])
+def test_a_player_gets_a_copy_of_recordings_that_were_joined(kind: str, tmp_path: Path, make_media: MakeMedia) -> None:
+    one = make_media(f"one.{kind}", "-i", str(tones(make_media)), *AUDIO.get(kind, ())).read_bytes()
+    (tmp_path / f"two.{kind}").write_bytes(one * 2)
+    found, pcm, warnings = heard(tmp_path / f"two.{kind}")
+    assert onsets(pcm) == pytest.approx([*TONES, *(9 + at for at in TONES)], abs=0.1)
+    assert warnings == ["mended"]
+    assert not found.is_playable
+
+
 JOINED = {
     "wav": ("-c:a", "pcm_s16le"),
     "ogg": ("-c:a", "libvorbis"),
