@@ -32,7 +32,6 @@ from tests.screens.organisation import (
     announce,
     fill,
     session_of,
-    session_of_operator,
     signed_in,
 )
 from tests.screens.pages import OPERATORS_PAGES, OWNERS_PAGES, PAGES, PUBLIC_PAGES
@@ -138,7 +137,7 @@ class Album:
         self.take(camera, "guest", None, self.there.link, whole=False)
 
     def take_operators(self, camera: Camera) -> None:
-        operator = session_of_operator(self.browser, self.there.stack)
+        operator = session_of(self.browser, self.there.stack, "admin")
         for name, address in OPERATORS_PAGES.items():
             self.take(camera, name, operator, address, whole=name != "operations")
         self.take(camera, "tenant", operator, "/admin/tenants/tenant/", first_row)

@@ -74,26 +74,22 @@ def address_of(stack: Stack) -> str:
     return stack.url.replace("127.0.0.1", "localhost")
 
 
-def session_of(browser: Browser, stack: Stack, who: str) -> StorageState:
+def session_of(browser: Browser, stack: Stack, who: str, address: str = "") -> StorageState:
     """Returns the cookies of a fresh sign-in of the stack's `staff` or `admin`."""
-    page = signed_in(browser, stack, who)
+    page = signed_in(browser, stack, who, address)
     state = page.context.storage_state()
     page.context.close()
     return state
 
 
-def signed_in(browser: Browser, stack: Stack, who: str) -> Page:
-    page = browser.new_context(base_url=address_of(stack), locale=IN_ENGLISH).new_page()
+def signed_in(browser: Browser, stack: Stack, who: str, address: str = "") -> Page:
+    page = browser.new_context(base_url=address or address_of(stack), locale=IN_ENGLISH).new_page()
     page.goto("/accounts/login/")
     page.get_by_label("Email").fill(stack.credentials[f"{who}_email"])
     page.get_by_label("Password").fill(stack.credentials[f"{who}_password"])
     page.get_by_role("button", name="Sign in", exact=True).click()
     page.wait_for_load_state("networkidle")
     return page
-
-
-def session_of_operator(browser: Browser, stack: Stack) -> StorageState:
-    return session_of(browser, stack, "admin")
 
 
 def name_everybody(browser: Browser, stack: Stack, names: Names) -> None:
