@@ -29,7 +29,6 @@ from django.db import transaction
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
-from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
@@ -38,6 +37,7 @@ from tenants import (
     access,
     account_mails,
     addresses,
+    mails,
     people,
     second_factors,
     sign_ins,
@@ -218,11 +218,8 @@ def reset_mail(user: User) -> EmailMessage:
     """Returns the mail with a link of PORTAL_URL: the request's Host is what the client claims."""
     key = {"uidb36": user_pk_to_url_str(user), "key": default_token_generator.make_token(user)}
     address = f"{settings.PORTAL_URL}{reverse('account_reset_password_from_key', kwargs=key)}"
-    subject = render_to_string("account/email/password_reset_subject.txt").strip()
-    text = render_to_string(
-        "account/email/password_reset_message.txt", {"address": address, "portal": settings.PORTAL_URL}
-    )
-    return EmailMessage(subject, text, to=[user.email])
+    context = {"address": address, "portal": settings.PORTAL_URL}
+    return mails.rendered("account/email/password_reset", user.email, context)
 
 
 def _typed(credentials: dict[str, Any]) -> str:

@@ -12,13 +12,12 @@ from django.conf import settings
 from django.core.mail import EmailMessage
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
-from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from ua_parser import parse
 
-from tenants import addresses
+from tenants import addresses, mails
 from tenants.models import User
 
 COOKIE, SALT = "devices", "portal.devices"
@@ -65,8 +64,7 @@ def mail(request: HttpRequest, user: User) -> EmailMessage:
         "sessions": f"{settings.PORTAL_URL}{reverse('account_devices')}",
         "portal": settings.PORTAL_URL,
     }
-    subject = render_to_string("account/email/new_device_subject.txt").strip()
-    return EmailMessage(subject, render_to_string("account/email/new_device_message.txt", context), to=[user.email])
+    return mails.rendered("account/email/new_device", user.email, context)
 
 
 def _names(request: HttpRequest) -> list[str]:

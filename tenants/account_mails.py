@@ -13,10 +13,10 @@ from typing import Any
 from django.conf import settings
 from django.core.mail import EmailMessage
 from django.db import transaction
-from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import timezone
 
+from tenants import mails
 from tenants.models import User
 from tenants.throttle import Limit
 
@@ -38,9 +38,8 @@ def tell(user: User, about: str, page: str, **context: Any) -> None:
         "page": f"{settings.PORTAL_URL}{reverse(page)}",
         "portal": settings.PORTAL_URL,
     }
-    subject = " ".join(render_to_string(f"account/email/{about}_subject.txt", context).split())
-    text = render_to_string(f"account/email/{about}_message.txt", known | context)
-    transaction.on_commit(partial(send_soon, EmailMessage(subject, text, to=[user.email])))
+    mail = mails.rendered(f"account/email/{about}", user.email, known | context)
+    transaction.on_commit(partial(send_soon, mail))
 
 
 def send_soon(mail: EmailMessage) -> None:

@@ -9,28 +9,25 @@ from __future__ import annotations
 import csv
 import io
 import logging
-import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from smtplib import SMTPServerDisconnected
-from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.core import mail, signing
+from django.core import signing
 from django.core.exceptions import ValidationError
+from django.core.mail import EmailMessage
 from django.core.validators import validate_email
 from django.db import transaction
-from django.db.models import F, Q, QuerySet
+from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 from django.http import Http404
-from django.template.loader import render_to_string
 from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 
-from tenants import audit, outbound_hold, people_lock, scope
+from tenants import audit, mails, people_lock, scope
 from tenants.access import Actor, member_actor
 from tenants.members import MemberConflict, require_role
 from tenants.models import Invitation, Member, Role, User
@@ -46,8 +43,6 @@ MAX_LIST_CHARACTERS = 100_000
 SENT = Limit("invitations of an organisation", 400, 86_400)
 SENT_AGAIN = Limit("mails of an invitation", 5, 3600)
 LONGEST_NAME = 320
-MAIL_ATTEMPTS = 6
-MAIL_ROUND_SECONDS = 10.0
 SIGNER = signing.Signer(salt="tenants.invitations")
 
 
@@ -178,16 +173,9 @@ def accept(row: Invitation, user: User, address: str) -> Member:
 
 
 def send_due() -> int:
-    """Mails what is waiting; returns the number of invitations sent.
-
-    One counts as sent once the mail server has accepted it. A refused one is tried again after 1, 2, 4 ... minutes,
-    MAIL_ATTEMPTS times; the page then says so. A round ends early if the server is unavailable or slow.
-    """
-    if outbound_hold.is_on():
-        return 0
+    """Mails what is waiting; returns the number of invitations sent. Their page says which could not be."""
     with scope.across_tenants("every tenant's invitations are mailed"):
-        waiting = list(to_mail(timezone.now()).select_related("tenant").order_by("mail_after", "id")[:100])
-        return _deliver(waiting) if waiting else 0
+        return MAILS.send_due()
 
 
 def forget_old() -> int:
@@ -200,7 +188,7 @@ def forget_old() -> int:
 
 def is_unmailable(row: Invitation) -> bool:
     """Returns whether the mail was refused each time."""
-    return row.mailed_at is None and row.mail_attempts >= MAIL_ATTEMPTS
+    return row.mailed_at is None and row.mail_attempts >= mails.ATTEMPTS
 
 
 def _open(actor: Actor, person: Wanted) -> Invitation:
@@ -261,62 +249,21 @@ def _is_signed(row: Invitation, signature: str) -> bool:
     return False
 
 
-def to_mail(now: datetime | Now) -> QuerySet[Invitation]:
-    """Selects what is to be mailed, by this process's clock or the database's."""
-    rows = Invitation.objects.filter(mailed_at=None, accepted_at=None, revoked_at=None, tenant__is_active=True)
-    return rows.filter(mail_attempts__lt=MAIL_ATTEMPTS, expires_at__gt=now, mail_after__lte=now)
+def _valid(now: datetime | Now) -> QuerySet[Invitation]:
+    rows = Invitation.objects.filter(accepted_at=None, revoked_at=None, tenant__is_active=True)
+    return rows.filter(expires_at__gt=now).select_related("tenant")
 
 
-def _deliver(waiting: Sequence[Invitation]) -> int:
-    connection: Any = mail.get_connection()
-    deadline, sent = time.monotonic() + MAIL_ROUND_SECONDS, 0
-    try:
-        connection.open()
-        for row in waiting:
-            if time.monotonic() > deadline:
-                log.warning("The mail server is slow; the remaining invitations are sent in the next round.")
-                break
-            sent += _send(row, connection)
-    except OSError as error:
-        log.error("Invitations were not sent, the mail server is unavailable: %s", type(error).__name__)
-        now = timezone.now()
-        rows = Invitation.objects.filter(id__in=[row.id for row in waiting], mailed_at=None, mail_after__lte=now)
-        rows.update(mail_after=now + timedelta(minutes=1))  # the sweeper has other things to do meanwhile
-    finally:
-        with suppress(OSError):
-            connection.close()
-    return sent
-
-
-def _send(row: Invitation, connection: Any) -> int:
-    """Returns the number of mails sent. Raises OSError if the server became unavailable."""
-    rows = Invitation.objects.filter(id=row.id, nonce=row.nonce)
-    claimed = timezone.now() + timedelta(minutes=5)  # for as long no other sweeper sends it, and others go first
-    if not rows.filter(mail_after=row.mail_after, mailed_at=None).update(mail_after=claimed):
-        return 0
-    try:
-        _message(row, connection).send()
-    except (SMTPServerDisconnected, ConnectionError, TimeoutError):
-        raise
-    except Exception as error:
-        log.error("Invitation %s could not be mailed (%s).", row.id, type(error).__name__)
-        later = timezone.now() + timedelta(minutes=2**row.mail_attempts)
-        rows.update(mail_attempts=F("mail_attempts") + 1, mail_after=later)
-        return 0
-    return rows.filter(mailed_at=None).update(mailed_at=timezone.now())
-
-
-def _message(row: Invitation, connection: Any) -> mail.EmailMessage:
+def _message(row: Invitation) -> EmailMessage:
     context = {
         "inviter": row.inviter_name,
         "tenant": " ".join(row.tenant.name.split()),  # a line break would end the header
-        "role": row.get_role_display(),
         "address": link(row),
         "expires_at": row.expires_at,
         "portal": settings.PORTAL_URL,
     }
     with translation.override(row.language):
-        context["role"] = row.get_role_display()
-        subject = render_to_string("account/email/invitation_subject.txt", context).strip()
-        text = render_to_string("account/email/invitation_message.txt", context)
-    return mail.EmailMessage(subject, text, to=[row.email], connection=connection)
+        return mails.rendered("account/email/invitation", row.email, context | {"role": row.get_role_display()})
+
+
+MAILS = mails.MailQueue("invitations", _valid, _message)

@@ -5,19 +5,14 @@ A notice is a row, unique by tenant, limit, month and percentage, so that concur
 
 from __future__ import annotations
 
-import logging
-import time
-from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC
 from functools import reduce
-from smtplib import SMTPServerDisconnected
 from typing import Any
 
 from django.conf import settings
-from django.core import mail
-from django.core.mail.backends.base import BaseEmailBackend
+from django.core.mail import EmailMessage
 from django.db.models import BigIntegerField, Exists, F, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 from django.http import Http404
@@ -26,18 +21,15 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
 
-from tenants import outbound_hold, quota, scope, units
+from tenants import mails, quota, scope, units
 from tenants.access import Actor
 from tenants.models import Member, Notice, Quota, Role, Tenant, UsageMonth
 from tenants.quota import QuotaSnapshot
 
-log = logging.getLogger(__name__)
 PERCENTAGES = (100, 80)
 LOWEST = min(PERCENTAGES)
 TIME_IS_LOW = Q(gone__gte=F("monthly_seconds") - F("monthly_seconds") / 5)
 STORAGE_IS_LOW = Q(stored_bytes_used__gte=F("stored_bytes") - F("stored_bytes") / 5)
-MAIL_ROUND_SECONDS = 10.0
-MAX_IN_A_ROUND = 100
 
 
 @dataclass(frozen=True)
@@ -171,48 +163,12 @@ def dismiss(actor: Actor, notice_id: int) -> bool:
 
 
 def send_due() -> int:
-    """E-mails the owners about notices that still apply and were not sent; returns the number of notices sent.
-
-    A notice counts as sent once the mail server has accepted it, so a crash in between sends it again. Failures are
-    logged and tried again in the next round; a round ends early if the server is unavailable or slow.
-    """
-    if outbound_hold.is_on():
-        return 0
+    """E-mails the owners about notices that still apply; returns the number of notices sent."""
     with scope.across_tenants("every tenant's owners are told"):
-        waiting = list(_unsent().select_related("tenant")[:MAX_IN_A_ROUND])
-        return sum(_deliver(waiting)) if waiting else 0
+        return MAILS.send_due()
 
 
-def _deliver(waiting: Iterable[Notice]) -> Iterator[bool]:
-    connection: Any = mail.get_connection()
-    deadline = time.monotonic() + MAIL_ROUND_SECONDS
-    try:
-        connection.open()
-        for notice in waiting:
-            if time.monotonic() > deadline:
-                log.warning("The mail server is slow; the remaining notices are sent in the next round.")
-                return
-            yield _send(notice, connection)
-    except OSError as error:
-        log.error("Notices were not sent, the mail server is unavailable: %s", error)
-    finally:
-        with suppress(OSError):
-            connection.close()
-
-
-def _send(notice: Notice, connection: BaseEmailBackend) -> bool:
-    """Returns False if this notice can't be sent. Raises OSError if the server became unavailable."""
-    try:
-        _message(notice, connection).send()
-    except (SMTPServerDisconnected, ConnectionError, TimeoutError):
-        raise
-    except Exception:
-        log.exception("A notice to the owners of tenant %s could not be sent", notice.tenant_id)
-        return False
-    return Notice.objects.filter(id=notice.id, emailed_at=None).update(emailed_at=timezone.now()) == 1
-
-
-def _message(notice: Notice, connection: BaseEmailBackend) -> mail.EmailMessage:
+def _message(notice: Notice) -> EmailMessage:
     current_notice = CurrentNotice(notice, quota.snapshot(notice.tenant))
     name = " ".join(notice.tenant.name.split())  # a line break would end the header
     lines = (
@@ -221,11 +177,10 @@ def _message(notice: Notice, connection: BaseEmailBackend) -> mail.EmailMessage:
         _("Where it went: %(url)s") % {"url": f"{settings.PORTAL_URL}/usage/"},
         _("You get this message because you are an owner of %(tenant)s. It is sent once a month.") % {"tenant": name},
     )
-    return mail.EmailMessage(
+    return EmailMessage(
         subject=f"{current_notice.title}: {name}",
         body="\n\n".join(lines) + "\n",
         to=_owners(notice),
-        connection=connection,
     )
 
 
@@ -235,13 +190,13 @@ def _owners(notice: Notice) -> list[str]:
 
 
 def _unsent() -> QuerySet[Notice]:
-    """Returns this month's unsent notices that still apply, the highest of each limit, in tenants with owners."""
+    """Returns this month's notices that still apply, the highest of each limit, in tenants with owners."""
     owners = Member.objects.filter(tenant=OuterRef("tenant"), role=Role.OWNER, user__is_active=True)
-    return (
-        _highest()
-        .filter(_still_applies(), Exists(owners), emailed_at=None, month=quota.this_month(), tenant__is_active=True)
-        .order_by("created_at", "id")
-    )
+    rows = _highest().filter(_still_applies(), Exists(owners), month=quota.this_month(), tenant__is_active=True)
+    return rows.select_related("tenant")
+
+
+MAILS = mails.MailQueue("notices", lambda _now: _unsent(), _message, sent="emailed_at")
 
 
 def _highest() -> QuerySet[Notice]:

@@ -5,9 +5,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from django.db import connection
+from django.db import connection, transaction
+from django.db.models import QuerySet
+
+from tests.waiting import until
 
 Result = TypeVar("Result")
 MOST_THREADS = 32
@@ -26,6 +29,29 @@ def at_once(count: int, attempt: Callable[[int], Result]) -> list[Result]:
 
     with ThreadPoolExecutor(threads, initializer=start.wait) as pool:
         return list(pool.map(attempt_and_close, range(count)))
+
+
+def meeting(rows: QuerySet[Any], count: int, attempt: Callable[[], Result]) -> list[Result]:
+    """Makes so many attempts, of which each has come to `rows`, on PostgreSQL, before the first goes on."""
+
+    def attempt_and_close() -> Result:
+        try:
+            return attempt()
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(count) as pool:
+        with transaction.atomic():
+            list(rows.select_for_update())
+            made = [pool.submit(attempt_and_close) for _number in range(count)]
+            until(lambda: _waiting() == count, what="those that wait for the rows")
+        return [one.result() for one in made]
+
+
+def _waiting() -> int:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(DISTINCT pid) FROM pg_locks WHERE NOT granted")
+        return int(cursor.fetchone()[0])
 
 
 def race(times: int, attempt: Callable[[], bool]) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from django.db import models
+from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
@@ -31,6 +32,10 @@ class Notice(models.Model):
     month = models.DateField(_("month"), help_text=_("Its first day."))
     created_at = models.DateTimeField(_("raised"), default=timezone.now, editable=False)
     emailed_at = models.DateTimeField(_("e-mailed"), null=True, blank=True, editable=False)
+    mail_after = models.DateTimeField(_("e-mail not before"), default=timezone.now, db_default=Now(), editable=False)
+    mail_attempts = models.PositiveSmallIntegerField(
+        _("attempts at the e-mail"), default=0, db_default=0, editable=False
+    )
     dismissed_at = models.DateTimeField(_("dismissed"), null=True, blank=True, editable=False)
 
     objects = TenantManager()

@@ -15,7 +15,7 @@ from django.core.mail.backends.locmem import EmailBackend
 from django.http import Http404
 from django.utils import timezone
 
-from tenants import invitations, scope
+from tenants import invitations, mails, scope
 from tenants.invitations import InvalidInvitation, Wanted
 from tenants.members import MemberConflict
 from tenants.models import AuditEntry, Invitation, Member, Role, Tenant, User
@@ -208,7 +208,7 @@ class TestTheMail:
             with time_machine.travel(timezone.now() + timedelta(hours=hour)):
                 invitations.send_due()
         refused.refresh_from_db()
-        assert refused.mail_attempts == invitations.MAIL_ATTEMPTS
+        assert refused.mail_attempts == mails.ATTEMPTS
         assert invitations.is_unmailable(refused)
 
     def test_a_server_that_is_away_is_asked_once_a_minute_and_nothing_is_lost(

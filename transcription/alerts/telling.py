@@ -14,18 +14,16 @@ from datetime import timedelta
 from uuid import UUID
 
 from django.conf import settings
-from django.core.mail import EmailMessage
-from django.db import connection
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.db.models.functions import Now
-from django.template.loader import render_to_string
 from django.utils import timezone, translation
 
-from tenants import database_clock, outbound_hold
+from tenants import database_clock, mails, outbound_hold
 from transcription.alerts import receivers
 from transcription.alerts.messages import PAGE
 from transcription.alerts.models import Message, Receiver
 from transcription.alerts.rules import RULES, runbook
+from transcription.connections import lend_connection
 from transcription.leases import Backoff
 from transcription.lookout import Lookout
 from transcription.outbound import requests
@@ -66,8 +64,7 @@ def post_due() -> int:
         rows = [row for row in firsts if row is not None and _claim(row)]
         if not rows:
             break
-        if not connection.in_atomic_block:
-            connection.close()  # not occupied while receivers answer
+        lend_connection()
         with ThreadPoolExecutor(len(rows), thread_name_prefix="alert") as pool:
             errors = list(pool.map(lambda row: _failure_of(_post, row), rows))
         for row, error in zip(rows, errors, strict=True):
@@ -165,11 +162,9 @@ def _mail(receiver: Receiver, rows: Sequence[Message]) -> None:
             "page": f"{settings.PORTAL_URL}{PAGE}",
             "runbook": runbook(),
         }
-        subject = " ".join(render_to_string("alerts/email/alert_subject.txt", context).split())
-        text = render_to_string("alerts/email/alert_message.txt", context)
-    if not connection.in_atomic_block:
-        connection.close()  # not occupied while the mail server answers
+        mail = mails.rendered("alerts/email/alert", user.email, context)
+    lend_connection()
     try:
-        EmailMessage(subject, text, to=[user.email]).send()
+        mail.send()
     except Exception as error:
         raise NotSent(type(error).__name__[:40]) from error

@@ -6,30 +6,26 @@ the end of a membership don't reach.
 
 from __future__ import annotations
 
-import logging
 import re
-import time
-from contextlib import suppress
 from datetime import datetime, timedelta
-from smtplib import SMTPServerDisconnected
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from uuid import UUID
 
 from django.conf import settings
-from django.core import mail
+from django.core.mail import EmailMessage
+from django.core.mail.backends.base import BaseEmailBackend
 from django.db.models import Exists, F, Min, OuterRef, Q, QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 
-from tenants import outbound_hold, scope
+from tenants import mails, outbound_hold, scope
 from tenants.access import Actor
 from tenants.models import Member
 from transcription.folders.visibility import is_seen_by, people_who_see
 from transcription.lookout import Lookout
 from transcription.models import Comment, Mention, Recording
 
-log = logging.getLogger(__name__)
 MENTION = re.compile(r"(?<![\w.+-])@([\w.+-]{1,64}@[\w-]+(?:\.[\w-]+)+)")
 MOST = 10
 """People whom one comment tells."""
@@ -41,9 +37,6 @@ PAUSE = timedelta(minutes=10)
 """Between two mails, or attempts at one, to a person of an organisation; what comes meanwhile is in the next one."""
 
 GIVEN_UP = timedelta(days=1)
-MAIL_ATTEMPTS = 6
-MAIL_ROUND_SECONDS = 10.0
-NO_SERVER = timedelta(minutes=1)
 MOST_LINKS = 20
 IN_A_ROUND = 500
 PEOPLE_OFFERED = 200
@@ -84,13 +77,13 @@ def send_due() -> int:
     """Mails people where they were mentioned; returns how many mails were sent.
 
     Only members are told, of recordings that they see: who was removed meanwhile hears nothing. Who waits longest is
-    first, whatever the tenant. Any number of sweepers may run.
+    first, whatever the tenant.
     """
     if outbound_hold.is_on():
         return 0
     with scope.across_tenants("every tenant's members are told"):
         waiting = list(_waiting())
-        return _deliver(waiting) if waiting else 0
+        return mails.deliver(waiting, "mentions", _tell, lambda until: _postpone(waiting, until))
 
 
 def _waiting() -> list[_Person]:
@@ -100,11 +93,11 @@ def _waiting() -> list[_Person]:
 
 
 def _untold() -> QuerySet[Mention]:
-    return _open(timezone.now()).filter(is_seen_by("comment__recording", "user"))
+    return _open(timezone.now()).filter(is_seen_by("comment__recording", "user"), user__is_active=True)
 
 
 def _open(now: datetime | Now) -> QuerySet[Mention]:
-    rows = Mention.objects.filter(mailed_at=None, attempts__lt=MAIL_ATTEMPTS, tenant__is_active=True)
+    rows = Mention.objects.filter(mailed_at=None, attempts__lt=mails.ATTEMPTS, tenant__is_active=True)
     return rows.filter(made_at__lt=now - WAIT, made_at__gt=now - GIVEN_UP, comment__recording__deleted_at=None)
 
 
@@ -112,34 +105,20 @@ DUE = Lookout(lambda: _open(Now()))
 
 
 def _may_be_told() -> Q:
-    return Q(user__is_active=True) & (Q(mentions_after=None) | Q(mentions_after__lte=timezone.now()))
+    return Q(mentions_after=None) | Q(mentions_after__lte=timezone.now())
 
 
-def _deliver(waiting: list[_Person]) -> int:
-    connection: Any = mail.get_connection()
-    deadline, sent = time.monotonic() + MAIL_ROUND_SECONDS, 0
-    try:
-        connection.open()
-        for person in waiting:
-            if time.monotonic() > deadline:
-                log.warning("The mail server is slow; the remaining mentions are mailed in the next round.")
-                break
-            sent += _tell(person, connection)
-    except OSError as error:
-        log.error("Mentions were not mailed, the mail server is unavailable: %s", type(error).__name__)
-        tenants, users = {one.tenant_id for one in waiting}, {one.user_id for one in waiting}
-        rows = Member.objects.filter(_may_be_told(), tenant__in=tenants, user__in=users)
-        rows.update(mentions_after=timezone.now() + NO_SERVER)
-    finally:
-        with suppress(OSError):
-            connection.close()
-    return sent
+def _postpone(waiting: list[_Person], until: datetime) -> None:
+    tenants, users = {one.tenant_id for one in waiting}, {one.user_id for one in waiting}
+    rows = Member.objects.filter(_may_be_told(), tenant__in=tenants, user__in=users)
+    rows.update(mentions_after=until)
 
 
-def _tell(person: _Person, connection: Any) -> int:
+def _tell(person: _Person, connection: BaseEmailBackend) -> int:
     """Returns the number of mails sent. Raises OSError if the server became unavailable."""
     member = Member.objects.filter(tenant=person.tenant_id, user=person.user_id)
-    # This keeps other sweepers away, too; and it stays where the comment doesn't.
+    # This keeps other sweepers away, too; and it stays where the comment doesn't. It asks the table's own columns
+    # alone: PostgreSQL looks at no others again once another sweeper was first.
     if not member.filter(_may_be_told()).update(mentions_after=timezone.now() + PAUSE):
         return 0
     rows = _untold().filter(tenant=person.tenant_id, user=person.user_id)
@@ -150,24 +129,22 @@ def _tell(person: _Person, connection: Any) -> int:
         return 0
     told = Mention.objects.filter(pk__in=[one.pk for one in mentions])
     try:
-        _message(mentions, connection).send()
-    except (SMTPServerDisconnected, ConnectionError, TimeoutError):
+        taken = mails.is_taken(connection, lambda: _message(mentions), f"mentions of a member of {person.tenant_id}")
+    except OSError:
         member.update(mentions_after=None)
         raise
-    except Exception as error:
-        log.error("A member of tenant %s could not be told of a mention (%s).", person.tenant_id, type(error).__name__)
-        told.update(attempts=F("attempts") + 1)
-        return 0
-    told.update(mailed_at=timezone.now())
-    return 1
+    if taken:
+        return bool(told.update(mailed_at=timezone.now()))
+    told.update(attempts=F("attempts") + 1)
+    return 0
 
 
-def _message(mentions: list[Mention], connection: Any) -> mail.EmailMessage:
+def _message(mentions: list[Mention]) -> EmailMessage:
     with translation.override(mentions[-1].language or settings.LANGUAGE_CODE):
-        return _written(mentions, connection)
+        return _written(mentions)
 
 
-def _written(mentions: list[Mention], connection: Any) -> mail.EmailMessage:
+def _written(mentions: list[Mention]) -> EmailMessage:
     tenant = " ".join(mentions[0].tenant.name.split())  # a line break would end the header
     lines = []
     for one in mentions[:MOST_LINKS]:
@@ -177,9 +154,8 @@ def _written(mentions: list[Mention], connection: Any) -> mail.EmailMessage:
     if (more := len(mentions) - MOST_LINKS) > 0:
         lines.append(_("And %(n)d more.") % {"n": more})
     lines.append(_("You get this message because you are a member of %(tenant)s.") % {"tenant": tenant})
-    return mail.EmailMessage(
+    return EmailMessage(
         subject=_("You were mentioned: %(tenant)s") % {"tenant": tenant},
         body="\n\n".join(lines) + "\n",
         to=[mentions[0].user.email],
-        connection=connection,
     )

@@ -173,7 +173,7 @@ ROUNDS = (
     Round(10.0, 60.0, REPORTS),
     Round(3.0, 3600.0, ARRIVALS, uploads.DUE),
     Round(3.0, 3600.0, SOUNDS, (cutting.DUE,)),
-    Round(10.0, 600.0, MAILS, (Lookout(lambda: invitations.to_mail(Now())), mentions.DUE, guest_mails.DUE)),
+    Round(10.0, 600.0, MAILS, (Lookout(lambda: invitations.MAILS.due(Now())), mentions.DUE, guest_mails.DUE)),
     Round(60.0, 600.0, EVERY_MINUTE),
     Round(300.0, 3600.0, EVERY_FEW_MINUTES),
     Round(3600.0, 6 * 3600.0, EVERY_HOUR),

@@ -12,12 +12,12 @@ from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from tenants import mails
 from tenants.models import ApiKey, Member, Tenant, User
 from tenants.scope import TenantManager
 from transcription.models import Recording
 
 LONGEST_LABEL = 100
-MAIL_ATTEMPTS = 6
 
 
 State = Literal["live", "used_up", "expired", "left", "revoked"]
@@ -140,7 +140,7 @@ class Share(models.Model):
     @property
     def is_unmailable(self) -> bool:
         """Whether the mail with it was refused each time."""
-        return self.mailed_at is None and self.mail_attempts >= MAIL_ATTEMPTS
+        return self.mailed_at is None and self.mail_attempts >= mails.ATTEMPTS
 
     @property
     def is_used_up(self) -> bool:

@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 from urllib.parse import quote
 from uuid import uuid4
 
 import pytest
 from django.core import mail
+from django.db import connection
 from django.http import Http404
 from django.test import Client
+from django.utils import timezone
 
 from tenants import scope
-from tenants.models import AuditEntry, Role
+from tenants.models import AuditEntry, Member, Role
 from tenants.throttle import Limit
 from tests.conftest import Character, create_member
 from tests.portal.shared.conftest import Share, make_interview, strike
 from tests.portal.shared.test_links import end_by_revoking, end_by_switching_off
+from tests.race import meeting
 from transcription.comments import mentions, threads
 from transcription.errors import InvalidOption
 from transcription.folders import folders
@@ -72,6 +76,18 @@ def test_guest_comments_replies_and_resolves_under_the_name_that_they_gave(
         entry = AuditEntry.objects.get(action="comment.created", object_id=str(hers.id))
     assert (entry.actor_kind, entry.actor_name, entry.address) == ("guest", "珍妮 (by link For the editor)", "")
     assert post(guest, f"{path}comments/{answer.id}/", {"do": "change", "text": "It is wrong."}).status_code == 403
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite lets one write after the other")
+@pytest.mark.django_db(transaction=True)
+def test_two_sweepers_that_take_one_mention_in_the_same_moment_mail_it_once(
+    alice: Character, bob: Character, interview: Transcription
+) -> None:
+    with scope.bound(alice.tenant.id):
+        threads.comment(alice.actor, interview.recording_id, 0.0, 1.0, "@bob@acme.example look")
+        Mention.objects.update(made_at=timezone.now() - timedelta(minutes=1))
+        assert sorted(meeting(Member.objects.filter(user=bob.user), 2, mentions.send_due)) == [0, 1]
+    assert len(mail.outbox) == 1
 
 
 def test_a_visit_changes_its_own_and_deletes_what_nobody_answered(

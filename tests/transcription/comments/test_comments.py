@@ -17,7 +17,7 @@ from django.test import Client
 from django.utils import timezone, translation
 from docx import Document
 
-from tenants import scope
+from tenants import mails, scope
 from tenants.access import Actor
 from tenants.models import AuditEntry, OutboundHold, Role
 from tests.conftest import Character, create_member
@@ -214,7 +214,7 @@ def test_an_address_that_is_refused_holds_up_nobody(
             mentions.send_due()
     assert [message.to for message in mail.outbox] == [["eve@evil.example"]]
     assert TwoSweepers.tried[:2] == ["dora@acme.example", "eve@evil.example"]
-    assert len(TwoSweepers.tried) == 1 + mentions.MAIL_ATTEMPTS
+    assert len(TwoSweepers.tried) == 1 + mails.ATTEMPTS
 
 
 def test_nobody_comments_faster_than_people_do_nor_where_no_text_is_left(
