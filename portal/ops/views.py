@@ -13,7 +13,6 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
-from django.views.decorators.cache import never_cache
 
 from portal.ops import alerts as alerts_page
 from portal.ops import fleet, latencies, pages, waterfall, work
@@ -50,7 +49,7 @@ def for_operators(view: View) -> View:
             raise PermissionDenied(_("The operations page needs a permission that your account does not have."))
         return view(request, *args, **kwargs)
 
-    return never_cache(checked)
+    return checked
 
 
 @for_operators
