@@ -15,7 +15,6 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import path, re_path
 from django.utils.translation import gettext as _
-from django.views.decorators.cache import never_cache
 
 from portal import accounts, device_pages, factor_pages, invitation_pages, provider_pages, sign_up_pages
 from portal.http.mail_links import key_of
@@ -88,7 +87,6 @@ def password_reset(request: HttpRequest) -> HttpResponseBase:
     return answer
 
 
-@never_cache
 def password_reset_from_key(request: HttpRequest, uidb36: str, key: str) -> HttpResponseBase:
     """Keeps the key out of the referrer. No password is set in maintenance."""
     if request.method == "POST":

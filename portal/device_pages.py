@@ -8,7 +8,6 @@ from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
-from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
 from portal import devices as names
@@ -18,7 +17,6 @@ from tenants.models import User
 
 
 @require_safe
-@never_cache
 @login_required
 def devices(request: HttpRequest) -> HttpResponse:
     assert isinstance(request.user, User)

@@ -27,7 +27,6 @@ from django.shortcuts import redirect, render
 from django.urls import reverse_lazy
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 from django.views.generic import FormView
 
@@ -50,7 +49,6 @@ def changing(view: View) -> View:
     Django's views answer PUT and DELETE, too.
     """
 
-    @never_cache
     @require_http_methods(["GET", "HEAD", "POST"])
     @login_required
     @wraps(view)
@@ -83,7 +81,6 @@ def removing(view: View) -> View:
     return changing(guarded)
 
 
-@never_cache
 @require_safe
 @login_required
 def index(request: HttpRequest) -> HttpResponse:
@@ -203,7 +200,7 @@ add_key = changing(AddKey.as_view())
 rename_key = changing(key_views.EditWebAuthnView.as_view(success_url=reverse_lazy("mfa_index")))
 remove_key = removing(key_views.RemoveWebAuthnView.as_view(success_url=reverse_lazy("mfa_index")))
 new_codes = changing(NewCodes.as_view())
-codes = never_cache(Codes.as_view())
+codes = Codes.as_view()
 
 
 def _site_of(request: HttpRequest) -> str:

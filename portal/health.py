@@ -10,7 +10,6 @@ from typing import Any
 
 from django.db import Error as DatabaseError
 from django.http import HttpRequest, JsonResponse
-from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from tenants import announcements, database_clock, outbound_hold
@@ -62,7 +61,6 @@ class Health:
         return mebibytes(sum(engine.memory_used_mib for engine in self.engines) + own_memory_mib())
 
 
-@never_cache
 @require_safe
 def health(request: HttpRequest) -> JsonResponse:
     begin = perf_counter()

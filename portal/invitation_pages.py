@@ -17,7 +17,6 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
 from portal import accounts, devices
@@ -64,7 +63,6 @@ class NewAccountForm(SetPasswordMixin, forms.Form):  # type: ignore[type-arg]  #
         return User.objects.create_user(self.email, self.cleaned_data["password1"], **names)
 
 
-@never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 def invitation(request: HttpRequest, invitation_id: UUID, key: str = "") -> HttpResponseBase:
     """Keeps the key of the link in the session, so that neither the address nor a referrer has it."""

@@ -13,7 +13,6 @@ from typing import TypeVar
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseForbidden
-from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 from prometheus_client.core import (
     CounterMetricFamily,
@@ -73,7 +72,6 @@ PRIVATE = [
 ]
 
 
-@never_cache
 @require_safe
 def metrics(request: HttpRequest) -> HttpResponse:
     if not may_read(request):

@@ -8,7 +8,6 @@ from django.core.handlers.asgi import ASGIRequest
 from django.db import Error as DatabaseError
 from django.http import HttpRequest, JsonResponse
 from django.http.response import HttpResponseBase
-from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from portal.health import health
@@ -17,14 +16,12 @@ from portal.http.thread_pools import HEALTH, in_thread
 from tenants.schema import missing_migrations
 
 
-@never_cache
 @require_safe
 def livez(request: HttpRequest) -> JsonResponse:
     """Answers, and asks nothing: what else is away is no reason to restart this process."""
     return JsonResponse({"status": "ok"})
 
 
-@never_cache
 @require_safe
 def readyz(request: HttpRequest) -> JsonResponse:
     """Answers 503 until the database answers and has all migrations of this code."""

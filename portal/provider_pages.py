@@ -19,7 +19,6 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods, require_safe
 
@@ -60,7 +59,6 @@ class AddressForm(forms.Form):
     )
 
 
-@never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 def choose(request: HttpRequest) -> HttpResponse:
     """Leads from an address to the provider of its domain, by a link: forms may lead to no other site.
@@ -82,7 +80,6 @@ def choose(request: HttpRequest) -> HttpResponse:
     return render(request, "account/provider.html", context)
 
 
-@never_cache
 @require_safe
 def begin(request: HttpRequest, tenant_id: UUID) -> HttpResponseBase:
     """Sends the browser to the provider; who signs in there already comes back at once.
@@ -114,7 +111,6 @@ def begin(request: HttpRequest, tenant_id: UUID) -> HttpResponseBase:
 
 
 @csrf_exempt  # a SAML provider's page posts; the answer's state is of this browser's session alone
-@never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 def back(request: HttpRequest, tenant_id: UUID) -> HttpResponseBase:
     """Signs in whom the provider has signed: with an answer to the sign-in of this very browser, taken once.

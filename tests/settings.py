@@ -2,14 +2,21 @@
 
 import atexit
 import os
+import shutil
 import tempfile
 from pathlib import Path
 
 _run = os.environ.get("PORTAL_TEST_DATA")
 if not _run:
-    _folder = tempfile.TemporaryDirectory(prefix="wp-test-", ignore_cleanup_errors=True)
-    atexit.register(lambda process: os.getpid() == process and _folder.cleanup(), os.getpid())  # not in forks
-    os.environ["PORTAL_TEST_DATA"] = _run = _folder.name
+    os.environ["PORTAL_TEST_DATA"] = _run = tempfile.mkdtemp(prefix="wp-test-")
+    _process = os.getpid()
+
+    @atexit.register
+    def _remove() -> None:
+        if os.getpid() == _process:  # not in a fork of it
+            shutil.rmtree(str(_run), ignore_errors=True)
+
+
 # Each of pytest-xdist's workers, and what it starts, has its own folder: with it, database and Valkey.
 _data = Path(_run) / os.environ.get("PYTEST_XDIST_WORKER", "")
 _data.mkdir(exist_ok=True)

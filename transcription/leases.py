@@ -37,7 +37,11 @@ class Claim:
 def claim(rows: QuerySet[Row], row: Row, **changes: Any) -> Claim | None:
     """Claims `row` and makes `changes`. Returns None if it is no longer among `rows`, or its fence was raised."""
     seen: Any = row
-    won = rows.filter(pk=seen.pk, fence=seen.fence).update(fence=F("fence") + 1, **changes)
+    mine = rows.filter(pk=seen.pk, fence=seen.fence)
+    if sum(map(bool, mine.query.alias_refcount.values())) > 1:
+        # Django asks for joined rows in a subquery, which PostgreSQL doesn't ask again once another was faster.
+        mine = rows.model._default_manager.filter(pk=seen.pk, fence=seen.fence, pk__in=mine.order_by().values("pk"))
+    won = mine.update(fence=F("fence") + 1, **changes)
     return Claim(seen.tenant_id, seen.pk, seen.fence + 1, seen.request_id) if won else None
 
 

@@ -12,9 +12,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy as _lazy
-from django.utils.translation import ngettext
-from django.views.decorators.cache import never_cache
+from django.utils.translation import gettext_lazy, ngettext
 
 from portal.ops import alerts as alerts_page
 from portal.ops import fleet, latencies, pages, waterfall, work
@@ -26,12 +24,12 @@ from transcription.alerts import receivers, shown
 PERMISSION = receivers.PERMISSION
 ACTING = "transcription.act_on_operations"
 PAGES = {
-    "operations": _lazy("Overview"),
-    "operations_queue": _lazy("Queue"),
-    "operations_engines": _lazy("Engines"),
-    "operations_latency": _lazy("Latency"),
-    "operations_failures": _lazy("Failures"),
-    "operations_alerts": _lazy("Alerts"),
+    "operations": gettext_lazy("Overview"),
+    "operations_queue": gettext_lazy("Queue"),
+    "operations_engines": gettext_lazy("Engines"),
+    "operations_latency": gettext_lazy("Latency"),
+    "operations_failures": gettext_lazy("Failures"),
+    "operations_alerts": gettext_lazy("Alerts"),
 }
 ALERT_CHANGES = {
     "pause": alerts_page.pause,
@@ -51,7 +49,7 @@ def for_operators(view: View) -> View:
             raise PermissionDenied(_("The operations page needs a permission that your account does not have."))
         return view(request, *args, **kwargs)
 
-    return never_cache(checked)
+    return checked
 
 
 @for_operators

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, JsonResponse
-from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 from scim2_models import SCIMException, UnauthorizedException
 from scim2_server.handler import ScimHandler
@@ -33,7 +32,6 @@ class NotNow(SCIMException):
 
 
 @csrf_exempt
-@never_cache
 def scim(request: HttpRequest, path: str = "") -> HttpResponse:
     """Answers errors as SCIM has them, too."""
     try:

@@ -19,7 +19,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import get_language, gettext_lazy, ngettext, pgettext
 from django.utils.translation import gettext as _
 
-from portal.web import strings
+from portal.web import audit_words, strings
 from portal.web import tracks as tracks_of
 from portal.web.forms import other_options, speakers_choices
 from portal.web.languages import language_name
@@ -47,6 +47,8 @@ from transcription.webhooks.models import Attempt, Delivery
 register = template.Library()
 FORM_FIELDS = "form_fields"
 NOBODYS = UUID(int=0)
+register.filter("object_in_words", audit_words.object_in_words)
+register.filter("details_in_words", audit_words.details_in_words)
 ROW_LABELS = {
     "select": gettext_lazy("Select %(name)s"),
     "favourite": gettext_lazy("%(name)s is a favourite of mine"),
@@ -111,13 +113,6 @@ def _url_of(name: str, *rest: str) -> str:
 def action_name(action: str) -> str:
     """Returns the name of an audit action; the action itself if it has none."""
     return str(ACTIONS.get(action, action))
-
-
-@register.filter
-def detail(value: object) -> str:
-    """Formats a detail of an audit entry; an empty one as a dash."""
-    text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
-    return "–" if value is None or not text else text
 
 
 @register.filter

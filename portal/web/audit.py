@@ -11,7 +11,6 @@ from django.http import Http404, HttpResponse, StreamingHttpResponse
 from django.shortcuts import render
 from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext as _
-from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET
 
 from portal.web import spreadsheet
@@ -28,7 +27,6 @@ CURSOR = re.compile(r"(\S{1,40})_(\d{1,18})", re.ASCII)
 
 
 @require_GET
-@never_cache
 @member_required("audit.view")
 def audit(request: TenantRequest) -> HttpResponse:
     """Shows the newest entries, or those after the cursor of an “Older” link."""
@@ -50,7 +48,6 @@ def audit(request: TenantRequest) -> HttpResponse:
 
 
 @require_GET
-@never_cache
 @member_required("audit.view")
 def download(request: TenantRequest) -> StreamingHttpResponse:
     """Sends all filtered entries as CSV, and records the download."""

@@ -12,7 +12,6 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
-from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods
 
 from portal.http.statuses import status_of
@@ -35,7 +34,6 @@ def texts(request: HttpRequest, transcription_id: UUID) -> HttpResponseBase:
     return answer(request, transcription_id=transcription_id)
 
 
-@never_cache
 @member_required("recordings.view")
 def show(request: TenantRequest, transcription_id: UUID) -> JsonResponse:
     """Answers with the texts that can stand beside, and the translation that was asked for last, if it isn't there."""
@@ -58,7 +56,6 @@ def translate(request: TenantRequest, transcription_id: UUID) -> JsonResponse:
 
 
 @require_GET
-@never_cache
 @member_required("recordings.view")
 def lines(request: TenantRequest, transcription_id: UUID, other_id: UUID) -> JsonResponse:
     """Answers with the segments of another text of the recording: start and end in seconds, and the text."""

@@ -11,7 +11,6 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
-from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
 from portal.web.access import TenantRequest, member_required
@@ -26,7 +25,6 @@ def recycle_bin(request: HttpRequest) -> HttpResponseBase:
     return empty(request) if request.method == "POST" else index(request)
 
 
-@never_cache
 @member_required("recordings.delete")
 def index(request: TenantRequest) -> HttpResponse:
     page = Paginator(library.binned(request.actor), ON_A_PAGE).get_page(request.GET.get("page"))

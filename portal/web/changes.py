@@ -9,7 +9,6 @@ from django.db.models import Max, Min
 from django.http import Http404, HttpRequest, JsonResponse
 from django.template.loader import render_to_string
 from django.utils.translation import gettext as _
-from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET
 
 from portal.web.access import TenantRequest, member_required
@@ -27,7 +26,6 @@ COMPACT = {"ensure_ascii": False, "separators": (",", ":")}
 
 
 @require_GET
-@never_cache
 @member_required("recordings.view")
 def lines(request: TenantRequest, transcription_id: UUID) -> JsonResponse:
     """Answers with the lines of a transcript, or of the segments with the indexes `at`; with its `outline` instead if

@@ -14,7 +14,6 @@ from django.template.loader import render_to_string
 from django.utils.html import escape, linebreaks
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
-from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
 from portal.http.statuses import status_of
@@ -38,7 +37,6 @@ def comments(request: HttpRequest, recording_id: UUID) -> HttpResponseBase:
     return answer(request, recording_id=recording_id)
 
 
-@never_cache
 @member_required("recordings.view")
 def show(request: TenantRequest, recording_id: UUID) -> JsonResponse:
     """Answers with the list as HTML, where each passage is, and whom a comment may mention."""

@@ -13,7 +13,6 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
-from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from portal.web.access import TenantRequest, member_required
@@ -48,7 +47,6 @@ def folders(request: HttpRequest) -> HttpResponseBase:
     return create(request) if request.method == "POST" else index(request)
 
 
-@never_cache
 @member_required("recordings.view")
 def index(request: TenantRequest) -> HttpResponse:
     search = request.GET.get("search", "")[:LONGEST_FOLDER]
@@ -73,7 +71,6 @@ def create(request: TenantRequest) -> HttpResponse:
 
 
 @require_GET
-@never_cache
 @member_required("recordings.view")
 def names(request: TenantRequest) -> JsonResponse:
     """Answers a picker with the first names that have what was typed, `q`, and their ids.
@@ -93,7 +90,6 @@ def folder(request: HttpRequest, folder_id: UUID) -> HttpResponseBase:
     return change(request, folder_id=folder_id) if request.method == "POST" else show(request, folder_id=folder_id)
 
 
-@never_cache
 @member_required("recordings.view")
 def show(request: TenantRequest, folder_id: UUID) -> HttpResponse:
     row, actor = service.get(request.actor, folder_id), request.actor

@@ -7,7 +7,6 @@ from uuid import UUID
 from django.core.paginator import Paginator
 from django.http import Http404, HttpResponse
 from django.shortcuts import render
-from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET
 
 from portal.web.access import TenantRequest, member_required
@@ -21,7 +20,6 @@ ON_A_PAGE = 20
 
 
 @require_GET
-@never_cache
 @member_required("recordings.view")
 def history(request: TenantRequest, transcription_id: UUID) -> HttpResponse:
     """Shows the corrections, newest first, and the machine's text at the end."""

@@ -9,7 +9,6 @@ from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
-from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
 from portal.web.access import TenantRequest, member_required
@@ -33,13 +32,11 @@ def tag(request: HttpRequest, tag_id: UUID) -> HttpResponseBase:
     return _of_tag(request, tag_id=tag_id)
 
 
-@never_cache
 @member_required(MANAGE)
 def _of_folder(request: TenantRequest, folder_id: UUID) -> HttpResponse:
     return _page(request, folders.get(request.actor, folder_id))
 
 
-@never_cache
 @member_required(MANAGE)
 def _of_tag(request: TenantRequest, tag_id: UUID) -> HttpResponse:
     return _page(request, tags.get(request.actor, tag_id))

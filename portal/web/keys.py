@@ -11,7 +11,6 @@ from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
-from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
 from portal.web.access import TenantRequest, member_required
@@ -35,13 +34,11 @@ def key(request: HttpRequest, key_id: UUID) -> HttpResponseBase:
     return change(request, key_id) if request.method == "POST" else detail(request, key_id)
 
 
-@never_cache
 @member_required("keys.manage")
 def index(request: TenantRequest) -> HttpResponse:
     return _list(request, KeyForm())
 
 
-@never_cache
 @member_required("keys.manage")
 def create(request: TenantRequest) -> HttpResponse:
     """Renders the page instead of redirecting, which would require storing the secret."""
@@ -63,14 +60,12 @@ def create(request: TenantRequest) -> HttpResponse:
     return _list(request, KeyForm(), made, secret)
 
 
-@never_cache
 @member_required("keys.manage")
 def detail(request: TenantRequest, key_id: UUID) -> HttpResponse:
     api_key = api_keys.key(request.actor, key_id)
     return _page(request, api_key, KeyChangeForm.of(api_key))
 
 
-@never_cache
 @member_required("keys.manage")
 def change(request: TenantRequest, key_id: UUID) -> HttpResponse:
     api_key = api_keys.key(request.actor, key_id)
@@ -89,7 +84,6 @@ def change(request: TenantRequest, key_id: UUID) -> HttpResponse:
     return redirect("web:key", key_id)
 
 
-@never_cache
 @require_POST
 @member_required("keys.manage")
 def rotate(request: TenantRequest, key_id: UUID) -> HttpResponse:

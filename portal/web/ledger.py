@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from django.http import StreamingHttpResponse
-from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET
 
 from portal.web import spreadsheet
@@ -19,7 +18,6 @@ COLUMNS = ("time", "transcription", "kind", "seconds", "description", "member", 
 
 
 @require_GET
-@never_cache
 @member_required("usage.view")
 def ledger(request: TenantRequest) -> StreamingHttpResponse:
     """Sends the ledger of all months, or of the requested one."""

@@ -14,7 +14,6 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
-from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
 from portal.web.access import TenantRequest, member_required
@@ -34,13 +33,11 @@ def people(request: HttpRequest) -> HttpResponseBase:
     return invite(request) if request.method == "POST" else index(request)
 
 
-@never_cache
 @member_required("people.view")
 def index(request: TenantRequest) -> HttpResponse:
     return _page(request)
 
 
-@never_cache
 @member_required("people.manage")
 def invite(request: TenantRequest) -> HttpResponse:
     form = InvitationForm(request.actor, request.POST)
@@ -49,7 +46,6 @@ def invite(request: TenantRequest) -> HttpResponse:
     return _page(request, form=form)
 
 
-@never_cache
 @require_POST
 @member_required("people.manage")
 def invite_many(request: TenantRequest) -> HttpResponse:
@@ -140,7 +136,6 @@ def reset_second_factor(request: TenantRequest, member_id: int) -> HttpResponse:
     return redirect("web:people")
 
 
-@never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 @member_required("people.view")
 def remove(request: TenantRequest, member_id: int) -> HttpResponse:

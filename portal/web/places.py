@@ -13,7 +13,6 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
 from portal.web.access import TenantRequest, member_required
@@ -140,13 +139,11 @@ def index(request: HttpRequest) -> HttpResponseBase:
     return create(request) if request.method == "POST" else show_all(request)
 
 
-@never_cache
 @managers_only
 def show_all(request: TenantRequest) -> HttpResponse:
     return _index(request, PlaceForm(request.actor))
 
 
-@never_cache
 @managers_only
 def create(request: TenantRequest) -> HttpResponse:
     form = PlaceForm(request.actor, request.POST)
@@ -166,14 +163,12 @@ def place(request: HttpRequest, place_id: UUID) -> HttpResponseBase:
     return change(request, place_id) if request.method == "POST" else show(request, place_id)
 
 
-@never_cache
 @managers_only
 def show(request: TenantRequest, place_id: UUID) -> HttpResponse:
     row = places.get(request.actor, place_id)
     return _page(request, row, PlaceForm.of(request.actor, row))
 
 
-@never_cache
 @managers_only
 def change(request: TenantRequest, place_id: UUID) -> HttpResponse:
     row, form = places.get(request.actor, place_id), PlaceForm(request.actor, request.POST)

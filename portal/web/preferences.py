@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import logging
-
 from django.contrib import messages
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
-from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
 from portal.web.access import TenantRequest, member_required
@@ -18,21 +15,17 @@ from portal.web.forms import AccessForm, AddressesForm, PreferencesForm
 from tenants import audit, people_addresses
 from transcription.transcripts import terms
 
-log = logging.getLogger(__name__)
-
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def preferences(request: HttpRequest) -> HttpResponseBase:
     return change(request) if request.method == "POST" else index(request)
 
 
-@never_cache
 @member_required("preferences.manage")
 def index(request: TenantRequest) -> HttpResponse:
     return _page(request, _form(request))
 
 
-@never_cache
 @member_required("preferences.manage")
 def change(request: TenantRequest) -> HttpResponse:
     form = _form(request, request.POST)
@@ -42,7 +35,6 @@ def change(request: TenantRequest) -> HttpResponse:
         form.keep()
         terms.note_hotwords(request.actor.tenant.id)
         _record(request, form)
-    log.info("The preferences of tenant %s were changed by %s", request.actor.tenant.id, request.user)
     messages.success(request, _("Saved. What is accepted from now on is transcribed this way."))
     return redirect("web:preferences")
 
@@ -61,7 +53,6 @@ def access(request: TenantRequest) -> HttpResponse:
     return redirect("web:preferences")
 
 
-@never_cache
 @require_POST
 @member_required("owners.manage")
 def addresses(request: TenantRequest) -> HttpResponse:

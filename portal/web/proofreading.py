@@ -9,7 +9,6 @@ from django.http import Http404, HttpRequest, JsonResponse
 from django.http.response import HttpResponseBase
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
-from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
 from portal.http.statuses import status_of
@@ -42,7 +41,6 @@ def walk(request: HttpRequest, transcription_id: UUID) -> HttpResponseBase:
     return answer(request, transcription_id=transcription_id)
 
 
-@never_cache
 @member_required("transcripts.edit")
 def show(request: TenantRequest, transcription_id: UUID) -> JsonResponse:
     """Answers with the passages that are to be checked, worst first, and how much was checked."""

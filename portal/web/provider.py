@@ -18,7 +18,6 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
-from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
 from portal import saml
@@ -61,7 +60,6 @@ def themselves(page: str) -> Callable[[OwnersView], OwnersView]:
     return decorate
 
 
-@never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 @member_required(identity_providers.PERMISSION)
 @themselves("web:provider")

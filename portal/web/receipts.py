@@ -7,7 +7,6 @@ from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
-from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_safe
 
 from portal.web.access import TenantRequest, member_required
@@ -17,7 +16,6 @@ from transcription.receipts.recordings import receipt_of
 
 
 @require_GET
-@never_cache
 @member_required("audit.view")
 def receipt(request: TenantRequest, recording_id: UUID) -> HttpResponse:
     """Sends the signed receipt of a recording, also of one that is erased, as a file."""

@@ -14,7 +14,6 @@ from django.shortcuts import redirect, render
 from django.template.defaultfilters import filesizeformat
 from django.urls import reverse
 from django.utils.translation import gettext as _
-from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from portal.http.outage import RETRY_HEADERS
@@ -61,7 +60,6 @@ def recordings(request: HttpRequest) -> HttpResponseBase:
     return upload(request) if request.method == "POST" else index(request)
 
 
-@never_cache
 @member_required("recordings.view")
 def index(request: TenantRequest) -> HttpResponse:
     context = _list_context(request)
@@ -73,7 +71,6 @@ def index(request: TenantRequest) -> HttpResponse:
 
 
 @require_GET
-@never_cache
 @member_required("recordings.view")
 def rows(request: TenantRequest) -> HttpResponse:
     context = _list_context(request)
@@ -104,7 +101,6 @@ def upload(request: TenantRequest) -> JsonResponse:
 
 
 @require_GET
-@never_cache
 @member_required("recordings.view")
 def recording(request: TenantRequest, recording_id: UUID) -> HttpResponse:
     row = library.recording(request.actor, recording_id)

@@ -10,7 +10,6 @@ from django.http.response import HttpResponseBase
 from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils.translation import gettext as _
-from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
 from portal.http.statuses import status_of
@@ -54,7 +53,6 @@ def rehearing(request: HttpRequest, transcription_id: UUID, rehearing_id: UUID) 
     return answer(request, transcription_id=transcription_id, rehearing_id=rehearing_id)
 
 
-@never_cache
 @member_required("transcripts.edit")
 def show(request: TenantRequest, transcription_id: UUID, rehearing_id: UUID) -> JsonResponse:
     try:

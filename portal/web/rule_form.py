@@ -9,7 +9,7 @@ from django.http import QueryDict
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from portal.web.forms import NOT_OFFERED, OptionsForm, offered
+from portal.web.forms import NOT_OFFERED, OptionsForm, offered, speakers_choices
 from portal.web.languages import language_choices
 from tenants.access import Actor
 from tenants.models import ApiKey, Member
@@ -230,8 +230,10 @@ def _unoffered(rule: Rule) -> list[str]:
 def _option_in_words(name: str, value: Any) -> str:
     if name == "language":
         value = dict(language_choices()).get(value, value)
+    elif name == "speakers":
+        value = dict(speakers_choices()).get(value, value)
     label = str(Transcription._meta.get_field(name).verbose_name)  # type: ignore[union-attr]
-    return f"{label}: {_('Yes') if value is True else value}"
+    return _("%(label)s: %(value)s") % {"label": label, "value": _("Yes") if value is True else value}
 
 
 def _choices(rows: Any, field: str) -> Choices:

@@ -9,7 +9,6 @@ from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
-from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from portal.web.access import TenantRequest, member_required
@@ -28,7 +27,6 @@ def rules(request: HttpRequest) -> HttpResponseBase:
     return create(request) if request.method == "POST" else index(request)
 
 
-@never_cache
 @managers_only
 def index(request: TenantRequest) -> HttpResponse:
     named = Named(request.actor)
@@ -37,13 +35,11 @@ def index(request: TenantRequest) -> HttpResponse:
 
 
 @require_GET
-@never_cache
 @managers_only
 def new(request: TenantRequest) -> HttpResponse:
     return _page(request, RuleForm(Named(request.actor)))
 
 
-@never_cache
 @managers_only
 def create(request: TenantRequest) -> HttpResponse:
     form = RuleForm(Named(request.actor), request.POST)
@@ -64,14 +60,12 @@ def rule(request: HttpRequest, rule_id: UUID) -> HttpResponseBase:
     return change(request, rule_id) if request.method == "POST" else show(request, rule_id)
 
 
-@never_cache
 @managers_only
 def show(request: TenantRequest, rule_id: UUID) -> HttpResponse:
     row = editing.get(request.actor, rule_id)
     return _page(request, RuleForm(Named(request.actor), rule=row), row)
 
 
-@never_cache
 @managers_only
 def change(request: TenantRequest, rule_id: UUID) -> HttpResponse:
     row = editing.get(request.actor, rule_id)
@@ -90,7 +84,6 @@ def change(request: TenantRequest, rule_id: UUID) -> HttpResponse:
     return _page(request, form, row)
 
 
-@never_cache
 @require_POST
 @managers_only
 def preview(request: TenantRequest) -> HttpResponse:

@@ -12,7 +12,6 @@ from django.http.request import RawPostDataException
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
 from django.utils.translation import gettext as _
-from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
 from portal.http import json_body
@@ -38,7 +37,6 @@ def segment(request: HttpRequest, transcription_id: UUID, index: int) -> HttpRes
     return answer(request, transcription_id=transcription_id, index=index)
 
 
-@never_cache
 @member_required("recordings.view")
 def show(request: TenantRequest, transcription_id: UUID, index: int) -> JsonResponse:
     try:

@@ -14,7 +14,6 @@ from django.http import Http404, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils.translation import gettext as _
-from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
 from portal.web.access import TenantRequest, member_required
@@ -39,7 +38,6 @@ editors_only = member_required(series.PERMISSION)
 
 
 @require_GET
-@never_cache
 @editors_only
 def substitutions(request: TenantRequest) -> HttpResponse:
     filters = filter_form(request)

@@ -11,7 +11,6 @@ from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
-from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
 from portal.web.access import TenantRequest, member_required
@@ -28,7 +27,6 @@ makers_only = member_required(links.SHARE)
 managers_only = member_required(links.MANAGE)
 
 
-@never_cache
 @require_POST
 @makers_only
 def share(request: TenantRequest, recording_id: UUID) -> HttpResponse:
@@ -59,7 +57,6 @@ def share(request: TenantRequest, recording_id: UUID) -> HttpResponse:
 
 
 @require_GET
-@never_cache
 @managers_only
 def shares(request: TenantRequest) -> HttpResponse:
     maker, state = request.GET.get("maker", ""), request.GET.get("state", "")
@@ -70,7 +67,6 @@ def shares(request: TenantRequest) -> HttpResponse:
 
 
 @require_GET
-@never_cache
 @makers_only
 def share_link(request: TenantRequest, share_id: UUID) -> HttpResponse:
     """Shows one link and who opened it."""

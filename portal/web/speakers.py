@@ -10,7 +10,6 @@ from django.http import Http404, HttpRequest, JsonResponse
 from django.http.response import HttpResponseBase
 from django.template.loader import render_to_string
 from django.utils.translation import gettext as _
-from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
 from portal.web.access import TenantRequest, member_required
@@ -40,7 +39,6 @@ def speakers(request: HttpRequest, transcription_id: UUID) -> HttpResponseBase:
     return answer(request, transcription_id=transcription_id)
 
 
-@never_cache
 @member_required("recordings.view")
 def show(request: TenantRequest, transcription_id: UUID) -> JsonResponse:
     try:

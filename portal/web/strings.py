@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 PAGE_STRINGS: dict[str, Promise] = {
     "close": _("Close"),
@@ -28,7 +29,7 @@ PAGE_STRINGS: dict[str, Promise] = {
     "receipt_same_file": _("The recording is the one that the receipt is about."),
     "receipt_other_file": _("The recording is not the one that the receipt is about, or it was changed."),
     "receipt_large": _("This file is too large to be checked here. Compare its SHA-256 with {sum}."),
-    "receipt_recording": _("Recording"),
+    "receipt_recording": pgettext_lazy("noun", "Recording"),
     "receipt_organisation": _("Organisation"),
     "receipt_added": _("Added"),
     "receipt_models": _("Model, weights, engine"),

@@ -5,7 +5,6 @@ from __future__ import annotations
 from uuid import UUID
 
 from django.http import Http404, JsonResponse
-from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET
 
 from portal.web.access import TenantRequest, member_required
@@ -22,7 +21,6 @@ from transcription.transcripts.revisions import NotCompleted
 
 
 @require_GET
-@never_cache
 @member_required("recordings.view")
 def cues(request: TenantRequest, transcription_id: UUID) -> JsonResponse:
     """Answers with the cues of a layout, with the text `beside` where one is named, without what is struck.

@@ -9,7 +9,6 @@ from django.db.models import Count
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
-from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
 from portal.web.access import TenantRequest, member_required
@@ -24,7 +23,6 @@ editors_only = member_required(tags.PERMISSION)
 
 
 @require_GET
-@never_cache
 @member_required("recordings.view")
 def index(request: TenantRequest) -> HttpResponse:
     counted = Count("taggings", filter=seen(request.actor, "taggings__recording"))

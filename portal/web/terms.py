@@ -14,7 +14,6 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from portal.web import spreadsheet
@@ -86,13 +85,11 @@ def terms(request: HttpRequest, folder_id: UUID | None = None) -> HttpResponseBa
     return answer(request, folder_id=folder_id)
 
 
-@never_cache
 @member_required("recordings.view")
 def index(request: TenantRequest, folder_id: UUID | None) -> HttpResponse:
     return _index(request, _folder(request, folder_id), TermForm())
 
 
-@never_cache
 @editors_only
 def create(request: TenantRequest, folder_id: UUID | None) -> HttpResponse:
     form, folder = TermForm(request.POST), _folder(request, folder_id)
@@ -107,7 +104,6 @@ def create(request: TenantRequest, folder_id: UUID | None) -> HttpResponse:
     return _index(request, folder, form)
 
 
-@never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 @editors_only
 def term(request: TenantRequest, term_id: UUID) -> HttpResponse:
@@ -136,7 +132,6 @@ def delete(request: TenantRequest, term_id: UUID) -> HttpResponse:
     return redirect(_address(folder))
 
 
-@never_cache
 @require_POST
 @editors_only
 def import_csv(request: TenantRequest, folder_id: UUID | None = None) -> HttpResponse:
@@ -155,7 +150,6 @@ def import_csv(request: TenantRequest, folder_id: UUID | None = None) -> HttpRes
 
 
 @require_GET
-@never_cache
 @member_required("recordings.view")
 def download(request: TenantRequest, folder_id: UUID | None = None) -> StreamingHttpResponse:
     rows = list(service.visible(request.actor, _folder(request, folder_id)))

@@ -11,7 +11,6 @@ from django.http import Http404, HttpResponse
 from django.shortcuts import redirect
 from django.utils.http import content_disposition_header
 from django.utils.translation import gettext as _
-from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
 from portal.web.access import TenantRequest, member_required
@@ -29,7 +28,6 @@ from transcription.transcripts import striking
 
 
 @require_GET
-@never_cache
 @member_required("recordings.view")
 def download(request: TenantRequest, transcription_id: UUID, format: str) -> HttpResponse:
     row = recordings.transcription(request.actor, transcription_id)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from django.core.paginator import Paginator
 from django.http import HttpResponse
 from django.shortcuts import render
-from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET
 
 from portal import charts
@@ -20,7 +19,6 @@ ON_A_PAGE = 25
 
 
 @require_GET
-@never_cache
 @member_required("usage.view")
 def usage(request: TenantRequest) -> HttpResponse:
     """Shows this month's usage, and the charges of the requested month, by default this one."""

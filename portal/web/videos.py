@@ -11,7 +11,6 @@ from django.template.defaultfilters import filesizeformat
 from django.urls import reverse
 from django.utils.http import content_disposition_header
 from django.utils.translation import gettext as _
-from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from portal.http.ranges import ranged
@@ -35,7 +34,6 @@ def videos(request: HttpRequest, transcription_id: UUID) -> HttpResponseBase:
     return answer(request, transcription_id=transcription_id)
 
 
-@never_cache
 @member_required("recordings.view")
 def show(request: TenantRequest, transcription_id: UUID) -> JsonResponse:
     """Answers with the videos of a transcription, and how far those are that are being made."""
@@ -63,7 +61,6 @@ def ask(request: TenantRequest, transcription_id: UUID) -> JsonResponse:
 
 
 @require_safe
-@never_cache
 @member_required("recordings.view")
 def file(request: TenantRequest, video_id: UUID) -> HttpResponseBase:
     """Sends a video that is there, and of which nothing was struck, or given back, since."""

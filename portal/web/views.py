@@ -11,7 +11,6 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
-from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
 from portal.web.access import TenantRequest, member_required
@@ -31,7 +30,6 @@ def views(request: HttpRequest) -> HttpResponseBase:
     return save(request) if request.method == "POST" else index(request)
 
 
-@never_cache
 @members_only
 def index(request: TenantRequest) -> HttpResponse:
     manages = request.actor.may(MANAGE)

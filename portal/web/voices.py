@@ -16,7 +16,6 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
-from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
 from portal.web.access import TenantRequest, member_required
@@ -45,13 +44,11 @@ def voice(request: HttpRequest) -> HttpResponseBase:
     return enrol(request) if request.method == "POST" else show(request)
 
 
-@never_cache
 @member_required("recordings.view")
 def show(request: TenantRequest) -> HttpResponse:
     return _page(request)
 
 
-@never_cache
 @member_required("recordings.view")
 def enrol(request: TenantRequest) -> HttpResponse:
     enrolment.require_enrolling(request.actor)
@@ -72,7 +69,6 @@ def enrol(request: TenantRequest) -> HttpResponse:
 
 
 @require_POST
-@never_cache
 @member_required("recordings.view")
 def check(request: TenantRequest) -> JsonResponse:
     """Says whether a recorded sentence can be used, and why not; keeps nothing of it."""

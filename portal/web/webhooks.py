@@ -12,7 +12,6 @@ from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
-from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
 from portal.web.access import TenantRequest, member_required
@@ -30,13 +29,11 @@ def webhooks(request: HttpRequest) -> HttpResponseBase:
     return create(request) if request.method == "POST" else index(request)
 
 
-@never_cache
 @managers_only
 def index(request: TenantRequest) -> HttpResponse:
     return _index(request, WebhookForm())
 
 
-@never_cache
 @managers_only
 def create(request: TenantRequest) -> HttpResponse:
     """Renders the webhook's page instead of redirecting, which would require storing the secret."""
@@ -56,13 +53,11 @@ def webhook(request: HttpRequest, endpoint_id: UUID) -> HttpResponseBase:
     return change(request, endpoint_id) if request.method == "POST" else show(request, endpoint_id)
 
 
-@never_cache
 @managers_only
 def show(request: TenantRequest, endpoint_id: UUID) -> HttpResponse:
     return _page(request, endpoints.get(request.actor, endpoint_id))
 
 
-@never_cache
 @managers_only
 def change(request: TenantRequest, endpoint_id: UUID) -> HttpResponse:
     endpoint = endpoints.get(request.actor, endpoint_id)
@@ -78,7 +73,6 @@ def change(request: TenantRequest, endpoint_id: UUID) -> HttpResponse:
     return _page(request, endpoint, form)
 
 
-@never_cache
 @require_POST
 @managers_only
 def rotate(request: TenantRequest, endpoint_id: UUID) -> HttpResponse:

@@ -20,7 +20,7 @@ export function chosenOf(transcript) {
  * one (null for its end). They need not have elements.
  * @param {Transcript} transcript
  */
-export function selectionOf(transcript) {
+function selectionOf(transcript) {
   const selection = getSelection();
   if (!selection?.rangeCount || selection.isCollapsed) return null;
   const range = selection.getRangeAt(0);

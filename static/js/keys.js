@@ -11,7 +11,7 @@ import { text } from "./strings.js";
 /** @typedef {{run: (place: Place) => void, stop?: () => void}} Doing `stop` runs when the key is let go */
 
 /** @type {readonly Action[]} */
-export const ACTIONS = [
+const ACTIONS = [
   { id: "play", places: ["field", "page"], keys: ["Tab", "Space"] },
   { id: "stop", places: ["field", "page"], keys: [] },
   { id: "hold", places: ["field", "page"], keys: [] },
@@ -45,7 +45,7 @@ export const ACTIONS = [
 ];
 
 /** What differs from the table above. @type {Record<string, Record<string, string[]>>} */
-export const PRESETS = {
+const PRESETS = {
   usual: {},
   otranscribe: {
     play: ["Escape", "Tab", "Space"],

@@ -9,7 +9,7 @@ from django.contrib import admin, messages
 from django.db.models import Count, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
-from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext, ngettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 
 from tenants.announcements import maintenance
@@ -45,7 +45,7 @@ class AnnouncementAdmin(admin.ModelAdmin):
         rows: QuerySet[Announcement] = super().get_queryset(request).annotate(**counts)
         return rows
 
-    @admin.display(description=_("for"))
+    @admin.display(description=pgettext_lazy("announcement", "for"))
     def for_whom(self, row: Announcement) -> str:
         count = int(getattr(row, "tenant_count", 0))
         return gettext("all") if row.for_all else ngettext("%(n)d tenant", "%(n)d tenants", count) % {"n": count}

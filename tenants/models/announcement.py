@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from django.contrib import admin
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.utils import timezone
-from django.utils.translation import get_language
+from django.utils.translation import get_language, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 
 from tenants.models.tenant import Tenant
@@ -20,6 +21,7 @@ class InBothLanguages(models.Model):
         abstract = True
 
     @property
+    @admin.display(description=_("text"))
     def text(self) -> str:
         """The text in the language of the request."""
         return self.text_zh if (get_language() or "").startswith("zh") else self.text_en
@@ -34,7 +36,7 @@ class Announcement(InBothLanguages):
         URGENT = "bad", _("Urgent")
 
     level = models.CharField(_("level"), max_length=4, choices=Level.choices, default=Level.INFO)
-    starts_at = models.DateTimeField(_("from"), default=timezone.now)
+    starts_at = models.DateTimeField(pgettext_lazy("announcement", "from"), default=timezone.now)
     ends_at = models.DateTimeField(_("until"), null=True, blank=True, help_text=_("Empty: until it is deleted."))
     for_all = models.BooleanField(_("for all tenants"), default=False, db_default=False)
     tenants = models.ManyToManyField(

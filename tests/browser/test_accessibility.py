@@ -9,7 +9,8 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from tests.browser.conftest import run
-from tests.screens import OPERATORS_PAGES, PAGES, session_of_operator
+from tests.screens.organisation import session_of
+from tests.screens.pages import OPERATORS_PAGES, PAGES
 from tests.stack import ROOT, Stack
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -134,7 +135,7 @@ def test_axe_finds_nothing(stack: Stack, browser: Browser, open_seeing: Callable
     guest.get_by_role("button", name="Correct this text").first.click()
     found += look(guest, "guest corrects")
 
-    operator = open_seeing(storage_state=session_of_operator(browser, stack))
+    operator = open_seeing(storage_state=session_of(browser, stack, "admin", stack.url))
     for address in OPERATORS_PAGES.values():
         if address.startswith("/admin/operations/"):  # the others are Django's
             operator.goto(address)

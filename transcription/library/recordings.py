@@ -5,7 +5,6 @@ Other tenants' rows raise Http404, and so do those in folders that the actor doe
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
@@ -30,7 +29,6 @@ from transcription.models import MAIN, WHOLE, Recording, Tagging, Transcription
 from transcription.queue import lifecycle
 from transcription.strikes import copies
 
-log = logging.getLogger(__name__)
 UNDO_WINDOW = timedelta(minutes=10)
 ERASE = "recordings.erase"
 """The permission to delete for good."""
@@ -193,7 +191,6 @@ def delete(actor: Actor, recording_id: UUID) -> Recording:
         row.save(update_fields=["deleted_at", "erase_at", "deleted_by"])
         text_search.remove_recording(row.id)
         audit.record(actor, "recording.deleted", row)
-    log.info("Recording %s of tenant %s was deleted by %s", row.id, actor.tenant.id, actor.user or actor.key)
     return row
 
 

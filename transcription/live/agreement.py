@@ -82,11 +82,6 @@ class Agreement:
         words, _ends = _words(segments)
         return self._advance(words, _continuation(self._firm_ahead, words), len(words))
 
-    def give_up(self) -> str:
-        """Makes firm what the last pass was not sure of, where no other follows. Returns that text."""
-        words = [*self._firm_ahead, *self._unsure]
-        return self._advance(words, len(self._firm_ahead), len(words))
-
     def _advance(self, words: list[str], known: int, firm: int) -> str:
         """Makes the words from `known` to `firm` firm, and returns their text."""
         added = "".join(words[known:firm])

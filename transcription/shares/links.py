@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import math
 import re
 import secrets
@@ -40,7 +39,6 @@ from transcription.shares.models import LONGEST_LABEL, Level, Share, lasting, op
 from transcription.shares.secrets import digest_of, guest_secret
 from transcription.shares.text import newest
 
-log = logging.getLogger(__name__)
 SHARE = "shares.create"
 MANAGE = "shares.manage"
 LIFETIME = timedelta(days=30)
@@ -162,7 +160,6 @@ def _save(actor: Actor, row: Share) -> None:
     _require_room_for_sound(row)
     row.save(force_insert=True)
     audit.record(actor, "share.created", row, recording=str(row.recording_id), **_facts(row))
-    log.info("Link %s to recording %s of tenant %s was made", row.id, row.recording_id, row.tenant_id)
 
 
 def of_recording(actor: Actor, recording_id: UUID, only_open: bool = False) -> QuerySet[Share]:

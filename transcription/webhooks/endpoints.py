@@ -87,7 +87,6 @@ def create(
             raise Refused("too_many_webhooks", message % {"n": MOST})
         row.save(force_insert=True)
         audit.record(actor, "webhook.created", row, events=row.events)
-    log.info("Webhook %s of tenant %s was created by %s", row.id, actor.tenant.id, _name(actor))
     return Shown(row, made.secret)
 
 
@@ -112,7 +111,6 @@ def change(
         changes["only_by_rules"] = only_by_rules
     if changes:
         _keep(actor, row, changes, fields=sorted(changes))
-        log.info("Webhook %s of tenant %s was changed by %s", row.id, actor.tenant.id, _name(actor))
     return get(actor, endpoint_id)
 
 
@@ -150,7 +148,6 @@ def rotate(actor: Actor, endpoint_id: UUID) -> Shown:
         "old_until": timezone.now() + OLD_SECRET_SIGNS,
     }
     _keep(actor, row, changes, fields=["secret"])
-    log.info("The secret of webhook %s of tenant %s was rotated by %s", row.id, actor.tenant.id, _name(actor))
     return Shown(get(actor, endpoint_id), made.secret)
 
 
@@ -168,7 +165,6 @@ def delete(actor: Actor, endpoint_id: UUID) -> None:
     with transaction.atomic():
         if Endpoint.objects.filter(id=row.id, deleted_at=None).update(deleted_at=timezone.now()):
             audit.record(actor, "webhook.deleted", row)
-    log.info("Webhook %s of tenant %s was deleted by %s", row.id, actor.tenant.id, _name(actor))
 
 
 def _keep(actor: Actor, row: Endpoint, changes: dict[str, object], fields: list[str]) -> None:
@@ -248,7 +244,3 @@ def _events(wanted: Sequence[str]) -> list[str]:
         message = _("“%(event)s” is not an event. There are: %(known)s.") % {"event": unknown[0][:60], "known": known}
         raise InvalidOption("events", message)
     return [one for one in SUBSCRIBABLE if one in wanted]
-
-
-def _name(actor: Actor) -> object:
-    return actor.user or actor.key

@@ -105,7 +105,8 @@ async def translations(request: HttpRequest, actor: Actor) -> HttpResponseBase:
 
 @endpoint("GET")
 async def models(request: HttpRequest, actor: Actor) -> HttpResponseBase:
-    return JsonResponse({"object": "list", "data": [_model(name) for name in ("whisper-1", *_offered())]})
+    names = ("whisper-1", *offered_models.offered_models())
+    return JsonResponse({"object": "list", "data": [_model(name) for name in names]})
 
 
 @endpoint("GET", "DELETE")
@@ -267,10 +268,6 @@ async def _updates_of(row: Transcription) -> AsyncGenerator[StatusUpdate | None]
                 async with asyncio.timeout(KEEP_ALIVE_SECONDS):
                     update = await subscription.next()
             yield update
-
-
-def _offered() -> tuple[str, ...]:
-    return offered_models.offered_models()
 
 
 def _model(name: str) -> dict[str, Any]:

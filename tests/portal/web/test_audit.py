@@ -77,6 +77,15 @@ class TestPage:
         assert "Transcript read" in text
         assert str(row.id) in text
 
+    def test_says_it_in_the_language_of_who_reads(self, as_alice: Client, alice: Character, make: Make) -> None:
+        row = make(alice.tenant)
+        as_alice.get(f"/recordings/{row.recording_id}/")
+        as_alice.defaults["HTTP_ACCEPT_LANGUAGE"] = "zh-hans"
+        text = read(as_alice)
+        assert "转写<br>" in text
+        assert "途径：页面" in text
+        assert "by: page" not in text
+
     def test_filters(self, as_alice: Client, alice: Character, bob: Character) -> None:
         with time_machine.travel(timezone.now() - timedelta(days=3), tick=False):
             audit.record(bob.actor, "recording.deleted")

@@ -32,13 +32,19 @@ def test_a_rule_is_tried_made_and_changed(as_alice: Client, alice: Character, ma
     assert not Rule.objects.exists()
     assert not Tag.objects.exists()
 
-    given = {"tags": "Board, Minutes", "language": "de", "beam_size": "5", "least_minutes": "1.5", "audio_days": "7"}
+    given = {"tags": "Board, Minutes", "language": "de", "speakers": "auto", "least_minutes": "1.5", "audio_days": "7"}
     assert as_alice.post("/rules/", FORM | given).status_code == 302
     row = Rule.objects.get()
     assert row.conditions == {"file": "board*", "least_seconds": 90}
-    assert row.effects["options"] == {"language": "de", "beam_size": 5}
+    assert row.effects["options"] == {"language": "de", "speakers": "auto"}
     page = as_alice.get("/rules/").content.decode()
-    for words in ("named board*", "at least 1.5 min long", "German", "tags: Board, Minutes", "audio kept 7 days"):
+    for words in (
+        "named board*",
+        "at least 1.5 min long",
+        "German",
+        "Find out how many there are",
+        "tags: Board, Minutes",
+    ):
         assert words in page
 
     form = as_alice.get(f"/rules/{row.id}/").content.decode()
@@ -105,6 +111,8 @@ def test_a_bucket_is_made_chosen_in_a_rule_and_says_how_it_goes(as_alice: Client
     again = f"/rules/places/{place.id}/deliveries/{Delivery.objects.get().id}/again/"
     assert as_alice.post(again).status_code == 302
     assert Delivery.objects.get().state == "pending"
+    as_alice.post(f"/rules/places/{place.id}/", there | {"is_paused": "on"})
+    assert "Paused" in as_alice.get("/rules/places/").content.decode()
     as_alice.post(f"/rules/places/{place.id}/delete/")
     assert not Delivery.objects.exists()
     assert "(deleted)" in as_alice.get("/rules/").content.decode()

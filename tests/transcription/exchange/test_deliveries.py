@@ -10,12 +10,14 @@ import pytest
 import time_machine
 from django.conf import LazySettings
 from django.core.exceptions import PermissionDenied
+from django.db import connection
 from django.http import Http404
 from django.utils import timezone
 
 from tenants import scope
 from tenants.models import AuditEntry, Role
 from tests.conftest import Character, create_member
+from tests.race import meeting
 from tests.transcription.characters import arrive, submit
 from tests.transcription.finishing import finish, serve
 from transcription.errors import InvalidOption
@@ -42,6 +44,16 @@ def deliver_to(character: Character, place: Place, *formats: str) -> None:
 
 def names_in(place: Place, root: Path, part: str = "out") -> list[str]:
     return sorted(path.name for path in (root / str(place.tenant_id) / place.path / part).glob("*"))
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite lets one write after the other")
+@pytest.mark.django_db(transaction=True)
+def test_of_two_sweepers_that_claim_in_the_same_moment_one_wins(alice: Character, folder: Place, fox: Path) -> None:
+    deliver_to(alice, folder, "txt")
+    serve()
+    finish(submit(alice.actor, fox))
+    claims = meeting(Delivery.objects.all(), 2, deliveries.claim)
+    assert [one is None for one in claims].count(True) == 1
 
 
 def test_exports_lie_in_the_folder_when_the_text_is_there(
