@@ -17,8 +17,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from channels.db import database_sync_to_async
-from channels.exceptions import StopConsumer
-from channels.generic.websocket import AsyncJsonWebsocketConsumer, AsyncWebsocketConsumer
+from channels.generic.websocket import AsyncWebsocketConsumer
 from channels.routing import URLRouter
 from django.db.models import Q, QuerySet
 from django.http import Http404
@@ -26,9 +25,9 @@ from django.urls import path, re_path
 from django.utils.translation import override
 
 from portal.http import authentication
-from portal.http.asgi import Application, Message, Receive, Scope, Send
-from portal.http.outage import AWAY
+from portal.http.asgi import Application, Receive, Scope, Send
 from portal.http.rechecks import rechecks
+from portal.http.sockets import NOT_FOUND, NOT_SIGNED_IN, OTHER_TENANT, REDIS_TIMEOUT_SECONDS, CheckedConsumer
 from portal.http.websocket_origin import OwnOriginOnly
 from portal.ops import sockets as operations
 from portal.realtime.consumer import RealtimeConsumer
@@ -45,12 +44,6 @@ from transcription.strikes import redacted
 from transcription.transcripts import checks
 
 log = logging.getLogger(__name__)
-RECHECK_SECONDS = 3.0
-JOIN_AGAIN_SECONDS = 60.0
-"""How often a socket joins its group again: a Redis that lost what it held has forgotten who is in it."""
-
-REDIS_TIMEOUT_SECONDS = 1.0
-NOT_SIGNED_IN, NOT_FOUND, OTHER_TENANT, INTERNAL_ERROR = 4401, 4404, 4409, 1011
 NO_BINARY, NO_JSON, TOO_BIG = 1003, 1007, 1009
 MAX_MESSAGE_LENGTH = 4096
 TOO_MANY = 4429
@@ -58,35 +51,15 @@ MAX_PLACES, PLACES_SECONDS = 40, 10.0
 """How many places a page may tell in so many seconds."""
 
 
-class TenantConsumer(AsyncJsonWebsocketConsumer):
-    """A socket of a signed-in member or of a program, who is checked again while it is open."""
+class TenantConsumer(CheckedConsumer):
+    """A socket of a signed-in member or of a program."""
 
-    group = ""
     tenant_id: UUID
     viewer: Actor
     """Who has the socket, as they were when they were last checked."""
 
     is_checked = True
     """Whether the last check of them could be made: without it no text is sent."""
-
-    recheck: asyncio.Task[None] | None = None
-    is_closed = False
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async def send_or_stop(message: Message) -> None:
-            if self.is_closed:
-                raise StopConsumer
-            self.is_closed = message["type"] == "websocket.close"
-            try:
-                await send(message)
-            except OSError as gone:  # as ASGI has it for a closed connection
-                raise StopConsumer from gone
-
-        try:
-            await super().__call__(scope, receive, send_or_stop)
-        finally:  # `disconnect` is not called where a client went in the middle of a message
-            if self.recheck is not None:
-                self.recheck.cancel()
 
     async def connect(self) -> None:
         await self.accept()
@@ -106,14 +79,9 @@ class TenantConsumer(AsyncJsonWebsocketConsumer):
         except Http404:
             await self.close(NOT_FOUND)
             return
-        await self._join()
+        await self.join()
         await self.greet()
-        self.recheck = asyncio.create_task(self._keep_checking())
-
-    async def disconnect(self, code: int) -> None:
-        if self.group:
-            with suppress(Exception):  # the channel layer forgets who is silent
-                await self.channel_layer.group_discard(self.group, self.channel_name)
+        self.keep_checking()
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None, **kwargs: Any) -> None:
         """Passes short JSON on; closes the socket at anything else, with a code that says why."""
@@ -128,14 +96,6 @@ class TenantConsumer(AsyncJsonWebsocketConsumer):
                 await self.close(NO_JSON)
             else:
                 await self.receive_json(content)
-
-    async def _join(self) -> None:
-        """Joins the group. Without the channel layer the socket still works: `check` asks the database."""
-        try:
-            async with asyncio.timeout(REDIS_TIMEOUT_SECONDS):
-                await self.channel_layer.group_add(self.group, self.channel_name)
-        except Exception as error:
-            log.warning("A socket works without events (%s).", str(error) or type(error).__name__)
 
     @database_sync_to_async
     def connecting_actor(self) -> Actor | None:
@@ -157,29 +117,16 @@ class TenantConsumer(AsyncJsonWebsocketConsumer):
     async def check(self) -> None:
         """Sends what is told without an event, every RECHECK_SECONDS."""
 
-    async def _keep_checking(self) -> None:
-        joined = time.monotonic()
-        while True:
-            await asyncio.sleep(RECHECK_SECONDS)
-            if time.monotonic() >= joined + JOIN_AGAIN_SECONDS:
-                await self._join()
-                joined = time.monotonic()
-            try:
-                actor = _viewer(await rechecks().renewed(self.scope))
-                if actor is None:
-                    await self.close(NOT_SIGNED_IN)
-                    return
-                self.viewer, self.is_checked = actor, True
-                await self.check()
-            except AWAY as error:
-                self.is_checked = False
-                log.warning("A socket could not be checked (%s); trying again.", str(error).strip())
-            except StopConsumer:
-                return
-            except Exception:
-                log.exception("A socket could not be checked")
-                await self.close(INTERNAL_ERROR)
-                return
+    async def recheck(self) -> None:
+        actor = _viewer(await rechecks().renewed(self.scope))
+        if actor is None:
+            await self.close(NOT_SIGNED_IN)
+            return
+        self.viewer, self.is_checked = actor, True
+        await self.check()
+
+    def suspend(self) -> None:
+        self.is_checked = False
 
 
 class TranscriptionConsumer(TenantConsumer):

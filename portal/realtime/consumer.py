@@ -19,15 +19,15 @@ from contextlib import suppress
 
 from channels.db import database_sync_to_async
 from channels.exceptions import StopConsumer
-from channels.generic.websocket import AsyncWebsocketConsumer
 from django.core.exceptions import PermissionDenied
 from django.utils.translation import gettext as _
 from django.utils.translation import override
 from pydantic import ValidationError
 
 from portal.http import authentication, request_budget
-from portal.http.asgi import Message, Receive, Scope, Send
+from portal.http.asgi import Receive, Scope, Send
 from portal.http.outage import AWAY
+from portal.http.sockets import ClosingConsumer
 from portal.realtime import events, live_metrics
 from portal.realtime.events import Append, Clear, Commit, Event, Session, Update
 from tenants.access import Actor, TenantMismatch
@@ -77,24 +77,14 @@ class Refusal(Exception):
         self.event, self.code = event, code
 
 
-class RealtimeConsumer(AsyncWebsocketConsumer):
+class RealtimeConsumer(ClosingConsumer):
     """/v1/realtime?intent=transcription: audio in, text out."""
 
-    is_closed = False
     tasks: tuple[asyncio.Task[None], ...] = ()
     checking: asyncio.Task[None] | None = None
     actor: Actor | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async def send_or_stop(message: Message) -> None:
-            if self.is_closed:
-                raise StopConsumer
-            self.is_closed = message["type"] == "websocket.close"
-            try:
-                await send(message)
-            except OSError as gone:
-                raise StopConsumer from gone
-
         self.id, self.passes, self.began = f"sess_{secrets.token_hex(12)}", PassQueue(), time.monotonic()
         self.expires_at = int(time.time()) + LONGEST_SESSION_SECONDS
         self.session = Session(type="transcription")
@@ -104,7 +94,7 @@ class RealtimeConsumer(AsyncWebsocketConsumer):
         self.is_due, self.charging = asyncio.Event(), asyncio.Lock()
         self.has_caught_up = asyncio.Event()
         try:
-            await super().__call__(scope, receive, send_or_stop)
+            await super().__call__(scope, receive, send)
         finally:
             for task in self.tasks:
                 task.cancel()

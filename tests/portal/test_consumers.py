@@ -16,9 +16,10 @@ from django.db import OperationalError
 from django.test import AsyncClient
 from django.utils import timezone
 
-from portal import consumers, seen_recordings
+from portal import seen_recordings
 from portal.asgi import application
-from portal.http import authentication
+from portal.http import authentication, sockets
+from portal.http.sockets import NOT_FOUND, NOT_SIGNED_IN
 from tenants import api_keys, scope
 from tenants.models import ApiKey, Member, Tenant
 from tests.conftest import Character, create_tenant
@@ -36,7 +37,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(consumers, "RECHECK_SECONDS", 0.2)
+    monkeypatch.setattr(sockets, "RECHECK_SECONDS", 0.2)
 
 
 class Socket(ApplicationCommunicator):
@@ -121,7 +122,7 @@ async def test_the_page_converges_without_any_event(
 async def test_an_open_list_hears_again_after_redis_lost_what_it_held(
     alice: Character, fox: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(consumers, "JOIN_AGAIN_SECONDS", 0.0)
+    monkeypatch.setattr(sockets, "JOIN_AGAIN_SECONDS", 0.0)
     socket = await socket_of(alice, "/ws/recordings/")
     assert await socket.hear() == {"type": "ready"}
     layer, group = get_channel_layer(), progress.tenant_group(alice.tenant.id)
@@ -151,13 +152,13 @@ async def test_mallory_hears_what_an_unknown_id_says(mallory: Character, alice: 
     row = await queue(alice, fox)
     for wanted in (row.id, "00000000-0000-0000-0000-000000000000"):
         socket = await socket_of(mallory, f"/ws/transcriptions/{wanted}/")
-        assert await socket.closing_code() == consumers.NOT_FOUND
+        assert await socket.closing_code() == NOT_FOUND
 
 
 async def test_nobody_hears_anything() -> None:
     socket = Socket("/ws/recordings/")
     await socket.connect()
-    assert await socket.closing_code() == consumers.NOT_SIGNED_IN
+    assert await socket.closing_code() == NOT_SIGNED_IN
 
 
 @pytest.mark.parametrize(
@@ -170,9 +171,9 @@ async def test_who_needs_a_second_factor_or_another_address_hears_nothing_also_o
 ) -> None:
     socket = await socket_of(alice, "/ws/recordings/")
     await Tenant.objects.filter(pk=alice.tenant.pk).aupdate(**rule)
-    assert await socket.closing_code() == consumers.NOT_SIGNED_IN
+    assert await socket.closing_code() == NOT_SIGNED_IN
     again = await socket_of(alice, "/ws/recordings/")
-    assert await again.closing_code() == consumers.NOT_SIGNED_IN
+    assert await again.closing_code() == NOT_SIGNED_IN
 
 
 async def test_another_site_may_not_connect(alice: Character) -> None:
@@ -185,11 +186,11 @@ async def test_a_removed_member_of_two_tenants_hears_no_more_of_the_first(alice:
     row = await queue(alice, fox)
     other = await sync_to_async(create_tenant)("Zebra")
     await Member.objects.acreate(tenant=other, user=alice.user, role="owner")
-    sockets = [await socket_of(alice, path) for path in (f"/ws/transcriptions/{row.id}/", "/ws/recordings/")]
-    assert [(await socket.hear())["type"] for socket in sockets] == ["snapshot", "ready"]
+    both = [await socket_of(alice, path) for path in (f"/ws/transcriptions/{row.id}/", "/ws/recordings/")]
+    assert [(await socket.hear())["type"] for socket in both] == ["snapshot", "ready"]
     await Member.objects.filter(pk=alice.member.pk).adelete()
-    for socket in sockets:
-        assert await socket.closing_code() in (consumers.NOT_SIGNED_IN, consumers.NOT_FOUND)
+    for socket in both:
+        assert await socket.closing_code() in (NOT_SIGNED_IN, NOT_FOUND)
 
 
 async def test_a_changed_password_closes_the_socket(alice: Character) -> None:
@@ -197,7 +198,7 @@ async def test_a_changed_password_closes_the_socket(alice: Character) -> None:
     assert await socket.hear() == {"type": "ready"}
     alice.user.set_password("another horse")
     await alice.user.asave()
-    assert await socket.closing_code() == consumers.NOT_SIGNED_IN
+    assert await socket.closing_code() == NOT_SIGNED_IN
 
 
 async def test_nothing_is_sent_once_a_revoked_key_is_noticed(alice: Character, fox: Path) -> None:
@@ -208,7 +209,7 @@ async def test_nothing_is_sent_once_a_revoked_key_is_noticed(alice: Character, f
     assert await socket.hear() == {"type": "ready"}
     await revoke_key(alice)
     closed = await socket.receive_output(60)
-    assert (closed["type"], closed["code"]) == ("websocket.close", consumers.NOT_SIGNED_IN)
+    assert (closed["type"], closed["code"]) == ("websocket.close", NOT_SIGNED_IN)
     await queue(alice, fox)
     await socket.wait(60)
     assert socket.output_queue.empty()

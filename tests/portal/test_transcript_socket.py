@@ -12,6 +12,8 @@ from channels.layers import get_channel_layer
 from django.test import AsyncClient, Client
 
 from portal import consumers
+from portal.http import sockets
+from portal.http.sockets import NOT_FOUND, NOT_SIGNED_IN
 from tenants import scope
 from tenants.models import Tenant
 from tests.conftest import Character
@@ -30,7 +32,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(consumers, "RECHECK_SECONDS", 0.2)
+    monkeypatch.setattr(sockets, "RECHECK_SECONDS", 0.2)
     yield
     progress.flush()
 
@@ -70,7 +72,7 @@ async def test_support_is_not_shown_as_the_member_and_leaves_with_the_visit(
         told.append(await bobs.hear())
     assert "here" not in {message["type"] for message in told}
     await Tenant.objects.filter(pk=alice.tenant.pk).aupdate(bars_support=True)
-    assert await hers.closing_code() == consumers.NOT_SIGNED_IN
+    assert await hers.closing_code() == NOT_SIGNED_IN
     await bobs.hang_up()
 
 
@@ -167,15 +169,15 @@ async def test_mallory_a_deleted_recording_and_one_under_way_have_no_such_socket
     alice: Character, mallory: Character, row: Transcription
 ) -> None:
     stranger = await socket_of(mallory, path_of(row))
-    assert await stranger.closing_code() == consumers.NOT_FOUND
+    assert await stranger.closing_code() == NOT_FOUND
     under_way = await sync_to_async(make_transcription)(alice.tenant, status="running")
     early = await socket_of(alice, path_of(under_way))
-    assert await early.closing_code() == consumers.NOT_FOUND
+    assert await early.closing_code() == NOT_FOUND
     hers = await socket_of(alice, path_of(row))
     await heard(hers, "revision")
     with scope.bound(alice.tenant.id):
         await Recording.objects.filter(id=row.recording_id).aupdate(deleted_at="2026-01-01T00:00:00Z")
-    assert await hers.closing_code() == consumers.NOT_FOUND
+    assert await hers.closing_code() == NOT_FOUND
 
 
 async def test_a_flood_of_places_closes_the_socket(alice: Character, row: Transcription) -> None:
@@ -229,8 +231,8 @@ async def test_who_is_not_in_the_folder_any_more_hears_nothing_of_its_recordings
     lists = [await socket_of(who, "/ws/recordings/") for who in (alice, bob)]
     assert [(await socket.hear())["type"] for socket in lists] == ["ready", "ready"]
     await to_a_folder(alice, row)
-    assert await his.closing_code() == consumers.NOT_FOUND
-    assert await (await socket_of(bob, path_of(row))).closing_code() == consumers.NOT_FOUND
+    assert await his.closing_code() == NOT_FOUND
+    assert await (await socket_of(bob, path_of(row))).closing_code() == NOT_FOUND
     other = await sync_to_async(make_transcription)(alice.tenant, "open.mp3")
     for one in (row, other):
         await sync_to_async(progress.announce_change)(alice.tenant.id, one.recording_id, one.id)

@@ -14,9 +14,10 @@ from transcription.media import ffmpeg, parts, structure
 from transcription.media.errors import DecoderDied, MediaError
 from transcription.media.ffmpeg import Ffmpeg
 from transcription.media.formats import is_refused
+from transcription.media.full_scale import MEASURED_SECONDS, full_scale
+from transcription.media.heads import WHOLE, Part
 from transcription.media.matroska import Block, read_blocks
 from transcription.media.mixing import Mixer
-from transcription.media.parts import WHOLE, Part
 from transcription.media.report import Header, changes_form, is_cut_off
 
 SAMPLE_RATE = 16_000
@@ -90,6 +91,7 @@ class AudioReader:
     parts: list[Part] = field(default_factory=lambda: [WHOLE])
     has_gaps: bool = False
     _layouts: str = ":channel_layouts=mono|stereo"
+    _full_scale: float = 0.0
     _heard_channels: int = 0
     _moved: float = 0.0
     _mixer: Mixer = field(default_factory=Mixer)
@@ -116,6 +118,8 @@ class AudioReader:
 
     @property
     def _is_mended(self) -> bool:
+        if self._full_scale > 1:
+            return True
         return self.parts != [WHOLE] or not {"-ignore_length", "-ignore_editlist"}.isdisjoint(self.source)
 
     @property
@@ -152,6 +156,8 @@ class AudioReader:
         yield from self._run(self.parts[0])
         if not self.decoded and self._mend():
             yield from self._run(self.parts[0])
+        if not self.decoded and self._full_scale > 1:
+            yield from self._run(self.parts[0])
         if not self.decoded and self.header.has_unknown_layout(self.track):
             self._layouts = ""
             yield from self._run(self.parts[0])
@@ -173,11 +179,12 @@ class AudioReader:
     def _run(self, part: Part) -> Iterator[bytes]:
         self.is_over = False
         form = f"aformat=sample_fmts=s16:sample_rates={self.rate}{self._layouts}"
+        volume = f"volume={1 / self._full_scale}," if self._full_scale > 1 else ""
         output = [
             "-map",
             f"0:a:{self.track}",
             "-af",
-            f"{form},{MONOTONIC_TIMESTAMPS}",
+            f"{volume}{form},{MONOTONIC_TIMESTAMPS}",
             "-c:a",
             "pcm_s16le",
             "-f",
@@ -188,10 +195,26 @@ class AudioReader:
             for block in read_blocks(process.chunks()):
                 if not self.header.container:
                     self.header = Header.parse(process.report)
+                if not self._full_scale:
+                    self._full_scale = self._measured_scale(part)
+                    if self._full_scale > 1:
+                        return
                 if self._layouts and self.header.has_unknown_layout(self.track):
                     return
                 yield from self._placed(block)
             self._end(process)
+
+    def _measured_scale(self, part: Part) -> float:
+        """Returns what stands for 1 in the track's samples. Raises MediaError and DecoderDied."""
+        if not any(track.index == self.track and track.codec.startswith("pcm_f") for track in self.header.tracks):
+            return 1.0
+        output = ["-map", f"0:a:{self.track}", "-t", str(MEASURED_SECONDS), "-c:a", "pcm_f32le", "-f", "f32le"]
+        limits = (self.cpu_seconds, self.wall_seconds, part)
+        with ffmpeg.decoder(self.path, self.source, [*output, "pipe:1"], *limits) as process:
+            scale = full_scale(process.chunks())
+            if not process.timed_out:
+                process.check_exit(process.report)
+        return scale
 
     def _end(self, process: Ffmpeg) -> None:
         """Raises MediaError and DecoderDied."""

@@ -13,6 +13,7 @@ import selectors
 import shutil
 import signal
 import subprocess
+import tempfile
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -21,7 +22,7 @@ from pathlib import Path
 
 from transcription.media.errors import DecoderDied, MediaError
 from transcription.media.formats import ALLOWED_DEMUXERS
-from transcription.media.parts import WHOLE, Part
+from transcription.media.heads import WHOLE, Part
 
 log = logging.getLogger(__name__)
 
@@ -155,15 +156,27 @@ def decoder(
     part: Part = WHOLE,
 ) -> Iterator[Ffmpeg]:
     """Runs an ffmpeg that reads a file; kills its process group after the block or after `wall_seconds`."""
-    allowed, url = reading(ALLOWED_DEMUXERS), f"file:{path}"
-    if part != WHOLE:
-        allowed = reading(ALLOWED_DEMUXERS, "file,pipe,subfile")
-        url = f"subfile,,start,{part[0]},end,{part[1]},,:{url}"
     plain = ["-vn", "-sn", "-dn", "-map_metadata", "-1", "-map_chapters", "-1"]
-    arguments = ["-nostdin", "-v", "info", "-copyts", *allowed, *source, "-i", url, *plain, *output]
-    process = _start(arguments, cpu_seconds)
-    with _terminated_after(process), _killed_after(process, wall_seconds):
-        yield process
+    with _address(path, part) as (protocols, url):
+        allowed = reading(ALLOWED_DEMUXERS, protocols)
+        arguments = ["-nostdin", "-v", "info", "-copyts", *allowed, *source, "-i", url, *plain, *output]
+        process = _start(arguments, cpu_seconds)
+        with _terminated_after(process), _killed_after(process, wall_seconds):
+            yield process
+
+
+@contextmanager
+def _address(path: Path, part: Part) -> Iterator[tuple[str, str]]:
+    """Yields the protocols that reading a part takes, and its address."""
+    if part == WHOLE:
+        yield "file,pipe", f"file:{path}"
+        return
+    spans = [f"subfile,,start,{start},end,{end},,:file:{path}" for start, end in part.spans]
+    with tempfile.NamedTemporaryFile() as head:
+        head.write(part.head)
+        head.flush()
+        urls = [f"file:{head.name}", *spans] if part.head else spans
+        yield "file,pipe,subfile,concat", f"concat:{'|'.join(urls)}"
 
 
 @contextmanager

@@ -10,12 +10,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
+from transcription.media.heads import WHOLE, Part, mended
 from transcription.media.structure import PAGE_HEAD, wave_chunks
 
-Part = tuple[int, int]
-"""A part of a file: its first byte, and the one after its last or 0 for the file's end."""
-
-WHOLE: Part = (0, 0)
 FIRST_BYTES = 1 << 20
 SIGNATURE = re.compile(
     rb"(?:RIFF|RF64).{4}WAVE|FORM.{4}AIF[FC]|OggS\0\x02|fLaC\0|\x1a\x45\xdf\xa3|\0\0\0.ftyp", re.DOTALL
@@ -30,7 +27,7 @@ def behind_other_bytes(path: Path) -> Part:
         return WHOLE
     with path.open("rb") as file:
         found = SIGNATURE.search(file.read(FIRST_BYTES))
-    return (found.start(), 0) if found else WHOLE
+    return Part(spans=((found.start(), 0),)) if found else WHOLE
 
 
 def joined_parts(path: Path) -> list[Part]:
@@ -38,8 +35,11 @@ def joined_parts(path: Path) -> list[Part]:
     if not path.is_file():
         return [WHOLE]
     with path.open("rb") as file:
+        if part := mended(file, path.stat().st_size):
+            return [part]
+        file.seek(0)
         starts = sorted({0, *_starts(file, path.stat().st_size)})
-    return list(zip(starts, [*starts[1:], 0], strict=True))
+    return [Part(spans=(span,)) for span in zip(starts, [*starts[1:], 0], strict=True)]
 
 
 def _starts(file: IO[bytes], size: int) -> Iterator[int]:

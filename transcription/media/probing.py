@@ -17,7 +17,7 @@ from transcription.media.audio_reader import BYTES_PER_SECOND, SAMPLE_RATE, SHOR
 from transcription.media.errors import DecoderDied, MediaError
 from transcription.media.ffmpeg import last_line
 from transcription.media.formats import demuxer_by_extension, is_refused, source_options
-from transcription.media.parts import Part
+from transcription.media.heads import Part
 from transcription.media.playback import is_playable
 from transcription.media.report import MAX_DOWNMIXED_CHANNELS, MOST_TRACKS, AudioTrack, is_format_refused, is_guessed
 
@@ -150,9 +150,14 @@ def _check_is_audio(first: _TrackStart, name: str) -> None:
 
 
 def _choose_audible(first: _TrackStart, decode_start: Callable[..., _TrackStart]) -> _TrackStart:
-    """Returns the first track, default ones first, that is not silent; else the first that can be decoded."""
+    """Returns the first track that is not silent; else the first that can be decoded.
+
+    Default ones are first, as in players, and those that accompany another one are last among their like.
+    """
     until, silent = time.monotonic() + PROBE_WALL_SECONDS / 2, None
-    for track in sorted(first.reader.header.tracks, key=lambda track: not track.is_default)[:MAX_TRACKS_TRIED]:
+    header = first.reader.header
+    tracks = sorted(header.tracks, key=lambda track: (not track.is_default, track.index in header.asides))
+    for track in tracks[:MAX_TRACKS_TRIED]:
         start = (
             first if track.index == 0 else decode_start(track.index, wall_seconds=max(1.0, until - time.monotonic()))
         )

@@ -16,6 +16,8 @@ DURATION = re.compile(r"^  Duration: (\d+):(\d\d):(\d\d(?:\.\d+)?)", re.MULTILIN
 START = re.compile(r"^  Duration: .*?, start: (-?\d+\.\d+)", re.MULTILINE)
 STREAM = re.compile(r"^  Stream #0:(\d+)(?:\[\w+\])?(?:\((\w+)\))?: (\w+): (.*)$", re.MULTILINE)
 TITLE = re.compile(r"\A(?:\n    .*)*?\n      title +: (.*)")
+ASIDE = re.compile(r"\((?:comment|visual impaired|hearing impaired|dub|descriptions)\)")
+ASIDE_TITLE = re.compile(r"\b(?:commentar|audio ?descri|descriptive|described|kommentar|commentaire)", re.IGNORECASE)
 CHANNELS = re.compile(r"\d+ Hz, ([^,]+)")
 GUESSED_LAYOUT = re.compile(
     r"^(?:\[aist#0:(\d+)/.*\] )?Guessed Channel Layout(?: for Input Stream #0\.(\d+))?", re.MULTILINE
@@ -55,7 +57,7 @@ class Header:
     """What ffmpeg reports before the first audio. `claimed` is the length in the header, None if ffmpeg estimated it.
 
     `start` is the first timestamp of all streams, in seconds. `guessed_layouts` are the indexes of tracks of which
-    only the number of channels is known.
+    only the number of channels is known, `asides` those that accompany another: comments, described pictures.
     """
 
     container: str = ""
@@ -65,6 +67,7 @@ class Header:
     has_video: bool = False
     has_streams: bool = False
     guessed_layouts: frozenset[int] = frozenset()
+    asides: frozenset[int] = frozenset()
 
     def has_unknown_layout(self, track: int) -> bool:
         """Returns whether the channels' positions are unknown, so that ffmpeg couldn't downmix them properly."""
@@ -79,14 +82,20 @@ class Header:
         streams = {int(match[1]): match for match in reversed(list(STREAM.finditer(report)))}
         audio = [streams[number] for number in sorted(streams) if streams[number][3] == "Audio"][:MOST_TRACKS]
         guessed = {int(match[1] or match[2] or -1) for match in GUESSED_LAYOUT.finditer(report)}
+        tracks = tuple(_track(index, match, report) for index, match in enumerate(audio))
         return cls(
             container=container[1],
             claimed=None if ESTIMATED.search(report) else _claimed(report),
             start=float(start[1]) if start else 0.0,
-            tracks=tuple(_track(index, match, report) for index, match in enumerate(audio)),
+            tracks=tracks,
             has_video=any(match[3] == "Video" and "(attached pic)" not in match[4] for match in streams.values()),
             has_streams=bool(streams),
             guessed_layouts=frozenset(index for index, match in enumerate(audio) if int(match[1]) in guessed),
+            asides=frozenset(
+                track.index
+                for track, match in zip(tracks, audio, strict=True)
+                if ASIDE.search(match[4]) or ASIDE_TITLE.search(track.title)
+            ),
         )
 
 

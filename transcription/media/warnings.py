@@ -50,8 +50,8 @@ def message_of(row: Transcription, code: str) -> str:
             )
         case "mended":
             return _(
-                "Other programs may play only a part of this file: its header is wrong, or its form changes in the "
-                "middle. All of it was transcribed."
+                "Other programs may play only a part of this file, or distort it: its header is wrong, its form "
+                "changes in the middle, or its samples are too large. All of it was transcribed."
             )
         case "no_speakers":
             return _(

@@ -9,6 +9,7 @@ import pytest
 from asgiref.sync import sync_to_async
 from django.test import AsyncClient
 
+from portal.http import sockets as http_sockets
 from portal.ops import board, sockets
 from portal.ops.board import Board, View
 from tenants import scope
@@ -26,7 +27,7 @@ PATH = "/ws/operations/operations/"
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sockets, "RECHECK_SECONDS", 0.2)
+    monkeypatch.setattr(http_sockets, "RECHECK_SECONDS", 0.2)
     monkeypatch.setattr(board, "LEAST_SECONDS", 0.05)
 
 

@@ -137,6 +137,34 @@ def test_a_large_wav_without_its_length_has_all_its_sound_heard(
     assert not found.is_playable
 
 
+@pytest.mark.parametrize("length", [0, 8, 2 * 48_000, 0x7F000008, 0xFFFFFFFF])
+def test_an_aiff_without_its_length_has_all_its_sound_heard(length: int, tmp_path: Path, make_media: MakeMedia) -> None:
+    stale = patched(make_media("whole.aiff", "-i", str(tones(make_media))), tmp_path / "stale.aiff", b"FORM", 4, length)
+    patched(stale, stale, b"COMM", 10, length // 2)
+    found, pcm, warnings = heard(patched(stale, stale, b"SSND", 4, length))
+    assert onsets(pcm) == pytest.approx(TONES, abs=0.05)
+    assert found.duration == pytest.approx(9, abs=0.1)
+    assert warnings == ["mended"]
+
+
+@pytest.mark.parametrize("length", [0, (1 << 63) - 1, (1 << 64) - 1])
+def test_a_w64_without_its_length_has_all_its_sound_heard(length: int, tmp_path: Path, make_media: MakeMedia) -> None:
+    stale = patched(
+        make_media("a.w64", "-i", str(tones(make_media))), tmp_path / "a.w64", b"data\xf3", 16, length, "<Q"
+    )
+    _found, pcm, warnings = heard(patched(stale, stale, b"riff", 16, length, "<Q"))
+    assert onsets(pcm) == pytest.approx(TONES, abs=0.05)
+    assert warnings == ["mended"]
+
+
+@pytest.mark.parametrize("length", [0, 2 * 48_000])
+def test_an_au_without_its_length_has_all_its_sound_heard(length: int, tmp_path: Path, make_media: MakeMedia) -> None:
+    stale = patched(make_media("a.au", "-i", str(tones(make_media))), tmp_path / "a.au", b".snd", 8, length)
+    _found, pcm, warnings = heard(stale)
+    assert onsets(pcm) == pytest.approx(TONES, abs=0.05)
+    assert warnings == ["mended"]
+
+
 def test_an_edit_list_that_shows_nothing_hides_nothing(tmp_path: Path, make_media: MakeMedia) -> None:
     whole = make_media("whole.m4a", "-i", str(tones(make_media)))
     _found, pcm, warnings = heard(patched(whole, tmp_path / "edited.m4a", b"elst", 12, 0))

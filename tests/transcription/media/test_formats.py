@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import math
 import shutil
+import struct
 import subprocess
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tests.conftest import Character, MakeMedia
 from tests.transcription.characters import submit
 from tests.transcription.intake.test_accept import refuse
-from tests.transcription.sound import heard
+from tests.transcription.sound import TONES, heard, onsets, tones
 from transcription import media
 from transcription.media import MediaError, find_ffmpeg, formats
 
@@ -97,6 +100,55 @@ def test_a_file_is_heard_behind_what_a_program_left_before_it(
     assert len(pcm) / media.BYTES_PER_SECOND == pytest.approx(2.9, abs=0.2)
     assert warnings == ["mended"]
     assert not found.is_playable
+
+
+@pytest.mark.parametrize("scale", [1 << 15, 1 << 23, 1 << 31])
+@pytest.mark.parametrize("kind", ["wav", "mov"])
+def test_floating_point_sound_as_large_as_whole_numbers_is_not_clipped(
+    scale: int, kind: str, make_media: MakeMedia
+) -> None:
+    source = f"aevalsrc='{scale}*(0.3*sin(2*PI*1000*t)*gt(mod(t,1.5),1)+random(0)/500)':s=48000:d=9"
+    found, pcm, warnings = heard(make_media(f"large.{kind}", "-f", "lavfi", "-i", source, "-c:a", "pcm_f32le"))
+    assert onsets(pcm) == pytest.approx(TONES, abs=0.05)
+    assert np.abs(np.frombuffer(pcm, "<i2").astype(int)).max() == pytest.approx(0.3 * 32768, rel=0.02)
+    assert warnings == ["mended"]
+    assert not found.is_playable
+
+
+@pytest.mark.parametrize("wrong", [100.0, 1e30, math.inf, math.nan])
+def test_single_numbers_that_are_no_sound_make_the_rest_no_quieter(
+    wrong: float, tmp_path: Path, make_media: MakeMedia
+) -> None:
+    whole = make_media("float.wav", "-i", str(tones(make_media)), "-c:a", "pcm_f32le").read_bytes()
+    (tmp_path / "wrong.wav").write_bytes(whole[:-8] + struct.pack("<2f", wrong, wrong))
+    _found, pcm, warnings = heard(tmp_path / "wrong.wav")
+    assert onsets(pcm)[:6] == pytest.approx(TONES, abs=0.05)
+    assert np.percentile(np.abs(np.frombuffer(pcm, "<i2").astype(int)), 99) == pytest.approx(16384, rel=0.02)
+    assert warnings == []
+
+
+def test_a_big_endian_wave_file_is_heard(tmp_path: Path, make_media: MakeMedia) -> None:
+    sound = tones(make_media).read_bytes()[-18 * 48_000 :]
+    form = struct.pack(">IHHIIHH", 16, 1, 1, 48_000, 96_000, 2, 16)
+    swapped = np.frombuffer(sound, "<i2").astype(">i2").tobytes()
+    data = b"data" + struct.pack(">I", len(swapped)) + swapped
+    (tmp_path / "big.wav").write_bytes(b"RIFX" + struct.pack(">I", 28 + len(data)) + b"WAVEfmt " + form + data)
+    _found, pcm, warnings = heard(tmp_path / "big.wav")
+    assert onsets(pcm) == pytest.approx(TONES, abs=0.05)
+    assert warnings == ["mended"]
+
+
+def test_all_of_a_wave_file_in_two_pieces_is_heard(tmp_path: Path, make_media: MakeMedia) -> None:
+    whole = tones(make_media).read_bytes()
+    start, half = len(whole) - 18 * 48_000, 9 * 48_000
+    length = half.to_bytes(4, "little")
+    between = b"LIST\4\0\0\0INFOdata" + length
+    pieces = whole[: start - 4], length, whole[start : start + half], between, whole[start + half :]
+    (tmp_path / "pieces.wav").write_bytes(b"".join(pieces))
+    _found, pcm, warnings = heard(tmp_path / "pieces.wav")
+    assert onsets(pcm) == pytest.approx(TONES, abs=0.05)
+    assert len(pcm) == 9 * media.BYTES_PER_SECOND
+    assert warnings == ["mended"]
 
 
 ARCHIVES = {"zip": "zip", "tar": "tar", "tar.gz": "gztar"}

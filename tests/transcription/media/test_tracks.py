@@ -37,6 +37,24 @@ def test_the_track_that_is_flagged_as_default_is_taken(make_media: MakeMedia) ->
     assert heard(two(make_media, "flagged.mkv", music, speech(make_media), *flagged))[0].track == 1
 
 
+@pytest.mark.parametrize(
+    ("kind", "aside"),
+    [
+        ("mkv", ("-disposition:a:0", "visual_impaired")),
+        ("mkv", ("-disposition:a:0", "comment")),
+        ("mkv", ("-disposition:a:0", "0", "-metadata:s:a:0", "title=Director’s Commentary")),
+        ("ts", ("-disposition:a:0", "visual_impaired+descriptions")),
+    ],
+)
+def test_a_track_that_comments_on_another_yields_to_it(
+    kind: str, aside: tuple[str, ...], make_media: MakeMedia
+) -> None:
+    plain = ("-disposition:a:1", "0")
+    path = two(make_media, f"aside.{kind}", speech(make_media), speech(make_media), *plain, *aside)
+    assert heard(path)[0].track == 1
+    assert heard(path, track=0)[0].track == 0
+
+
 def test_of_silent_tracks_the_first_is_taken(make_media: MakeMedia) -> None:
     assert heard(two(make_media, "silence.mkv", SILENCE, SILENCE))[0].track == 0
 
