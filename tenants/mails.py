@@ -105,13 +105,15 @@ class MailQueue(Generic[Row]):
     def due(self, now: datetime | Now) -> QuerySet[Row]:
         return self.open(now).filter(mail_after__lte=now, mail_attempts__lt=ATTEMPTS, **{self.sent: None})
 
-    def _send(self, row: Any, connection: BaseEmailBackend) -> int:
-        claimed = timezone.now() + SENDING
-        if not self._rows(pk=row.pk, mail_after=row.mail_after).update(mail_after=claimed):
+    def _send(self, listed: Any, connection: BaseEmailBackend) -> int:
+        now = timezone.now()
+        due = self._rows(pk=listed.pk, mail_after__lte=now, mail_attempts=listed.mail_attempts)
+        if not due.update(mail_after=now + SENDING):
             return 0
-        if not self.open(timezone.now()).filter(pk=row.pk).exists():
+        row: Any = self.open(now).filter(pk=listed.pk).first()  # as it is now: it may have been renewed meanwhile
+        if row is None:
             return 0
-        mine = self._rows(pk=row.pk, mail_after=claimed)
+        mine = self._rows(pk=row.pk, mail_after=now + SENDING)
         if is_taken(connection, lambda: self.message(row), f"{self.what}, {row.pk}"):
             return mine.update(**{self.sent: timezone.now()})
         later = timezone.now() + timedelta(minutes=2**row.mail_attempts)

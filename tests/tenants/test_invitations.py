@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 import time_machine
@@ -180,6 +180,16 @@ class Away(EmailBackend):
         raise TimeoutError
 
 
+class Renewing(EmailBackend):
+    """While it is asked for, the invitation is renewed."""
+
+    renew: ClassVar[list[Callable[[], object]]] = []
+
+    def open(self) -> bool:
+        Renewing.renew.pop()()
+        return True
+
+
 class TestTheMail:
     @pytest.fixture(autouse=True)
     def nothing_bound(self, alice: Character) -> Iterator[None]:
@@ -192,6 +202,14 @@ class TestTheMail:
         [message] = mail.outbox
         assert (message.to, message.subject) == ([CAROL], "alice@acme.example invites you to Acme")
         assert invitations.link(row) in message.body
+
+    def test_has_the_link_of_an_invitation_that_is_renewed_as_it_is_sent(self, alice: Character, settings: Any) -> None:
+        row = invite(alice)
+        settings.EMAIL_BACKEND = f"{__name__}.Renewing"
+        Renewing.renew.append(lambda: invite(alice))
+        assert invitations.send_due() == 1
+        row.refresh_from_db()
+        assert invitations.link(row) in mail.outbox[0].body
 
     def test_a_name_makes_no_second_line_of_the_subject(self, acme: Tenant, alice: Character) -> None:
         Tenant.objects.filter(id=acme.id).update(name="Acme\nBcc: everybody@example.com")

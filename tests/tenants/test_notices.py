@@ -181,6 +181,14 @@ class TestTheMail:
         assert sent["Bcc"] is None
         assert len(mail.outbox[0].subject.splitlines()) == 1
 
+    def test_of_a_row_that_the_version_before_wrote_is_sent_once(self, alice: Character) -> None:
+        use(alice.tenant, seconds=80)
+        notices.raise_due()
+        columns = 'tenant_id, "limit", month, created_at'
+        with connection.cursor() as cursor:
+            cursor.execute(f"INSERT INTO tenants_notice ({columns}, percent) SELECT {columns}, 100 FROM tenants_notice")
+        assert [notices.send_due(), notices.send_due()] == [1, 0]
+
     def test_what_is_no_longer_so_is_not_sent_until_it_is_again(self, alice: Character) -> None:
         use(alice.tenant, seconds=80, size=800)
         notices.raise_due()
