@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import IO
 
@@ -19,6 +20,13 @@ SIGNATURE = re.compile(
 )
 FORM_BYTES = 16
 """The beginning of an Ogg stream's header: codec, channels and rate."""
+
+EMPTY_BOX = 8
+MOST_PARTS = 100
+"""Each costs a process. What follows the beginning of the last one is left unread where there are more."""
+
+MOST_STEPS = 1_000_000
+"""How many boxes or pages are looked at."""
 
 
 def behind_other_bytes(path: Path) -> Part:
@@ -38,7 +46,7 @@ def joined_parts(path: Path) -> list[Part]:
         if part := mended(file, path.stat().st_size):
             return [part]
         file.seek(0)
-        starts = sorted({0, *_starts(file, path.stat().st_size)})
+        starts = sorted({0, *islice(_starts(file, path.stat().st_size), MOST_PARTS)})[:MOST_PARTS]
     return [Part(spans=(span,)) for span in zip(starts, [*starts[1:], 0], strict=True)]
 
 
@@ -54,15 +62,19 @@ def _starts(file: IO[bytes], size: int) -> Iterator[int]:
 
 
 def _movies(file: IO[bytes], size: int) -> Iterator[int]:
-    """Yields where MP4 files with an index begin."""
-    at, start = 0, 0
-    while at < size:
+    """Yields where MP4 files with an index or sound begin."""
+    at, start, is_told = 0, 0, False
+    for _ in range(MOST_STEPS):
+        if at >= size:
+            return
         file.seek(at)
         head = file.read(16)
         length, name = int.from_bytes(head[:4]), head[4:8]
         if name == b"ftyp":
             start = at
-        elif name == b"moov":
+            is_told = False
+        elif name in (b"moov", b"mdat") and length != EMPTY_BOX and not is_told:
+            is_told = True
             yield start
         if length < 8:
             length = int.from_bytes(head[8:]) if length == 1 else size - at
@@ -72,7 +84,10 @@ def _movies(file: IO[bytes], size: int) -> Iterator[int]:
 def _changes_of_ogg_streams(file: IO[bytes]) -> Iterator[int]:
     """Yields where streams begin that have another codec, rate or number of channels than those before."""
     at, form, is_new = 0, b"", True
-    while (page := file.read(PAGE_HEAD)).startswith(b"OggS") and len(page) == PAGE_HEAD:
+    for _ in range(MOST_STEPS):
+        page = file.read(PAGE_HEAD)
+        if not page.startswith(b"OggS") or len(page) < PAGE_HEAD:
+            return
         lengths = file.read(page[26])
         begins = bool(page[5] & 2)
         if begins and is_new and (found := file.read(FORM_BYTES)) != form:
