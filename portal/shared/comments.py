@@ -17,14 +17,13 @@ from django.utils.translation import gettext as _
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods, require_POST
 
-from portal.http.statuses import status_of
 from portal.shared.access import Visit, by_link, inside, limited, nowhere, writes
-from portal.web.changes import problem
 from portal.web.comments import id_of
-from portal.web.segments import body_of, number_of
+from portal.web.script_errors import script_errors
+from portal.web.scripts import body_of, number_of, problem
 from tenants.access import Actor
 from transcription.comments import threads
-from transcription.errors import InvalidOption, Refused
+from transcription.errors import InvalidOption
 from transcription.library.retention import TextDeleted
 from transcription.models import Comment
 from transcription.shares import comments as shared_comments
@@ -116,19 +115,12 @@ def _seconds(body: dict[str, Any]) -> tuple[float, float]:
     return checked_time(body.get("start"), "start"), checked_time(body.get("end"), "end")
 
 
+@script_errors(PermissionDenied, TextDeleted)
 def _changed(visit: Visit, write: Callable[[dict[str, Any]], None]) -> HttpResponseBase:
     if not _may(visit):
         return nowhere(visit.request)
     try:
         write(body_of(visit.request))
-    except InvalidOption as invalid:
-        return problem(400, str(invalid))
-    except Refused as refused:
-        return problem(status_of(refused.code), refused.message)
-    except PermissionDenied as denied:
-        return problem(403, str(denied))
-    except TextDeleted as deleted:
-        return problem(410, str(deleted))
     except Http404:
         return problem(404, _("Somebody deleted this comment meanwhile, or the link has ended. Load the page again."))
     return _listed(visit)

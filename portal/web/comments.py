@@ -16,17 +16,15 @@ from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 
-from portal.http.statuses import status_of
 from portal.web.access import TenantRequest, member_required
-from portal.web.changes import problem
-from portal.web.segments import body_of, number_of
+from portal.web.script_errors import script_errors
+from portal.web.scripts import body_of, number_of, problem
 from transcription.comments import mentions, threads
-from transcription.errors import InvalidOption, Refused
+from transcription.errors import InvalidOption
 from transcription.library import recordings
 from transcription.library.retention import TextDeleted
 from transcription.models import Comment
 from transcription.transcripts import striking
-from transcription.transcripts.revisions import NotCompleted
 from transcription.transcripts.striking import Words
 from transcription.transcripts.validation import checked_time
 
@@ -87,20 +85,11 @@ def comment(request: TenantRequest, recording_id: UUID, comment_id: UUID) -> Jso
     return _changed(request, recording_id, write)
 
 
+@script_errors(PermissionDenied, TextDeleted)
 def _changed(request: TenantRequest, recording_id: UUID, write: Callable[[dict[str, Any]], None]) -> JsonResponse:
     recordings.recording(request.actor, recording_id)  # other tenants get 404 before any other error
     try:
         write(body_of(request))
-    except InvalidOption as invalid:
-        return problem(400, str(invalid))
-    except Refused as refused:
-        return problem(status_of(refused.code), refused.message)
-    except PermissionDenied as denied:
-        return problem(403, str(denied))
-    except TextDeleted as deleted:
-        return problem(410, str(deleted))
-    except NotCompleted:
-        return problem(409, _("The text can’t be corrected any more. Reload the page."))
     except Http404:
         return problem(404, _("Somebody deleted this comment meanwhile."))
     return _listed(request, recording_id)

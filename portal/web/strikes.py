@@ -9,7 +9,8 @@ from django.http import JsonResponse
 from django.views.decorators.http import require_POST
 
 from portal.web.access import TenantRequest, member_required
-from portal.web.segments import changed, number_of
+from portal.web.scripts import number_of, tag_of
+from portal.web.segments import changed
 from transcription.models import Transcription
 from transcription.strikes.spans import Span
 from transcription.transcripts import striking
@@ -25,7 +26,7 @@ def strike(request: TenantRequest, transcription_id: UUID) -> JsonResponse:
     """
 
     def write(body: dict[str, Any]) -> Transcription:
-        tags = {str(body.get("etag", ""))}
+        tags = {tag_of(body)}
         return striking.strike(request.actor, transcription_id, _what(body), tags, back=body.get("struck") is False)
 
     return changed(request, transcription_id, write)

@@ -133,7 +133,8 @@ class AudioReader:
 
     @property
     def _is_mended(self) -> bool:
-        if self._full_scale > 1:
+        is_torn = self.is_over and self.header.container == "aac" and structure.aac_frames(self.path)[1]
+        if is_torn or self._full_scale > 1:
             return True
         return self.parts != [WHOLE] or not {"-ignore_length", "-ignore_editlist"}.isdisjoint(self.source)
 

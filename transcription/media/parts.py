@@ -28,6 +28,21 @@ MOST_PARTS = 100
 MOST_STEPS = 1_000_000
 """How many boxes or pages are looked at."""
 
+MARKS = {
+    b"fLaC": (0, 8),
+    b"TTA1": (0, 6),
+    b"caff": (0, 12),
+    b"FORM": (8, 16),
+    b"riff": (0, 16),
+    b"FLV\1": (0, 9),
+    b"#!AM": (0, 6),
+    b"\x30\x26\xb2\x75": (0, 16),
+}
+"""What begins a file that begins so, and only a file: from where to where. AIFF has its length before it."""
+
+WAVPACK_HEAD = 28
+WAVPACK_INITIAL = 0x800
+
 
 def behind_other_bytes(path: Path) -> Part:
     """Returns the part of a file that has a signature, as behind a header of HTTP; WHOLE if there is none."""
@@ -59,6 +74,43 @@ def _starts(file: IO[bytes], size: int) -> Iterator[int]:
         yield from _changes_of_ogg_streams(file)
     elif head[4:8] == b"ftyp":
         yield from _movies(file, size)
+    elif head[:4] == b"wvpk":
+        yield from _wavpacks(file)
+    elif head[:4] in MARKS:
+        yield from _repetitions(file, *MARKS[head[:4]])
+
+
+def _repetitions(file: IO[bytes], begin: int, end: int) -> Iterator[int]:
+    """Yields where the bytes from `begin` to `end` come again, less `begin`."""
+    at, data = 0, file.read(FIRST_BYTES)
+    mark = data[begin:end]
+    while len(data) >= len(mark):
+        yield from (at + found.start() - begin for found in re.finditer(re.escape(mark), data))
+        at += len(data) - len(mark) + 1
+        file.seek(at)
+        data = file.read(FIRST_BYTES)
+
+
+def _wavpacks(file: IO[bytes]) -> Iterator[int]:
+    """Yields where blocks begin that count samples from 0 again."""
+    at, searches = 0, 0
+    for _ in range(MOST_STEPS):
+        head = file.read(WAVPACK_HEAD)
+        if len(head) < WAVPACK_HEAD or searches > MOST_PARTS:
+            return
+        if head[:4] == b"wvpk":
+            length, first, count, flags = (int.from_bytes(head[i : i + 4], "little") for i in (4, 16, 20, 24))
+            if first == 0 and count and flags & WAVPACK_INITIAL:
+                yield at
+            at += 8 + length
+        else:  # tags
+            searches += 1
+            file.seek(at)
+            found = file.read(FIRST_BYTES).find(b"wvpk")
+            if found < 1:
+                return
+            at += found
+        file.seek(at)
 
 
 def _movies(file: IO[bytes], size: int) -> Iterator[int]:

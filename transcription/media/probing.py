@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from transcription.media import ffmpeg
+from transcription.media import ffmpeg, structure
 from transcription.media.audio_reader import BYTES_PER_SECOND, SAMPLE_RATE, SHORTEST_SECONDS, AudioReader, goes_on
 from transcription.media.errors import DecoderDied, MediaError
 from transcription.media.ffmpeg import last_line
@@ -208,6 +208,8 @@ def _count_packets(reader: AudioReader, enough: float) -> float:
 
     Returns a lower bound if a limit ends it. Raises DecoderDied.
     """
+    if reader.header.container == "aac":  # ffmpeg counts by the first frame's rate, though another may follow
+        return min(structure.aac_frames(reader.path, enough)[0], enough + 1 / SAMPLE_RATE)
     counted, until = 0.0, time.monotonic() + PROBE_WALL_SECONDS
     for part in reader.parts:
         if counted <= enough and time.monotonic() < until:

@@ -120,6 +120,10 @@ JOINED = {
     "aac": ("-c:a", "aac"),
     "m4a": ("-c:a", "aac"),
     "mp3": ("-c:a", "libmp3lame"),
+    "flac": ("-c:a", "flac"),
+    "wv": ("-c:a", "wavpack"),
+    "caf": ("-c:a", "pcm_s16le"),
+    "aiff": ("-c:a", "pcm_s16be"),
 }
 
 
@@ -184,6 +188,22 @@ def test_a_file_of_countless_parts_is_read_in_a_hundred_at_most(tmp_path: Path, 
     path = tmp_path / "parts.m4a"
     path.write_bytes(make_media("whole.m4a", "-i", str(tones(make_media))).read_bytes() + 5000 * empty)
     assert len(joined_parts(path)) == 100
+
+
+def test_aac_whose_rate_changes_is_said_to_last_as_long_as_it_does(tmp_path: Path, make_media: MakeMedia) -> None:
+    source = ("-f", "lavfi", "-i", "sine=duration=30")
+    parts = [make_media(f"{rate}.aac", *source, "-ar", rate) for rate in ("44100", "22050")]
+    (tmp_path / "joined.aac").write_bytes(b"".join(part.read_bytes() for part in parts))
+    assert media.probe(tmp_path / "joined.aac", 600, 600).duration == pytest.approx(60, abs=0.5)
+
+
+def test_a_player_gets_a_copy_of_aac_with_something_between_its_frames(tmp_path: Path, make_media: MakeMedia) -> None:
+    whole = make_media("whole.aac", "-i", str(tones(make_media)))
+    data = whole.read_bytes()
+    middle = data.index(data[:3], len(data) // 2)
+    (tmp_path / "torn.aac").write_bytes(data[:middle] + bytes(5000) + data[middle:])
+    assert heard(whole)[0].is_playable
+    assert not heard(tmp_path / "torn.aac")[0].is_playable
 
 
 def test_timestamps_that_go_back_take_no_sound_away(make_media: MakeMedia) -> None:
