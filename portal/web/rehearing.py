@@ -16,7 +16,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from portal.web.access import TenantRequest, member_required
 from portal.web.changes import change_fields
 from portal.web.script_errors import nothing_without_text, script_errors
-from portal.web.scripts import body_of, number_of, problem, tag_of
+from portal.web.scripts import body_of, number_of, problem, seconds_of, tag_of
 from transcription.errors import reason_for_people
 from transcription.intake import rehearing as intake
 from transcription.library import read_audit, recordings
@@ -25,7 +25,6 @@ from transcription.transcripts import editing
 from transcription.transcripts import rehearing as service
 from transcription.transcripts.rehearing import Lines
 from transcription.transcripts.revisions import Stale
-from transcription.transcripts.validation import checked_time
 from transcription.transcripts.word_diff import difference
 
 
@@ -74,7 +73,7 @@ def change(request: TenantRequest, transcription_id: UUID, rehearing_id: UUID) -
 def _where(body: dict[str, Any]) -> Lines | tuple[float, float]:
     """Raises InvalidOption."""
     if "start" in body:
-        return checked_time(body.get("start"), "start"), checked_time(body.get("end"), "end")
+        return seconds_of(body)
     return Lines(number_of(body, "first"), number_of(body, "last"))
 
 

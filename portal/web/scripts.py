@@ -12,6 +12,9 @@ from django.utils.translation import gettext as _
 from portal.http import json_body
 from portal.http.json_body import BadJson
 from transcription.errors import InvalidOption
+from transcription.strikes.spans import Span
+from transcription.transcripts.striking import Words
+from transcription.transcripts.validation import checked_time
 
 COMPACT = {"ensure_ascii": False, "separators": (",", ":")}
 MAX_NUMBER = 2**31
@@ -39,6 +42,20 @@ def number_of(body: dict[str, Any], name: str) -> int:
 def tag_of(body: Mapping[str, Any]) -> str:
     """Returns the tag of what the page shows; empty for none, which is never the current one."""
     return str(body.get("etag", ""))
+
+
+def words_of(body: dict[str, Any]) -> Words:
+    """Returns the words from a `position` of segment `first` to before `until` of segment `last`, or to its end.
+
+    Raises InvalidOption.
+    """
+    until = None if body.get("until") is None else number_of(body, "until")
+    return Words(number_of(body, "first"), number_of(body, "position"), number_of(body, "last"), until)
+
+
+def seconds_of(body: dict[str, Any]) -> Span:
+    """Raises InvalidOption."""
+    return checked_time(body.get("start"), "start"), checked_time(body.get("end"), "end")
 
 
 def indexes_of(request: HttpRequest) -> list[int]:
