@@ -19,7 +19,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from portal.http.mail_links import key_of
-from portal.web.changes import problem
+from portal.web.scripts import problem
 from tenants import addresses, announcements, scope
 from tenants.announcements import ReadingOnly
 from tenants.throttle import Limit

@@ -3,36 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 from urllib.parse import unquote
 from uuid import UUID
 
-from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest, JsonResponse
+from django.http import HttpRequest, JsonResponse
 from django.http.response import HttpResponseBase
-from django.template.loader import render_to_string
 from django.utils.html import escape, linebreaks
 from django.utils.safestring import mark_safe
 from django.utils.translation import gettext as _
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods, require_POST
 
-from portal.http.statuses import status_of
 from portal.shared.access import Visit, by_link, inside, limited, nowhere, writes
-from portal.web.changes import problem
-from portal.web.comments import id_of
-from portal.web.segments import body_of, number_of
+from portal.web.comments import changed, do, list_of, say
 from tenants.access import Actor
 from transcription.comments import threads
-from transcription.errors import InvalidOption, Refused
-from transcription.library.retention import TextDeleted
 from transcription.models import Comment
 from transcription.shares import comments as shared_comments
 from transcription.shares import guests, visits
 from transcription.shares.guests import Writer
 from transcription.shares.visitors import visitor_of
-from transcription.transcripts.striking import Words
-from transcription.transcripts.validation import checked_time
 
 VISIT, VISITOR = "X-Visit", "X-Visitor"
 """The headers of the page's script, instead of a cookie: a number of this visit, and the name, quoted as in URLs."""
@@ -60,12 +52,8 @@ def add(visit: Visit) -> HttpResponseBase:
     """Takes what `portal.web.comments.add` takes; the words are those of the text that the link shows."""
 
     def write(body: dict[str, Any]) -> None:
-        text, colour = body.get("text", ""), body.get("colour", 0)
-        if body.get("parent"):
-            shared_comments.reply(visit.share, writer_of(visit), id_of(body["parent"]), text)
-            return
-        span = _words(body) if body.get("transcription") else _seconds(body)
-        shared_comments.comment(visit.share, writer_of(visit), span, text, colour)
+        who = visit.share, writer_of(visit)
+        say(body, partial(shared_comments.reply, *who), partial(shared_comments.comment, *who))
 
     return _changed(visit, write)
 
@@ -79,16 +67,8 @@ def comment(visit: Visit, comment_id: UUID) -> HttpResponseBase:
     """Takes what `portal.web.comments.comment` takes."""
 
     def write(body: dict[str, Any]) -> None:
-        share, who = visit.share, writer_of(visit)
-        match body.get("do"):
-            case "change":
-                shared_comments.change(share, who, comment_id, body.get("text"), body.get("colour"))
-            case "resolve" | "open" as what:
-                shared_comments.resolve(share, who, comment_id, again=what == "open")
-            case "delete":
-                shared_comments.delete(share, who, comment_id)
-            case _other:
-                raise InvalidOption("do", _("Choose what to do."))
+        ways = shared_comments.change, shared_comments.resolve, shared_comments.delete
+        do(body, *(partial(way, visit.share, writer_of(visit), comment_id) for way in ways))
 
     return _changed(visit, write)
 
@@ -107,31 +87,11 @@ def _may(visit: Visit) -> bool:
     return guests.COMMENT in visit.permissions
 
 
-def _words(body: dict[str, Any]) -> Words:
-    until = None if body.get("until") is None else number_of(body, "until")
-    return Words(number_of(body, "first"), number_of(body, "position"), number_of(body, "last"), until)
-
-
-def _seconds(body: dict[str, Any]) -> tuple[float, float]:
-    return checked_time(body.get("start"), "start"), checked_time(body.get("end"), "end")
-
-
 def _changed(visit: Visit, write: Callable[[dict[str, Any]], None]) -> HttpResponseBase:
     if not _may(visit):
         return nowhere(visit.request)
-    try:
-        write(body_of(visit.request))
-    except InvalidOption as invalid:
-        return problem(400, str(invalid))
-    except Refused as refused:
-        return problem(status_of(refused.code), refused.message)
-    except PermissionDenied as denied:
-        return problem(403, str(denied))
-    except TextDeleted as deleted:
-        return problem(410, str(deleted))
-    except Http404:
-        return problem(404, _("Somebody deleted this comment meanwhile, or the link has ended. Load the page again."))
-    return _listed(visit)
+    gone = _("Somebody deleted this comment meanwhile, or the link has ended. Load the page again.")
+    return changed(visit.request, write, gone, lambda: _listed(visit))
 
 
 def _listed(visit: Visit) -> JsonResponse:
@@ -139,12 +99,7 @@ def _listed(visit: Visit) -> JsonResponse:
     actor = guests.actor_of(visit.share, writer_of(visit))
     found = shared_comments.threads_of(visit.share)
     shown = [_shown(visit, actor, row, replies) for row, replies in found]
-    html = render_to_string("web/_comments.html", {"threads": shown})
-    marks = [
-        {"id": str(row.id), "start": row.start, "end": row.end, "colour": row.colour, "open": row.resolved_at is None}
-        for row, _replies in found
-    ]
-    return JsonResponse({"html": html, "marks": marks, "people": []})
+    return list_of([row for row, _replies in found], shown, [], None)
 
 
 def _shown(visit: Visit, actor: Actor, row: Comment, replies: list[Comment]) -> dict[str, Any]:

@@ -12,18 +12,15 @@ from django.utils.translation import gettext as _
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
-from portal.http.statuses import status_of
 from portal.shared.access import Visit, by_link, inside, nowhere, writes
 from portal.shared.comments import writer_of
 from portal.shared.lines import lines_of
-from portal.web.changes import problem
-from portal.web.segments import body_of
+from portal.web.script_errors import GONE, script_errors
+from portal.web.scripts import body_of, problem, tag_of
 from portal.web.transcript_lines import is_voiced
-from transcription.errors import InvalidOption, Refused
-from transcription.library.retention import TextDeleted
 from transcription.shares import corrections, guests
 from transcription.shares.text import SLACK, text_of
-from transcription.transcripts.revisions import NotCompleted, Stale
+from transcription.transcripts.revisions import Stale
 from transcription.transcripts.validation import checked_text
 
 
@@ -32,6 +29,7 @@ from transcription.transcripts.validation import checked_text
 @by_link
 @inside
 @writes
+@script_errors(PermissionDenied)
 def correct(visit: Visit, index: int) -> HttpResponseBase:
     """Takes JSON with `text` and the displayed line's `etag` and `start`; answers with this line and the next, or 412
     with the line as it is now.
@@ -39,26 +37,20 @@ def correct(visit: Visit, index: int) -> HttpResponseBase:
     share = visit.share
     if guests.CORRECT not in visit.permissions:
         return nowhere(visit.request)
+    body = body_of(visit.request)
+    text = checked_text(body.get("text"))
     try:
-        body = body_of(visit.request)
-        text, tag = checked_text(body.get("text")), str(body.get("etag", ""))
-        corrections.correct(share, writer_of(visit), index, tag, text)
-    except InvalidOption as invalid:
-        return problem(400, str(invalid))
-    except Refused as refused:
-        return problem(status_of(refused.code), refused.message)
-    except PermissionDenied as denied:
-        return problem(403, str(denied))
+        corrections.correct(share, writer_of(visit), index, tag_of(body), text)
     except Stale:
         return _differs(visit, index, body.get("start"))
-    except (NotCompleted, TextDeleted, Http404):
+    except Http404:
         return _gone()
     fields = _fields(visit, index)
     return JsonResponse(fields) if fields else _gone()
 
 
 def _gone() -> JsonResponse:
-    return problem(409, _("The text can’t be corrected any more. Reload the page."))
+    return problem(409, str(GONE))
 
 
 def _differs(visit: Visit, index: int, start: object) -> JsonResponse:

@@ -15,7 +15,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from portal.shared.access import Visit, by_link, inside, limited, nowhere, with_headers
 from portal.shared.lines import lines_of
-from portal.web.changes import COMPACT, indexes_of
+from portal.web.scripts import COMPACT, indexes_of
 from portal.web.transcript_lines import is_voiced
 from portal.web.transcript_outline import outline, row_of
 from transcription import exports

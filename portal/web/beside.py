@@ -5,27 +5,24 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from django.http import Http404, HttpRequest, JsonResponse
+from django.http import HttpRequest, JsonResponse
 from django.http.response import HttpResponseBase
 from django.template.defaultfilters import date as date_format
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.utils.translation import pgettext
+from django.utils.translation import gettext_lazy, pgettext
 from django.views.decorators.http import require_GET, require_http_methods
 
-from portal.http.statuses import status_of
 from portal.web.access import TenantRequest, member_required
-from portal.web.changes import problem
 from portal.web.languages import language_name
+from portal.web.script_errors import nothing_without_text, script_errors
 from transcription import exports
-from transcription.errors import InvalidOption, Refused, reason_for_people
+from transcription.errors import reason_for_people
 from transcription.intake import translation
 from transcription.library import read_audit
-from transcription.library.retention import TextDeleted
 from transcription.models import Status, Task, Transcription
 from transcription.transcripts import editing
-from transcription.transcripts.revisions import NotCompleted
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -35,35 +32,27 @@ def texts(request: HttpRequest, transcription_id: UUID) -> HttpResponseBase:
 
 
 @member_required("recordings.view")
+@nothing_without_text
 def show(request: TenantRequest, transcription_id: UUID) -> JsonResponse:
     """Answers with the texts that can stand beside, and the translation that was asked for last, if it isn't there."""
-    return JsonResponse(_state(_transcript(request, transcription_id)))
+    return JsonResponse(_state(editing.transcript(request.actor, transcription_id)))
 
 
 @member_required("recordings.create")
+@script_errors(gone=gettext_lazy("There is no text to translate. Reload the page."))
 def translate(request: TenantRequest, transcription_id: UUID) -> JsonResponse:
     """Asks for a translation into English, and answers as `show` does, with the id of the one that was `asked` for."""
-    try:
-        asked = translation.ask(request.actor, transcription_id)
-    except InvalidOption as invalid:
-        return problem(400, str(invalid))
-    except Refused as refused:
-        return problem(status_of(refused.code), refused.message)
-    except (NotCompleted, TextDeleted):
-        return problem(409, _("There is no text to translate. Reload the page."))
-    state = _state(_transcript(request, transcription_id)) | {"asked": str(asked.id)}
+    asked = translation.ask(request.actor, transcription_id)
+    state = _state(editing.transcript(request.actor, transcription_id)) | {"asked": str(asked.id)}
     return JsonResponse(state, status=201)
 
 
 @require_GET
 @member_required("recordings.view")
+@nothing_without_text
 def lines(request: TenantRequest, transcription_id: UUID, other_id: UUID) -> JsonResponse:
     """Answers with the segments of another text of the recording: start and end in seconds, and the text."""
-    row = _transcript(request, transcription_id)
-    try:
-        other = exports.beside.other(row, other_id)
-    except TextDeleted:
-        raise Http404 from None
+    other = exports.beside.other(editing.transcript(request.actor, transcription_id), other_id)
     read_audit.read(request.actor, other, "page")
     shown = exports.beside.shown_beside(other)
     found = [[one.start, one.end, text] for one in shown if (text := " ".join(one.text.split()))]
@@ -73,14 +62,6 @@ def lines(request: TenantRequest, transcription_id: UUID, other_id: UUID) -> Jso
 def offers_translation(row: Transcription) -> bool:
     """Returns whether a text may be in another language than English."""
     return row.task == Task.TRANSCRIBE and exports.text_language(row) != "en"
-
-
-def _transcript(request: TenantRequest, transcription_id: UUID) -> Transcription:
-    """Raises Http404."""
-    try:
-        return editing.transcript(request.actor, transcription_id)
-    except (NotCompleted, TextDeleted):
-        raise Http404 from None
 
 
 def _state(row: Transcription) -> dict[str, Any]:

@@ -6,35 +6,29 @@ from typing import Any
 from uuid import UUID
 
 from django.db.models import Max, Min
-from django.http import Http404, HttpRequest, JsonResponse
+from django.http import JsonResponse
 from django.template.loader import render_to_string
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET
 
 from portal.web.access import TenantRequest, member_required
+from portal.web.script_errors import nothing_without_text
+from portal.web.scripts import COMPACT, MOST_LINES, indexes_of, problem
 from portal.web.transcript_lines import LINE_FIELDS, Line, is_voiced, lines_of, some_lines
 from portal.web.transcript_outline import lines_at, outline_of
 from transcription.library import read_audit
-from transcription.library.retention import TextDeleted
 from transcription.models import Revision, Transcription
 from transcription.transcripts import editing, striking
-from transcription.transcripts.revisions import NotCompleted
-
-MOST_LINES = 500
-"""More of them are not told one by one: the page asks for all."""
-COMPACT = {"ensure_ascii": False, "separators": (",", ":")}
 
 
 @require_GET
 @member_required("recordings.view")
+@nothing_without_text
 def lines(request: TenantRequest, transcription_id: UUID) -> JsonResponse:
     """Answers with the lines of a transcript, or of the segments with the indexes `at`; with its `outline` instead if
     that is asked for. With `since`, a revision, as `change_fields` does if only one came after it.
     """
-    try:
-        row = editing.transcript(request.actor, transcription_id)
-    except (NotCompleted, TextDeleted):
-        raise Http404 from None
+    row = editing.transcript(request.actor, transcription_id)
     read_audit.read(request.actor, row, "page")
     if request.GET.get("since") == str(row.revision - 1):
         return JsonResponse(change_fields(request, row))
@@ -49,12 +43,6 @@ def lines(request: TenantRequest, transcription_id: UUID) -> JsonResponse:
     if not _is_current(row):
         return problem(503, _("The transcript changed just now. Try again."))
     return JsonResponse(fields, json_dumps_params=COMPACT)
-
-
-def indexes_of(request: HttpRequest) -> list[int]:
-    """Returns the first MOST_LINES indexes of segments that `at` names, with commas between them."""
-    parts = request.GET.get("at", "").split(",")[:MOST_LINES]
-    return [int(part) for part in parts if part.isascii() and part.isdigit() and len(part) < 8]
 
 
 def change_fields(request: TenantRequest, row: Transcription) -> dict[str, Any]:
@@ -85,10 +73,6 @@ def change_fields(request: TenantRequest, row: Transcription) -> dict[str, Any]:
         if _is_current(row):
             fields["lines"] = _rendered(request, row, shown)
     return fields
-
-
-def problem(status: int, message: str, **more: Any) -> JsonResponse:
-    return JsonResponse({"error": {"message": message}} | more, status=status)
 
 
 def _all_lines(row: Transcription, *, original: bool) -> list[Line]:

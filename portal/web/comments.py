@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -16,19 +17,20 @@ from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 
-from portal.http.statuses import status_of
 from portal.web.access import TenantRequest, member_required
-from portal.web.changes import problem
-from portal.web.segments import body_of, number_of
+from portal.web.script_errors import script_errors
+from portal.web.scripts import body_of, problem, seconds_of, words_of
 from transcription.comments import mentions, threads
-from transcription.errors import InvalidOption, Refused
+from transcription.errors import InvalidOption
 from transcription.library import recordings
 from transcription.library.retention import TextDeleted
 from transcription.models import Comment
+from transcription.strikes.spans import Span
 from transcription.transcripts import striking
-from transcription.transcripts.revisions import NotCompleted
 from transcription.transcripts.striking import Words
-from transcription.transcripts.validation import checked_time
+
+Way = Callable[..., object]
+"""One to write, of a member or of a link's holder."""
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -39,7 +41,7 @@ def comments(request: HttpRequest, recording_id: UUID) -> HttpResponseBase:
 
 @member_required("recordings.view")
 def show(request: TenantRequest, recording_id: UUID) -> JsonResponse:
-    """Answers with the list as HTML, where each passage is, and whom a comment may mention."""
+    """Answers as `list_of`."""
     return _listed(request, recording_id)
 
 
@@ -50,20 +52,15 @@ def add(request: TenantRequest, recording_id: UUID) -> JsonResponse:
     """
 
     def write(body: dict[str, Any]) -> None:
-        text, colour = body.get("text", ""), body.get("colour", 0)
-        if body.get("parent"):
-            threads.reply(request.actor, recording_id, id_of(body["parent"]), text)
-            return
-        if body.get("transcription"):
-            until = None if body.get("until") is None else number_of(body, "until")
-            words = Words(number_of(body, "first"), number_of(body, "position"), number_of(body, "last"), until)
-            original = request.actor.may(striking.PERMISSION)
-            row, span = striking.passage(request.actor, id_of(body["transcription"]), words, original=original)
-            if row.recording_id != recording_id:
-                raise Http404
-        else:
-            span = (checked_time(body.get("start"), "start"), checked_time(body.get("end"), "end"))
-        threads.comment(request.actor, recording_id, *span, text, colour)
+        def comment_on(what: Words | Span, text: object, colour: object) -> None:
+            if isinstance(what, Words):
+                original = request.actor.may(striking.PERMISSION)
+                row, what = striking.passage(request.actor, id_of(body["transcription"]), what, original=original)
+                if row.recording_id != recording_id:
+                    raise Http404
+            threads.comment(request.actor, recording_id, *what, text, colour)
+
+        say(body, partial(threads.reply, request.actor, recording_id), comment_on)
 
     return _changed(request, recording_id, write)
 
@@ -74,49 +71,69 @@ def comment(request: TenantRequest, recording_id: UUID, comment_id: UUID) -> Jso
     """Takes JSON with what to `do`: change (with `text`), resolve, open or delete. Answers as `show` does."""
 
     def write(body: dict[str, Any]) -> None:
-        match body.get("do"):
-            case "change":
-                threads.change(request.actor, recording_id, comment_id, body.get("text"), body.get("colour"))
-            case "resolve" | "open" as what:
-                threads.resolve(request.actor, recording_id, comment_id, again=what == "open")
-            case "delete":
-                threads.delete(request.actor, recording_id, comment_id)
-            case _other:
-                raise InvalidOption("do", _("Choose what to do."))
+        which = request.actor, recording_id, comment_id
+        do(body, partial(threads.change, *which), partial(threads.resolve, *which), partial(threads.delete, *which))
 
     return _changed(request, recording_id, write)
 
 
-def _changed(request: TenantRequest, recording_id: UUID, write: Callable[[dict[str, Any]], None]) -> JsonResponse:
-    recordings.recording(request.actor, recording_id)  # other tenants get 404 before any other error
+def say(body: dict[str, Any], reply: Way, comment_on: Way) -> None:
+    """Makes a reply, or a comment on words or seconds. Raises InvalidOption and Http404."""
+    text = body.get("text", "")
+    if body.get("parent"):
+        reply(id_of(body["parent"]), text)
+    else:
+        comment_on(words_of(body) if body.get("transcription") else seconds_of(body), text, body.get("colour", 0))
+
+
+def do(body: dict[str, Any], change: Way, resolve: Way, delete: Way) -> None:
+    """Does to a comment what the script says. Raises InvalidOption."""
+    match body.get("do"):
+        case "change":
+            change(body.get("text"), body.get("colour"))
+        case "resolve" | "open" as what:
+            resolve(again=what == "open")
+        case "delete":
+            delete()
+        case _other:
+            raise InvalidOption("do", _("Choose what to do."))
+
+
+@script_errors(PermissionDenied, TextDeleted)
+def changed(
+    request: HttpRequest, write: Callable[[dict[str, Any]], None], gone: str, listed: Callable[[], JsonResponse]
+) -> JsonResponse:
+    """Answers with the list after `write`, called with the request's JSON; by `gone` where the comment isn't there."""
     try:
         write(body_of(request))
-    except InvalidOption as invalid:
-        return problem(400, str(invalid))
-    except Refused as refused:
-        return problem(status_of(refused.code), refused.message)
-    except PermissionDenied as denied:
-        return problem(403, str(denied))
-    except TextDeleted as deleted:
-        return problem(410, str(deleted))
-    except NotCompleted:
-        return problem(409, _("The text can’t be corrected any more. Reload the page."))
     except Http404:
-        return problem(404, _("Somebody deleted this comment meanwhile."))
-    return _listed(request, recording_id)
+        return problem(404, gone)
+    return listed()
+
+
+def list_of(
+    rows: Iterable[Comment], shown: list[dict[str, Any]], people: list[tuple[str, str]], request: HttpRequest | None
+) -> JsonResponse:
+    """Answers with the list as HTML, where each passage is, and whom a comment may mention."""
+    marks = [
+        {"id": str(row.id), "start": row.start, "end": row.end, "colour": row.colour, "open": row.resolved_at is None}
+        for row in rows
+    ]
+    html = render_to_string("web/_comments.html", {"threads": shown}, request)
+    return JsonResponse({"html": html, "marks": marks, "people": people})
+
+
+def _changed(request: TenantRequest, recording_id: UUID, write: Callable[[dict[str, Any]], None]) -> JsonResponse:
+    recordings.recording(request.actor, recording_id)  # other tenants get 404 before any other error
+    gone = _("Somebody deleted this comment meanwhile.")
+    return changed(request, write, gone, lambda: _listed(request, recording_id))
 
 
 def _listed(request: TenantRequest, recording_id: UUID) -> JsonResponse:
     found = threads.threads(request.actor, recording_id)
     people = mentions.people(request.actor, recordings.recording(request.actor, recording_id))
     names = dict(people)
-    shown = [_shown(request, row, names) for row in found]
-    html = render_to_string("web/_comments.html", {"threads": shown}, request)
-    marks = [
-        {"id": str(row.id), "start": row.start, "end": row.end, "colour": row.colour, "open": row.resolved_at is None}
-        for row in found
-    ]
-    return JsonResponse({"html": html, "marks": marks, "people": people})
+    return list_of(found, [_shown(request, row, names) for row in found], people, request)
 
 
 def _shown(request: TenantRequest, row: Comment, names: dict[str, str]) -> dict[str, Any]:

@@ -5,28 +5,25 @@ from __future__ import annotations
 from uuid import UUID
 
 from django.core.paginator import Paginator
-from django.http import Http404, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
 from portal.web.access import TenantRequest, member_required
+from portal.web.script_errors import nothing_without_text
 from transcription.library import read_audit
-from transcription.library.retention import TextDeleted
 from transcription.transcripts import editing, striking
 from transcription.transcripts import history as past
-from transcription.transcripts.revisions import NotCompleted
 
 ON_A_PAGE = 20
 
 
 @require_GET
 @member_required("recordings.view")
+@nothing_without_text
 def history(request: TenantRequest, transcription_id: UUID) -> HttpResponse:
     """Shows the corrections, newest first, and the machine's text at the end."""
-    try:
-        row = editing.transcript(request.actor, transcription_id)
-    except (NotCompleted, TextDeleted):
-        raise Http404 from None
+    row = editing.transcript(request.actor, transcription_id)
     state = past.current_state(row)
     page = Paginator(past.kept_revisions(row, state), ON_A_PAGE).get_page(request.GET.get("page"))
     changes = past.changes(row, state, list(page.object_list))

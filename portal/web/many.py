@@ -21,9 +21,9 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
 from portal.web.access import TenantRequest, member_required
-from portal.web.changes import problem
 from portal.web.forms import FilterForm
-from portal.web.segments import body_of
+from portal.web.script_errors import script_errors
+from portal.web.scripts import body_of, problem
 from tenants import announcements, quota
 from tenants.access import Actor
 from transcription.connections import stream
@@ -65,12 +65,10 @@ def act(request: TenantRequest) -> JsonResponse:
 
 @require_POST
 @member_required("recordings.view")
+@script_errors()
 def count(request: TenantRequest) -> JsonResponse:
     """Takes JSON with `ids` or `filters`; answers with how many there are and what transcribing them again may cost."""
-    try:
-        found, seconds, without_audio = many.totals(_selected(request.actor, body_of(request)))
-    except InvalidOption as invalid:
-        return problem(400, str(invalid))
+    found, seconds, without_audio = many.totals(_selected(request.actor, body_of(request)))
     left = quota.snapshot(request.actor.tenant).left_seconds
     most = seconds + found  # each counts in whole seconds
     answer = {"count": found, "minutes": -(-int(most) // 60), "left": left // 60, "without_audio": without_audio}

@@ -8,25 +8,24 @@ from uuid import UUID
 from django.http import Http404, HttpRequest, JsonResponse
 from django.http.response import HttpResponseBase
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_http_methods
 
-from portal.http.statuses import status_of
 from portal.web.access import TenantRequest, member_required
-from portal.web.changes import change_fields, problem
-from portal.web.segments import body_of, number_of
+from portal.web.changes import change_fields
+from portal.web.script_errors import nothing_without_text, script_errors
+from portal.web.scripts import body_of, number_of, tag_of
 from portal.web.word_positions import units
 from tenants.access import Actor
-from transcription.errors import InvalidOption, Refused
+from transcription.errors import InvalidOption
 from transcription.library import read_audit, recordings
-from transcription.library.retention import TextDeleted
 from transcription.models import Segment, Transcription
 from transcription.transcripts import checks, editing, learned_terms, proofreading, substitution
 from transcription.transcripts.alike import search_of
 from transcription.transcripts.checks import Checked
 from transcription.transcripts.doubts import FIGURES, doubts_of
 from transcription.transcripts.ranking import SUSPICIOUS, Passage
-from transcription.transcripts.revisions import NotCompleted, Stale, list_tag, segment_tag
+from transcription.transcripts.revisions import list_tag, segment_tag
 from transcription.transcripts.substitution import Search
 from transcription.transcripts.validation import checked_text, checked_time
 
@@ -42,12 +41,10 @@ def walk(request: HttpRequest, transcription_id: UUID) -> HttpResponseBase:
 
 
 @member_required("transcripts.edit")
+@nothing_without_text
 def show(request: TenantRequest, transcription_id: UUID) -> JsonResponse:
     """Answers with the passages that are to be checked, worst first, and how much was checked."""
-    try:
-        row = editing.transcript(request.actor, transcription_id)
-    except (NotCompleted, TextDeleted):
-        raise Http404 from None
+    row = editing.transcript(request.actor, transcription_id)
     read_audit.read(request.actor, row, "page")
     segments = list(row.segments.only(*READ))
     if not row.checked:
@@ -59,27 +56,18 @@ def show(request: TenantRequest, transcription_id: UUID) -> JsonResponse:
 
 
 @member_required("transcripts.edit")
+@script_errors(stale=gettext_lazy("Somebody else changed the transcript meanwhile. Look at the passage again."))
 def change(request: TenantRequest, transcription_id: UUID) -> JsonResponse:
     """Takes JSON with what to `do` and the displayed text's `etag`; answers 412 where that is not the current one."""
     recordings.transcription(request.actor, transcription_id)  # other tenants get 404 before any other error
-    body = body_of(request)
-    try:
-        row, more = _changed(request, transcription_id, body)
-    except InvalidOption as invalid:
-        return problem(400, str(invalid))
-    except Refused as refused:
-        return problem(status_of(refused.code), refused.message)
-    except Stale:
-        return problem(412, _("Somebody else changed the transcript meanwhile. Look at the passage again."))
-    except (NotCompleted, TextDeleted):
-        return problem(409, _("The text can’t be corrected any more. Reload the page."))
+    row, more = _changed(request, transcription_id, body_of(request))
     return JsonResponse({"etag": list_tag(row), "checked": shown(checks.checked(row))} | more)
 
 
 def _changed(
     request: TenantRequest, transcription_id: UUID, body: dict[str, Any]
 ) -> tuple[Transcription, dict[str, Any]]:
-    actor, tags = request.actor, {str(body.get("etag", ""))}
+    actor, tags = request.actor, {tag_of(body)}
     match body.get("do"):
         case "check" | "uncheck" as what:
             mark = proofreading.check if what == "check" else proofreading.uncheck
@@ -119,7 +107,7 @@ def _corrected(
     """Corrects a segment, and says where else the same words stand, and what they would be as a term."""
     index, text = number_of(body, "index"), checked_text(body.get("text"))
     before = editing.segment(request.actor, transcription_id, index).text
-    row = editing.edit(request.actor, transcription_id, index, {str(body.get("etag", ""))}, text).transcription
+    row = editing.edit(request.actor, transcription_id, index, {tag_of(body)}, text).transcription
     search = search_of(before, text)
     terms = _terms(request.actor, search, row) if search else []
     return row, {"change": change_fields(request, row), "alike": _alike(search, row), "terms": terms}

@@ -5,45 +5,38 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from django.http import Http404, HttpRequest, JsonResponse
+from django.http import HttpRequest, JsonResponse
 from django.http.response import HttpResponseBase
 from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_POST
 
-from portal.http.statuses import status_of
 from portal.web.access import TenantRequest, member_required
-from portal.web.changes import change_fields, problem
-from portal.web.segments import body_of, number_of
-from transcription.errors import InvalidOption, Refused, reason_for_people
+from portal.web.changes import change_fields
+from portal.web.script_errors import nothing_without_text, script_errors
+from portal.web.scripts import body_of, number_of, problem, seconds_of, tag_of
+from transcription.errors import reason_for_people
 from transcription.intake import rehearing as intake
 from transcription.library import read_audit, recordings
-from transcription.library.retention import TextDeleted
 from transcription.models import Status, Transcription
 from transcription.transcripts import editing
 from transcription.transcripts import rehearing as service
 from transcription.transcripts.rehearing import Lines
-from transcription.transcripts.revisions import NotCompleted, Stale
-from transcription.transcripts.validation import checked_time
+from transcription.transcripts.revisions import Stale
 from transcription.transcripts.word_diff import difference
 
 
 @require_POST
 @member_required("transcripts.edit")
+@script_errors()
 def ask(request: TenantRequest, transcription_id: UUID) -> JsonResponse:
     """Takes JSON with the lines `first` to `last`, or the seconds from `start` to `end`, and the `options`."""
     recordings.transcription(request.actor, transcription_id)  # other tenants get 404 before any other error
     body = body_of(request)
     options = {name: value for name, value in _mapping(body.get("options")).items() if isinstance(value, str)}
-    try:
-        row = intake.ask(request.actor, transcription_id, _where(body), options)
-    except InvalidOption as invalid:
-        return problem(400, str(invalid))
-    except Refused as refused:
-        return problem(status_of(refused.code), refused.message)
-    except (NotCompleted, TextDeleted):
-        return problem(409, _("The text can’t be corrected any more. Reload the page."))
+    row = intake.ask(request.actor, transcription_id, _where(body), options)
     return JsonResponse(_state(request, row), status=201)
 
 
@@ -54,41 +47,33 @@ def rehearing(request: HttpRequest, transcription_id: UUID, rehearing_id: UUID) 
 
 
 @member_required("transcripts.edit")
+@nothing_without_text
 def show(request: TenantRequest, transcription_id: UUID, rehearing_id: UUID) -> JsonResponse:
-    try:
-        row = service.get(request.actor, transcription_id, rehearing_id)
-    except (NotCompleted, TextDeleted):
-        raise Http404 from None
-    return JsonResponse(_state(request, row))
+    return JsonResponse(_state(request, service.get(request.actor, transcription_id, rehearing_id)))
 
 
 @member_required("transcripts.edit")
+@script_errors(gone=gettext_lazy("This text can’t be taken any more. Hear the lines again."))
 def change(request: TenantRequest, transcription_id: UUID, rehearing_id: UUID) -> JsonResponse:
     """Takes JSON with what to `do`: stop, or take, with the `etag` of the displayed lines; answers 412 with what stands
     there if it is not the current one.
     """
     recordings.transcription(request.actor, transcription_id)  # other tenants get 404 before any other error
     body = body_of(request)
+    if body.get("do") == "stop":
+        return JsonResponse(_state(request, service.stop(request.actor, transcription_id, rehearing_id)))
     try:
-        if body.get("do") == "stop":
-            return JsonResponse(_state(request, service.stop(request.actor, transcription_id, rehearing_id)))
-        row = service.take(request.actor, transcription_id, rehearing_id, {str(body.get("etag", ""))})
-    except InvalidOption as invalid:
-        return problem(400, str(invalid))
-    except Refused as refused:
-        return problem(status_of(refused.code), refused.message)
+        row = service.take(request.actor, transcription_id, rehearing_id, {tag_of(body)})
     except Stale:
         now = _state(request, service.get(request.actor, transcription_id, rehearing_id))
         return problem(412, _("Somebody else changed these lines meanwhile. They are shown as they are now."), now=now)
-    except (NotCompleted, TextDeleted):
-        return problem(409, _("This text can’t be taken any more. Hear the lines again."))
     return JsonResponse(change_fields(request, row))
 
 
 def _where(body: dict[str, Any]) -> Lines | tuple[float, float]:
     """Raises InvalidOption."""
     if "start" in body:
-        return checked_time(body.get("start"), "start"), checked_time(body.get("end"), "end")
+        return seconds_of(body)
     return Lines(number_of(body, "first"), number_of(body, "last"))
 
 

@@ -8,18 +8,16 @@ from uuid import UUID
 
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
-from django.http.request import RawPostDataException
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 
-from portal.http import json_body
-from portal.http.json_body import BadJson
 from portal.web.access import TenantRequest, member_required
-from portal.web.changes import change_fields, problem
+from portal.web.changes import change_fields
+from portal.web.script_errors import CHANGED, nothing_without_text, script_errors
+from portal.web.scripts import body_of, number_of, problem, tag_of
 from portal.web.word_positions import word_positions
-from transcription.errors import InvalidOption
 from transcription.library import read_audit, recordings
 from transcription.library.retention import TextDeleted
 from transcription.models import Segment, Transcription
@@ -27,8 +25,6 @@ from transcription.strikes import redacted_segments, spans_of
 from transcription.transcripts import editing, revisions, striking
 from transcription.transcripts.revisions import NotCompleted, Stale
 from transcription.transcripts.validation import checked_shift, checked_text, checked_time
-
-MAX_NUMBER = 2**31
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -38,11 +34,9 @@ def segment(request: HttpRequest, transcription_id: UUID, index: int) -> HttpRes
 
 
 @member_required("recordings.view")
+@nothing_without_text
 def show(request: TenantRequest, transcription_id: UUID, index: int) -> JsonResponse:
-    try:
-        current = editing.segment(request.actor, transcription_id, index)
-    except (NotCompleted, TextDeleted):
-        raise Http404 from None
+    current = editing.segment(request.actor, transcription_id, index)
     read_audit.read(request.actor, current.transcription, "page")
     row, original = current.transcription, request.actor.may(striking.PERMISSION)
     [shown] = [current] if original else redacted_segments([current], spans_of(row))
@@ -50,21 +44,18 @@ def show(request: TenantRequest, transcription_id: UUID, index: int) -> JsonResp
 
 
 @member_required("transcripts.edit")
+@script_errors()
 def save(request: TenantRequest, transcription_id: UUID, index: int) -> JsonResponse:
     """Takes JSON with `text` and the displayed segment's `etag`; answers 412 with the current segment if it differs."""
     recordings.transcription(request.actor, transcription_id)  # other tenants get 404 before any other error
     body = body_of(request)
+    text = checked_text(body.get("text"))
     try:
-        text = checked_text(body.get("text"))
-        saved = editing.edit(request.actor, transcription_id, index, {str(body.get("etag", ""))}, text)
-    except InvalidOption as invalid:
-        return problem(400, str(invalid))
+        saved = editing.edit(request.actor, transcription_id, index, {tag_of(body)}, text)
     except Stale:
         current = editing.segment(request.actor, transcription_id, index)
         read_audit.read(request.actor, current.transcription, "page")
         return problem(412, _("Somebody else changed this segment meanwhile."), now=_fields(current))
-    except (NotCompleted, TextDeleted):
-        return problem(409, _("The text can’t be corrected any more. Reload the page."))
     return JsonResponse(_fields(saved) | {"change": change_fields(request, saved.transcription)})
 
 
@@ -74,7 +65,7 @@ def split(request: TenantRequest, transcription_id: UUID, index: int) -> JsonRes
     """Takes JSON with the `position` of a character in the text, and the displayed segment's `etag`."""
 
     def divide(body: dict[str, Any]) -> Transcription:
-        position, tags = number_of(body, "position"), {str(body.get("etag", ""))}
+        position, tags = number_of(body, "position"), {tag_of(body)}
         return editing.split(request.actor, transcription_id, index, position, None, tags)[0].transcription
 
     return changed(request, transcription_id, divide)
@@ -86,7 +77,7 @@ def remove(request: TenantRequest, transcription_id: UUID, index: int) -> JsonRe
     """Takes JSON with the displayed segment's `etag`."""
 
     def take_out(body: dict[str, Any]) -> Transcription:
-        return editing.remove(request.actor, transcription_id, index, {str(body.get("etag", ""))})
+        return editing.remove(request.actor, transcription_id, index, {tag_of(body)})
 
     return changed(request, transcription_id, take_out)
 
@@ -122,7 +113,7 @@ def revert(request: TenantRequest, transcription_id: UUID) -> HttpResponse:
     try:
         if not (number.isascii() and number.isdigit() and len(number) < 10):
             raise Http404
-        tags = {str(given.get("etag", ""))}
+        tags = {tag_of(given)}
         restored = editing.revert(request.actor, transcription_id, int(number), tags, strikes=by_script)
     except (Stale, Http404, NotCompleted, TextDeleted):
         refusal = _("Somebody else changed the transcript meanwhile, so this was not undone.")
@@ -143,7 +134,7 @@ def shift(request: TenantRequest, transcription_id: UUID) -> JsonResponse:
 
     def move(body: dict[str, Any]) -> Transcription:
         reach = number_of(body, "first"), number_of(body, "last")
-        seconds, tags = checked_shift(body.get("seconds")), {str(body.get("etag", ""))}
+        seconds, tags = checked_shift(body.get("seconds")), {tag_of(body)}
         return editing.shift(request.actor, transcription_id, seconds, tags, *reach)
 
     return changed(request, transcription_id, move)
@@ -156,12 +147,13 @@ def retime(request: TenantRequest, transcription_id: UUID, index: int) -> JsonRe
 
     def set_times(body: dict[str, Any]) -> Transcription:
         start, end = (checked_time(body.get(name), name) for name in ("start", "end"))
-        tags = {str(body.get("etag", ""))}
+        tags = {tag_of(body)}
         return editing.edit(request.actor, transcription_id, index, tags, None, start, end).transcription
 
     return changed(request, transcription_id, set_times)
 
 
+@script_errors(stale=CHANGED)
 def changed(
     request: TenantRequest, transcription_id: UUID, change: Callable[[dict[str, Any]], Transcription]
 ) -> JsonResponse:
@@ -169,39 +161,13 @@ def changed(
     caller has seen.
     """
     recordings.transcription(request.actor, transcription_id)  # other tenants get 404 before any other error
-    try:
-        row = change(body_of(request))
-    except InvalidOption as invalid:
-        return problem(400, str(invalid))
-    except Stale:
-        message = _("Somebody else changed the transcript meanwhile. It is shown as it is now: look, then try again.")
-        return problem(412, message)
-    except (NotCompleted, TextDeleted):
-        return problem(409, _("The text can’t be corrected any more. Reload the page."))
-    return JsonResponse(change_fields(request, row))
-
-
-def number_of(body: dict[str, Any], name: str) -> int:
-    """Raises InvalidOption."""
-    value = body.get(name)
-    if type(value) is not int or not 0 <= value < MAX_NUMBER:
-        raise InvalidOption(name, _("“%(name)s” must be an integer.") % {"name": name})
-    return value
+    return JsonResponse(change_fields(request, change(body_of(request))))
 
 
 def _restored_message(number: int) -> str:
     if number == 0:
         return _("The transcript is as it was transcribed again.")
     return _("The transcript is as it was after correction %(number)d again.") % {"number": number}
-
-
-def body_of(request: HttpRequest) -> dict[str, Any]:
-    """Returns the JSON object that a script sent; empty for anything else, such as a form."""
-    try:
-        body = json_body.parse(request.body)
-    except (BadJson, RawPostDataException):
-        return {}
-    return body if isinstance(body, dict) else {}
 
 
 def _fields(segment: Segment) -> dict[str, Any]:

@@ -17,10 +17,10 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
 from portal.web.access import TenantRequest, member_required
-from portal.web.changes import problem
 from portal.web.forms import FilterForm
 from portal.web.library_choices import choices, filter_form
-from portal.web.segments import body_of, number_of
+from portal.web.script_errors import script_errors
+from portal.web.scripts import body_of, number_of
 from portal.web.substitution import search_of, skipped_of
 from transcription.errors import InvalidOption
 from transcription.folders import folders
@@ -56,6 +56,7 @@ def substitutions(request: TenantRequest) -> HttpResponse:
 
 @require_POST
 @editors_only
+@script_errors()
 def preview(request: TenantRequest) -> JsonResponse:
     """Takes JSON with what to find, the `filters` of the library, and the `cursor` of the last answer.
 
@@ -63,11 +64,9 @@ def preview(request: TenantRequest) -> JsonResponse:
     cursor; the first answer also says how many there are, and names the series that may be made of it.
     """
     body = body_of(request)
+    filters, rule = _filters(body), _rule(request, body)
     try:
-        filters, rule = _filters(body), _rule(request, body)
         after = Cursor.parse(str(body["cursor"])) if body.get("cursor") else None
-    except InvalidOption as invalid:
-        return problem(400, str(invalid))
     except ValueError:
         raise Http404 from None
     seen = series.preview(
@@ -85,17 +84,14 @@ def preview(request: TenantRequest) -> JsonResponse:
 
 @require_POST
 @editors_only
+@script_errors()
 def replace(request: TenantRequest) -> JsonResponse:
     """Takes JSON with what to find and what it becomes, or `terms` as they were seen, `transcripts` and a `series`.
 
     Answers with what became of the first transcripts: the others are to be sent again.
     """
     body = body_of(request)
-    try:
-        rule = _rule(request, body)
-        outcomes = series.replace(request.actor, rule, _targets(body), _id(body, "series"))
-    except InvalidOption as invalid:
-        return problem(400, str(invalid))
+    outcomes = series.replace(request.actor, _rule(request, body), _targets(body), _id(body, "series"))
     return JsonResponse({"results": [{"transcription": str(row), "outcome": outcome} for row, outcome in outcomes]})
 
 

@@ -6,22 +6,22 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from django.http import Http404, HttpRequest, JsonResponse
+from django.http import HttpRequest, JsonResponse
 from django.http.response import HttpResponseBase
 from django.template.loader import render_to_string
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods
 
 from portal.web.access import TenantRequest, member_required
-from portal.web.changes import problem
-from portal.web.segments import body_of, number_of
+from portal.web.script_errors import CHANGED, nothing_without_text, script_errors
+from portal.web.scripts import body_of, number_of, problem, tag_of
 from transcription.errors import InvalidOption
 from transcription.library import read_audit, recordings
-from transcription.library.retention import TextDeleted
 from transcription.models import Speaker, Transcription
 from transcription.transcripts import editing
 from transcription.transcripts import speakers as voices
-from transcription.transcripts.revisions import NotCompleted, Stale, list_tag
+from transcription.transcripts.revisions import Stale, list_tag
 
 
 @dataclass(frozen=True)
@@ -40,29 +40,23 @@ def speakers(request: HttpRequest, transcription_id: UUID) -> HttpResponseBase:
 
 
 @member_required("recordings.view")
+@nothing_without_text
 def show(request: TenantRequest, transcription_id: UUID) -> JsonResponse:
-    try:
-        row = editing.transcript(request.actor, transcription_id)
-    except (NotCompleted, TextDeleted):
-        raise Http404 from None
+    row = editing.transcript(request.actor, transcription_id)
     read_audit.read(request.actor, row, "page")
     return JsonResponse(_state(request, row))
 
 
 @member_required("transcripts.edit")
+@script_errors(gone=gettext_lazy("The speakers can’t be changed any more. Reload the page."))
 def change(request: TenantRequest, transcription_id: UUID) -> JsonResponse:
     """Takes JSON with what to `do` and the displayed transcript's `etag`; answers 412 with what stands there now."""
     recordings.transcription(request.actor, transcription_id)  # other tenants get 404 before any other error
     try:
         row = _changed(request, transcription_id, body_of(request))
-    except InvalidOption as invalid:
-        return problem(400, str(invalid))
     except Stale:
         current = editing.transcript(request.actor, transcription_id)
-        message = _("Somebody else changed the transcript meanwhile. It is shown as it is now: look, then try again.")
-        return problem(412, message, now=_state(request, current))
-    except (NotCompleted, TextDeleted):
-        return problem(409, _("The speakers can’t be changed any more. Reload the page."))
+        return problem(412, str(CHANGED), now=_state(request, current))
     return JsonResponse(_state(request, row))
 
 
@@ -75,7 +69,7 @@ def shares_of(row: Transcription) -> list[ShownShare]:
 
 
 def _changed(request: TenantRequest, transcription_id: UUID, body: dict[str, Any]) -> Transcription:
-    actor, tags = request.actor, {str(body.get("etag", ""))}
+    actor, tags = request.actor, {tag_of(body)}
     match body.get("do"):
         case "rename":
             return voices.rename(actor, transcription_id, number_of(body, "speaker"), body.get("name"), tags)

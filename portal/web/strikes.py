@@ -9,12 +9,10 @@ from django.http import JsonResponse
 from django.views.decorators.http import require_POST
 
 from portal.web.access import TenantRequest, member_required
-from portal.web.segments import changed, number_of
+from portal.web.scripts import seconds_of, tag_of, words_of
+from portal.web.segments import changed
 from transcription.models import Transcription
-from transcription.strikes.spans import Span
 from transcription.transcripts import striking
-from transcription.transcripts.striking import Words
-from transcription.transcripts.validation import checked_time
 
 
 @require_POST
@@ -25,15 +23,7 @@ def strike(request: TenantRequest, transcription_id: UUID) -> JsonResponse:
     """
 
     def write(body: dict[str, Any]) -> Transcription:
-        tags = {str(body.get("etag", ""))}
-        return striking.strike(request.actor, transcription_id, _what(body), tags, back=body.get("struck") is False)
+        what = seconds_of(body) if "start" in body else words_of(body)
+        return striking.strike(request.actor, transcription_id, what, {tag_of(body)}, back=body.get("struck") is False)
 
     return changed(request, transcription_id, write)
-
-
-def _what(body: dict[str, Any]) -> Words | Span:
-    """Raises InvalidOption."""
-    if "start" in body:
-        return checked_time(body.get("start"), "start"), checked_time(body.get("end"), "end")
-    until = None if body.get("until") is None else number_of(body, "until")
-    return Words(number_of(body, "first"), number_of(body, "position"), number_of(body, "last"), until)

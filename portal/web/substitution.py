@@ -5,18 +5,16 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from django.http import Http404, JsonResponse
+from django.http import JsonResponse
 from django.views.decorators.http import require_POST
 
 from portal.web.access import TenantRequest, member_required
-from portal.web.changes import problem
-from portal.web.segments import body_of, changed
-from transcription.errors import InvalidOption
+from portal.web.script_errors import nothing_without_text, script_errors
+from portal.web.scripts import body_of, tag_of
+from portal.web.segments import changed
 from transcription.library import read_audit, recordings
-from transcription.library.retention import TextDeleted
 from transcription.models import Transcription
 from transcription.transcripts import substitution
-from transcription.transcripts.revisions import NotCompleted
 from transcription.transcripts.substitution import Place, Search
 
 SHOWN = 500
@@ -24,17 +22,13 @@ SHOWN = 500
 
 @require_POST
 @member_required("transcripts.edit")
+@script_errors()
+@nothing_without_text
 def preview(request: TenantRequest, transcription_id: UUID) -> JsonResponse:
     """Takes JSON with what to find; answers with the first hits, how many there are, and the revision."""
     recordings.transcription(request.actor, transcription_id)  # other tenants get 404 before any other error
-    try:
-        row, found, total = substitution.hits(
-            request.actor, transcription_id, search_of(body_of(request)), SHOWN, original=True
-        )
-    except InvalidOption as invalid:
-        return problem(400, str(invalid))
-    except (NotCompleted, TextDeleted):
-        raise Http404 from None
+    search = search_of(body_of(request))
+    row, found, total = substitution.hits(request.actor, transcription_id, search, SHOWN, original=True)
     read_audit.read(request.actor, row, "page")
     return JsonResponse({"revision": row.revision, "total": total, "hits": [vars(hit) for hit in found]})
 
@@ -45,7 +39,7 @@ def substitute(request: TenantRequest, transcription_id: UUID) -> JsonResponse:
     """Takes JSON with what to find, what it becomes, hits to `skip`, and the previewed transcript's `etag`."""
 
     def replace(body: dict[str, Any]) -> Transcription:
-        tags = {str(body.get("etag", ""))}
+        tags = {tag_of(body)}
         return substitution.substitute(request.actor, transcription_id, search_of(body), skipped_of(body), tags)[0]
 
     return changed(request, transcription_id, replace)

@@ -4,39 +4,33 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from django.http import Http404, JsonResponse
+from django.http import JsonResponse
 from django.views.decorators.http import require_GET
 
 from portal.web.access import TenantRequest, member_required
-from portal.web.changes import problem
+from portal.web.script_errors import nothing_without_text, script_errors
 from portal.web.transcriptions import text_beside
 from transcription import exports
-from transcription.errors import InvalidOption
 from transcription.exports import Cue, Layout
 from transcription.library import read_audit
-from transcription.library.retention import TextDeleted
 from transcription.scripts import width
 from transcription.transcripts import editing
-from transcription.transcripts.revisions import NotCompleted
 
 
 @require_GET
 @member_required("recordings.view")
+@script_errors()
+@nothing_without_text
 def cues(request: TenantRequest, transcription_id: UUID) -> JsonResponse:
     """Answers with the cues of a layout, with the text `beside` where one is named, without what is struck.
 
     Each has its start and end in seconds, its lines, those beside, the columns of each line of both, and the index of
     its segment. `beside` is the language of the text beside.
     """
-    try:
-        row = editing.transcript(request.actor, transcription_id)
-        layout = Layout.checked(request.GET.get("max_line_length"), request.GET.get("max_lines")) or Layout()
-        beside = text_beside(row, request.GET.get("beside", ""))
-        found = exports.cues_of(row, layout, beside)
-    except InvalidOption as invalid:
-        return problem(400, str(invalid))
-    except (NotCompleted, TextDeleted):
-        raise Http404 from None
+    row = editing.transcript(request.actor, transcription_id)
+    layout = Layout.checked(request.GET.get("max_line_length"), request.GET.get("max_lines")) or Layout()
+    beside = text_beside(row, request.GET.get("beside", ""))
+    found = exports.cues_of(row, layout, beside)
     for one in (row, beside) if beside else (row,):
         read_audit.read(request.actor, one, "page")
     language = exports.text_language(beside) if beside else ""

@@ -11,20 +11,17 @@ from django.template.defaultfilters import filesizeformat
 from django.urls import reverse
 from django.utils.http import content_disposition_header
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from portal.http.ranges import ranged
-from portal.http.statuses import status_of
 from portal.web.access import TenantRequest, member_required
-from portal.web.changes import problem
-from portal.web.segments import body_of
-from transcription.errors import InvalidOption, Refused
+from portal.web.script_errors import script_errors
+from portal.web.scripts import body_of
 from transcription.exports import Layout
 from transcription.library import read_audit, recordings
-from transcription.library.retention import TextDeleted
 from transcription.media import storage
 from transcription.models import SubtitledVideo
-from transcription.transcripts.revisions import NotCompleted
 from transcription.videos import orders
 
 
@@ -41,20 +38,13 @@ def show(request: TenantRequest, transcription_id: UUID) -> JsonResponse:
 
 
 @member_required(orders.PERMISSION)
+@script_errors(gone=gettext_lazy("The text is not there any more. Reload the page."))
 def ask(request: TenantRequest, transcription_id: UUID) -> JsonResponse:
     """Takes JSON with the `kind`, `max_line_length`, `max_lines` and the id of a text `beside`; answers as `show`."""
     recordings.transcription(request.actor, transcription_id)  # strangers get 404 before any other error
     body = {name: value for name, value in body_of(request).items() if isinstance(value, str)}
-    try:
-        layout = Layout.checked(body.get("max_line_length"), body.get("max_lines"))
-        beside = _id(body.get("beside", ""))
-        orders.ask(request.actor, transcription_id, body.get("kind", ""), layout, beside)
-    except InvalidOption as invalid:
-        return problem(400, str(invalid))
-    except Refused as refused:
-        return problem(status_of(refused.code), refused.message)
-    except (NotCompleted, TextDeleted):
-        return problem(409, _("The text is not there any more. Reload the page."))
+    layout = Layout.checked(body.get("max_line_length"), body.get("max_lines"))
+    orders.ask(request.actor, transcription_id, body.get("kind", ""), layout, _id(body.get("beside", "")))
     answer = _listed(request, transcription_id)
     answer.status_code = 201
     return answer

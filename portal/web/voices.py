@@ -19,7 +19,7 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_POST
 
 from portal.web.access import TenantRequest, member_required
-from portal.web.changes import problem
+from portal.web.scripts import problem
 from tenants import enrolled_voices
 from tenants.access import Actor
 from transcription.diarization.voices import Sample

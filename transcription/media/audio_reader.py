@@ -6,7 +6,9 @@ as audio. Nothing is dropped: where timestamps go back, as in concatenated recor
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -39,7 +41,11 @@ MAY_JUMP = ("mpegts", "mpeg")
 WITHOUT_CLOCK = ("aac", "loas")
 """Formats whose timestamps ffmpeg counts by the first frame's rate, though another may follow."""
 
-LAYOUTS = {1: ":channel_layouts=mono", 2: ":channel_layouts=stereo"}
+LAYOUTS = {1: ":channel_layouts=mono|stereo", 2: ":channel_layouts=stereo"}
+"""Of the parts after one with so many channels: the mixer has to see whether two cancel out."""
+
+GOES_ON_SECONDS = 0.5
+MOST_REPORT = 1 << 23
 
 AHEAD_SECONDS = 200_000
 """Added to timestamps, since Matroska has no negative ones; MPEG's go down to -95,444 s."""
@@ -56,6 +62,11 @@ MONOTONIC_TIMESTAMPS = "".join(
 
 Prints each shift, for `report.CHANGE`.
 """
+
+
+def goes_on(begins: float, ended: float) -> bool:
+    """Returns whether the clock of a part, which begins so, is that of the part before, as in fragments of a film."""
+    return begins > GOES_ON_SECONDS and abs(begins - ended) < GOES_ON_SECONDS
 
 
 Listener = Callable[[bytes, int], None]
@@ -88,11 +99,15 @@ class AudioReader:
     decoded: int = 0
     is_over: bool = False
     has_failed: bool = False
-    parts: list[Part] = field(default_factory=lambda: [WHOLE])
+    parts: list[Part] = field(default_factory=list)
     has_gaps: bool = False
     _layouts: str = ":channel_layouts=mono|stereo"
     _full_scale: float = 0.0
     _heard_channels: int = 0
+    _lacks_a_part: bool = False
+    _is_new_part: bool = False
+    _used_seconds: float = 0.0
+    _until: float | None = None
     _moved: float = 0.0
     _mixer: Mixer = field(default_factory=Mixer)
 
@@ -118,7 +133,8 @@ class AudioReader:
 
     @property
     def _is_mended(self) -> bool:
-        if self._full_scale > 1:
+        is_torn = self.is_over and self.header.container == "aac" and structure.aac_frames(self.path)[1]
+        if is_torn or self._full_scale > 1:
             return True
         return self.parts != [WHOLE] or not {"-ignore_length", "-ignore_editlist"}.isdisjoint(self.source)
 
@@ -144,6 +160,8 @@ class AudioReader:
         return tuple(code for code, holds in conditions.items() if holds)
 
     def _is_incomplete(self) -> bool:
+        if self._lacks_a_part:
+            return True
         if is_cut_off(self.report, self.header.container) or structure.is_cut_off(self.path, self.header.container):
             return True
         is_alone = not self.header.has_video and len(self.header.tracks) == 1  # else it may be another stream's length
@@ -152,7 +170,8 @@ class AudioReader:
 
     def _decoded_audio(self) -> Iterator[bytes]:
         """Lets ffmpeg downmix known channel layouts to at most two; unknown ones are averaged by the mixer."""
-        self.parts = parts.joined_parts(self.path)
+        self.parts = self.parts or parts.joined_parts(self.path)
+        self._until = time.monotonic() + self.wall_seconds if self.wall_seconds else None
         yield from self._run(self.parts[0])
         if not self.decoded and self._mend():
             yield from self._run(self.parts[0])
@@ -161,10 +180,15 @@ class AudioReader:
         if not self.decoded and self.header.has_unknown_layout(self.track):
             self._layouts = ""
             yield from self._run(self.parts[0])
+        self._layouts = LAYOUTS.get(self._heard_channels, "")
+        self._lacks_a_part = len(self.parts) == parts.MOST_PARTS
         for part in self.parts[1:]:
-            self._layouts = LAYOUTS.get(self._heard_channels, "")
-            self._moved = self.seconds
+            if self._until and time.monotonic() > self._until:
+                self.is_over = False
+                return
+            before, self._moved, self._is_new_part = self.decoded, self.seconds, True
             yield from self._run(part)
+            self._lacks_a_part = self._lacks_a_part or self.has_failed or self.decoded == before
 
     def _mend(self) -> bool:
         """Returns whether the file is to be read once more: behind what is no media, or without its edit list."""
@@ -190,8 +214,7 @@ class AudioReader:
             "-f",
             "matroska",
         ]
-        limits = (self.cpu_seconds, self.wall_seconds, part)
-        with ffmpeg.decoder(self.path, self.source, [*output, "pipe:1"], *limits) as process:
+        with self._decoder(part, output) as process:
             for block in read_blocks(process.chunks()):
                 if not self.header.container:
                     self.header = Header.parse(process.report)
@@ -204,13 +227,22 @@ class AudioReader:
                 yield from self._placed(block)
             self._end(process)
 
+    @contextmanager
+    def _decoder(self, part: Part, output: list[str]) -> Iterator[Ffmpeg]:
+        """Runs an ffmpeg with what is left of the reader's limits. Of later parts the format may be another one."""
+        cpu_seconds = max(1.0, self.cpu_seconds - self._used_seconds)
+        wall_seconds = max(1.0, self._until - time.monotonic()) if self._until else None
+        source = self.source[2:] if part != self.parts[0] and self.source[:1] == ["-f"] else self.source
+        with ffmpeg.decoder(self.path, source, [*output, "pipe:1"], cpu_seconds, wall_seconds, part) as process:
+            yield process
+        self._used_seconds += process.cpu_seconds
+
     def _measured_scale(self, part: Part) -> float:
         """Returns what stands for 1 in the track's samples. Raises MediaError and DecoderDied."""
         if not any(track.index == self.track and track.codec.startswith("pcm_f") for track in self.header.tracks):
             return 1.0
         output = ["-map", f"0:a:{self.track}", "-t", str(MEASURED_SECONDS), "-c:a", "pcm_f32le", "-f", "f32le"]
-        limits = (self.cpu_seconds, self.wall_seconds, part)
-        with ffmpeg.decoder(self.path, self.source, [*output, "pipe:1"], *limits) as process:
+        with self._decoder(part, output) as process:
             scale = full_scale(process.chunks())
             if not process.timed_out:
                 process.check_exit(process.report)
@@ -219,7 +251,7 @@ class AudioReader:
     def _end(self, process: Ffmpeg) -> None:
         """Raises MediaError and DecoderDied."""
         report = process.report
-        self.report += report
+        self.report = (self.report + report)[-MOST_REPORT:]
         if not self.decoded or len(self.parts) == 1:
             self.header = Header.parse(report)
         process.check_exit(report)
@@ -231,21 +263,26 @@ class AudioReader:
 
     def _placed(self, block: Block) -> Iterator[bytes]:
         """Yields a block's audio, after silence if it starts later than the audio before ended. Raises MediaError."""
-        self._heard_channels = block.channels
-        self.channels = 2 if self.stereo and block.channels == 2 else 1
-        begins = block.seconds - AHEAD_SECONDS - self.origin + self._moved
+        self._heard_channels = self._heard_channels or block.channels
+        heard = 2 if block.channels == self._heard_channels == 2 else 1
+        self.channels = 2 if self.stereo and heard == 2 else 1
+        begins = block.seconds - AHEAD_SECONDS - self.origin
+        if self._is_new_part and goes_on(begins, self.seconds):
+            self._moved = 0.0
+        self._is_new_part = False
+        begins += self._moved
         missing = round(begins * self.rate) - self.samples
         if self.decoded and missing > JUMP_SECONDS * self.rate and self.header.container in MAY_JUMP:
             self._moved -= missing / self.rate
         elif missing > GAP_SECONDS * self.rate and self.header.container not in WITHOUT_CLOCK:
             self.has_gaps = self.has_gaps or self.decoded > 0
-            yield from self._silence(missing, 2 if block.channels == 2 else 1)
+            yield from self._silence(missing, heard)
         count = len(block.pcm) // SAMPLE_BYTES // block.channels
         self._advance(count)
         self.decoded += count
         sound = block.pcm if self.channels == 2 else self._mixer.mono(block.pcm, block.channels)
         if self.listener is not None:
-            self.listener(*((block.pcm, 2) if block.channels == 2 else (sound, 1)))
+            self.listener(*((block.pcm, 2) if heard == 2 else (sound, 1)))
         yield sound
 
     def _silence(self, samples: int, heard_channels: int) -> Iterator[bytes]:

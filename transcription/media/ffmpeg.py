@@ -172,6 +172,11 @@ def _address(path: Path, part: Part) -> Iterator[tuple[str, str]]:
         yield "file,pipe", f"file:{path}"
         return
     spans = [f"subfile,,start,{start},end,{end},,:file:{path}" for start, end in part.spans]
+    if len(spans) == 1 and not part.head:
+        yield "file,subfile", spans[0]
+        return
+    if "|" in str(path):
+        raise ValueError("ffmpeg takes no | in the path of a file that is read in pieces")
     with tempfile.NamedTemporaryFile() as head:
         head.write(part.head)
         head.flush()

@@ -13,6 +13,9 @@ from typing import IO
 from transcription.media.structure import MAX_CHUNKS, STRAY_BYTES, wave_chunks
 
 LARGEST_HEAD = 1 << 20
+MOST_PIECES = 16
+"""ffmpeg opens each, and may have 32 files open."""
+
 UNKNOWN_FROM = 0x7F000000
 """Lengths from here on are placeholders in AIFF, as sox writes them."""
 
@@ -141,7 +144,7 @@ def _wave_in_pieces(file: IO[bytes], size: int) -> Part | None:
     chunks = list(wave_chunks(file, size))
     spans = tuple((start, start + length) for name, start, length in chunks if name == b"data" and length)
     names = {name for name, _start, _length in chunks}
-    if len(spans) < 2 or b"RIFF" in names or spans[0][0] > LARGEST_HEAD or spans[-1][1] > size:
+    if not 1 < len(spans) <= MOST_PIECES or b"RIFF" in names or spans[0][0] > LARGEST_HEAD or spans[-1][1] > size:
         return None
     file.seek(0)
     length = min(sum(end - start for start, end in spans), 0xFFFFFFFF)

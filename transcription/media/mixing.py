@@ -14,6 +14,9 @@ AUDIBLE = 10.0
 APART = 8
 """Energies are of the differences between samples so far apart: in these speech is louder than hum and hiss."""
 
+PAUSE = 0.01
+"""What has less than this share of the loudest energy is the noise of pauses."""
+
 HALF_LIFE = 16_000
 """After so many samples half of what was heard is forgotten."""
 
@@ -31,6 +34,7 @@ class Mixer:
         self._samples = 0
         self._cancelled = 0
         self._channel: int | None = None
+        self._loudest = 0.0
         self._sums_energy = 0.0
         self._energies: NDArray[np.float64] = np.zeros(0)
 
@@ -59,11 +63,13 @@ class Mixer:
         most = float(energies.max())
         if most <= AUDIBLE * count:
             return
+        self._loudest = max(self._loudest, most / count)
+        is_faint = self._channel is not None and energies[self._channel] < most / 4
         if of_sum < CANCELLED * most:
-            self._cancelled += count
-            if self._channel is None or energies[self._channel] < most / 4:
+            self._cancelled += count if most / count > PAUSE * self._loudest else 0
+            if self._channel is None or is_faint:
                 self._channel = int(energies.argmax())
-        elif self._sums_energy > self._energies.max():
+        elif is_faint or self._sums_energy > self._energies.max():
             self._channel = None
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import IO
 
@@ -19,6 +20,28 @@ SIGNATURE = re.compile(
 )
 FORM_BYTES = 16
 """The beginning of an Ogg stream's header: codec, channels and rate."""
+
+EMPTY_BOX = 8
+MOST_PARTS = 100
+"""Each costs a process. What follows the beginning of the last one is left unread where there are more."""
+
+MOST_STEPS = 1_000_000
+"""How many boxes or pages are looked at."""
+
+MARKS = {
+    b"fLaC": (0, 8),
+    b"TTA1": (0, 6),
+    b"caff": (0, 12),
+    b"FORM": (8, 16),
+    b"riff": (0, 16),
+    b"FLV\1": (0, 9),
+    b"#!AM": (0, 6),
+    b"\x30\x26\xb2\x75": (0, 16),
+}
+"""What begins a file that begins so, and only a file: from where to where. AIFF has its length before it."""
+
+WAVPACK_HEAD = 28
+WAVPACK_INITIAL = 0x800
 
 
 def behind_other_bytes(path: Path) -> Part:
@@ -38,7 +61,7 @@ def joined_parts(path: Path) -> list[Part]:
         if part := mended(file, path.stat().st_size):
             return [part]
         file.seek(0)
-        starts = sorted({0, *_starts(file, path.stat().st_size)})
+        starts = sorted({0, *islice(_starts(file, path.stat().st_size), MOST_PARTS)})[:MOST_PARTS]
     return [Part(spans=(span,)) for span in zip(starts, [*starts[1:], 0], strict=True)]
 
 
@@ -51,18 +74,59 @@ def _starts(file: IO[bytes], size: int) -> Iterator[int]:
         yield from _changes_of_ogg_streams(file)
     elif head[4:8] == b"ftyp":
         yield from _movies(file, size)
+    elif head[:4] == b"wvpk":
+        yield from _wavpacks(file)
+    elif head[:4] in MARKS:
+        yield from _repetitions(file, *MARKS[head[:4]])
+
+
+def _repetitions(file: IO[bytes], begin: int, end: int) -> Iterator[int]:
+    """Yields where the bytes from `begin` to `end` come again, less `begin`."""
+    at, data = 0, file.read(FIRST_BYTES)
+    mark = data[begin:end]
+    while len(data) >= len(mark):
+        yield from (at + found.start() - begin for found in re.finditer(re.escape(mark), data))
+        at += len(data) - len(mark) + 1
+        file.seek(at)
+        data = file.read(FIRST_BYTES)
+
+
+def _wavpacks(file: IO[bytes]) -> Iterator[int]:
+    """Yields where blocks begin that count samples from 0 again."""
+    at, searches = 0, 0
+    for _ in range(MOST_STEPS):
+        head = file.read(WAVPACK_HEAD)
+        if len(head) < WAVPACK_HEAD or searches > MOST_PARTS:
+            return
+        if head[:4] == b"wvpk":
+            length, first, count, flags = (int.from_bytes(head[i : i + 4], "little") for i in (4, 16, 20, 24))
+            if first == 0 and count and flags & WAVPACK_INITIAL:
+                yield at
+            at += 8 + length
+        else:  # tags
+            searches += 1
+            file.seek(at)
+            found = file.read(FIRST_BYTES).find(b"wvpk")
+            if found < 1:
+                return
+            at += found
+        file.seek(at)
 
 
 def _movies(file: IO[bytes], size: int) -> Iterator[int]:
-    """Yields where MP4 files with an index begin."""
-    at, start = 0, 0
-    while at < size:
+    """Yields where MP4 files with an index or sound begin."""
+    at, start, is_told = 0, 0, False
+    for _ in range(MOST_STEPS):
+        if at >= size:
+            return
         file.seek(at)
         head = file.read(16)
         length, name = int.from_bytes(head[:4]), head[4:8]
         if name == b"ftyp":
             start = at
-        elif name == b"moov":
+            is_told = False
+        elif name in (b"moov", b"mdat") and length != EMPTY_BOX and not is_told:
+            is_told = True
             yield start
         if length < 8:
             length = int.from_bytes(head[8:]) if length == 1 else size - at
@@ -72,7 +136,10 @@ def _movies(file: IO[bytes], size: int) -> Iterator[int]:
 def _changes_of_ogg_streams(file: IO[bytes]) -> Iterator[int]:
     """Yields where streams begin that have another codec, rate or number of channels than those before."""
     at, form, is_new = 0, b"", True
-    while (page := file.read(PAGE_HEAD)).startswith(b"OggS") and len(page) == PAGE_HEAD:
+    for _ in range(MOST_STEPS):
+        page = file.read(PAGE_HEAD)
+        if not page.startswith(b"OggS") or len(page) < PAGE_HEAD:
+            return
         lengths = file.read(page[26])
         begins = bool(page[5] & 2)
         if begins and is_new and (found := file.read(FORM_BYTES)) != form:

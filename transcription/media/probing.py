@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
@@ -12,8 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from transcription.media import ffmpeg
-from transcription.media.audio_reader import BYTES_PER_SECOND, SAMPLE_RATE, SHORTEST_SECONDS, AudioReader
+from transcription.media import ffmpeg, structure
+from transcription.media.audio_reader import BYTES_PER_SECOND, SAMPLE_RATE, SHORTEST_SECONDS, AudioReader, goes_on
 from transcription.media.errors import DecoderDied, MediaError
 from transcription.media.ffmpeg import last_line
 from transcription.media.formats import demuxer_by_extension, is_refused, source_options
@@ -155,12 +155,11 @@ def _choose_audible(first: _TrackStart, decode_start: Callable[..., _TrackStart]
     Default ones are first, as in players, and those that accompany another one are last among their like.
     """
     until, silent = time.monotonic() + PROBE_WALL_SECONDS / 2, None
-    header = first.reader.header
+    header, parts = first.reader.header, first.reader.parts
     tracks = sorted(header.tracks, key=lambda track: (not track.is_default, track.index in header.asides))
     for track in tracks[:MAX_TRACKS_TRIED]:
-        start = (
-            first if track.index == 0 else decode_start(track.index, wall_seconds=max(1.0, until - time.monotonic()))
-        )
+        left = max(1.0, until - time.monotonic())
+        start = first if track.index == 0 else decode_start(track.index, wall_seconds=left, parts=parts)
         if start.can_be_decoded:
             if not start.is_silent:
                 return start
@@ -171,11 +170,19 @@ def _choose_audible(first: _TrackStart, decode_start: Callable[..., _TrackStart]
 
 
 def _decode_start(
-    path: Path, source: list[str], track: int, *, longest: float, choosing: bool, wall_seconds: float | None = None
+    path: Path,
+    source: list[str],
+    track: int,
+    *,
+    longest: float,
+    choosing: bool,
+    wall_seconds: float | None = None,
+    parts: Sequence[Part] = (),
 ) -> _TrackStart:
-    """Raises DecoderDied."""
+    """Raises DecoderDied. parts: of the file, where they are known."""
     wall_seconds = wall_seconds or PROBE_WALL_SECONDS
     reader = AudioReader(path, source, track, longest + SLACK_SECONDS, PROBE_CPU_SECONDS, wall_seconds)
+    reader.parts = list(parts)
     start, pcm = _TrackStart(reader), bytearray()
     try:
         with closing(reader.pcm()) as sound:
@@ -201,23 +208,26 @@ def _count_packets(reader: AudioReader, enough: float) -> float:
 
     Returns a lower bound if a limit ends it. Raises DecoderDied.
     """
-    counted = 0.0
+    if reader.header.container == "aac":  # ffmpeg counts by the first frame's rate, though another may follow
+        return min(structure.aac_frames(reader.path, enough)[0], enough + 1 / SAMPLE_RATE)
+    counted, until = 0.0, time.monotonic() + PROBE_WALL_SECONDS
     for part in reader.parts:
-        if counted <= enough:
-            counted += _count_packets_of_part(reader, part, enough - counted)
+        if counted <= enough and time.monotonic() < until:
+            counted = _count_packets_of_part(reader, part, counted, enough)
     return counted
 
 
-def _count_packets_of_part(reader: AudioReader, part: Part, enough: float) -> float:
-    """Returns the end in seconds of a track's packets in a part of its file.
+def _count_packets_of_part(reader: AudioReader, part: Part, before: float, enough: float) -> float:
+    """Returns the end in seconds of a track's packets in a part of its file, after those of the parts before.
 
     Returns a lower bound if a limit or PROBE_WALL_SECONDS ends it. Raises DecoderDied.
     """
     output = ["-map", f"0:a:{reader.track}", "-c", "copy", "-copyinkf", "-f", "framecrc", "pipe:1"]
-    counted = 0.0
+    counted = before
     limits = (PROBE_CPU_SECONDS, PROBE_WALL_SECONDS, part)
     with ffmpeg.decoder(reader.path, reader.source, output, *limits) as process:
-        for counted in _reached(process.chunks(), reader.origin):
+        for begins, ends in _reached(process.chunks(), reader.origin):
+            counted = ends if before and goes_on(begins, before) else before + ends
             if counted > enough:
                 return enough + 1 / SAMPLE_RATE
         process.wait_for_exit()
@@ -227,16 +237,21 @@ def _count_packets_of_part(reader: AudioReader, part: Part, enough: float) -> fl
     return counted
 
 
-def _reached(chunks: Iterable[bytes], origin: float) -> Iterator[float]:
-    """Yields, after each chunk of framecrc's lines, the end in seconds by the packets' times or total length."""
+def _reached(chunks: Iterable[bytes], origin: float) -> Iterator[tuple[float, float]]:
+    """Yields, after each chunk of framecrc's lines, where packets begin and end in seconds.
+
+    The end is that by their times or by their total length.
+    """
     rest, tick, length, end = b"", 0.0, 0, 0
+    begin: int | None = None
     for chunk in chunks:
         *lines, rest = (rest + chunk).split(b"\n")
         for line in lines:
             if not line.startswith(b"#"):
                 _stream, _dts, time, duration, _size = line.split(b",", 4)
                 length += int(duration)
+                begin = int(time) if begin is None else begin
                 end = max(end, int(time) + int(duration))
             elif match := TIME_BASE.match(line):
                 tick = int(match[1]) / int(match[2])
-        yield max(length * tick, end * tick - origin)
+        yield (begin or 0) * tick - origin, max(length * tick, end * tick - origin)

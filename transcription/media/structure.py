@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import struct
 from collections.abc import Iterator
 from itertools import islice
+from mmap import ACCESS_READ, mmap
 from pathlib import Path
 from typing import IO
 
@@ -15,6 +17,12 @@ MAX_CHUNKS = 1000
 STRAY_BYTES = 4096
 LONGEST_PAGE = 65_307
 PAGE_HEAD = 27
+
+ADTS_HEAD = 7
+ADTS_SAMPLES = 1024
+ADTS_RATES = (96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000, 7350)
+TAGS = (b"ID3", b"TAG", b"APE")
+MOST_STEPS = 5_000_000
 
 
 def is_cut_off(path: Path, container: str) -> bool:
@@ -84,3 +92,26 @@ def _ogg_is_cut_off(file: IO[bytes], size: int) -> bool:
     if len(page) < PAGE_HEAD or len(page) < PAGE_HEAD + page[26]:
         return True
     return PAGE_HEAD + page[26] + sum(page[PAGE_HEAD : PAGE_HEAD + page[26]]) > len(page)
+
+
+def aac_frames(path: Path, enough: float = math.inf) -> tuple[float, bool]:
+    """Returns the length in seconds of the frames of an AAC file (ADTS), and whether something lies between them.
+
+    It stops beyond `enough` seconds.
+    """
+    seconds, at, end, is_torn = 0.0, 0, 0, False
+    if not path.is_file() or not path.stat().st_size:
+        return seconds, is_torn
+    with path.open("rb") as file, mmap(file.fileno(), 0, access=ACCESS_READ) as data:
+        for _ in range(MOST_STEPS):
+            head = data[at : at + ADTS_HEAD]
+            if at < 0 or len(head) < ADTS_HEAD or seconds > enough:
+                break
+            length, rate = (head[3] & 3) << 11 | head[4] << 3 | head[5] >> 5, head[2] >> 2 & 15
+            if head[0] == 0xFF and head[1] & 0xF6 == 0xF0 and length >= ADTS_HEAD and rate < len(ADTS_RATES):
+                is_torn = is_torn or (0 < end < at and not data[end : end + 3].startswith(TAGS))
+                seconds += ADTS_SAMPLES * ((head[6] & 3) + 1) / ADTS_RATES[rate]
+                at = end = at + length
+            else:
+                at = data.find(b"\xff", at + 1)
+    return seconds, is_torn

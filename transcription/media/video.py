@@ -17,6 +17,7 @@ from transcription.media.audio_reader import KEEPS_ITS_START
 from transcription.media.errors import MediaError
 from transcription.media.ffmpeg import COPY_BYTES, Ffmpeg, last_line, reading
 from transcription.media.formats import ALLOWED_DEMUXERS, source_options
+from transcription.media.parts import joined_parts
 from transcription.media.report import STREAM
 
 DARK = (1280, 720)
@@ -24,6 +25,9 @@ DARK_SOURCE = "color=c=0x10151a:s=1280x720:r=10"
 LONGEST_SIDE = 1920
 MOST_FRAMES = 30
 """A second, of a picture that is encoded anew. It has at least ten: subtitles change between the frames of a slide."""
+
+MATROSKA = "matroska,webm"
+"""Of which ffmpeg reads joined files by itself, and lays their pictures on top of each other."""
 
 COPIED = {
     "mp4": {"h264", "hevc", "av1", "mpeg4", "vp9", "aac", "mp3", "ac3"},
@@ -63,7 +67,7 @@ class Picture:
 class Source:
     """What a video is made of. `track` counts audio tracks from 0, `silent` are the seconds that are struck.
 
-    `sound` is a copy of the track that is silent there, where something is struck.
+    `sound` is a copy of the track, silent there, where something is struck or the file is not read as it is.
     """
 
     path: Path
@@ -84,8 +88,12 @@ class Subtitles:
     tracks: tuple[tuple[str, str], ...] = ()
 
 
-def picture_of(path: Path, container: str) -> Picture | None:
-    """Returns the first stream of moving pictures; None without one. Raises MediaError and DecoderDied."""
+def picture_of(path: Path, container: str, *, is_mended: bool = False) -> Picture | None:
+    """Returns the first stream of moving pictures; None without one. Raises MediaError and DecoderDied.
+
+    Films that were joined are refused, not_media: their pictures would end with the first. `is_mended`: the file's
+    sound has that warning.
+    """
     output = ["-t", "0", "-f", "null", "pipe:1"]
     with ffmpeg.decoder(path, source_options(path, container), output, CHECK_SECONDS, CHECK_SECONDS) as process:
         for _chunk in process.chunks():
@@ -96,6 +104,8 @@ def picture_of(path: Path, container: str) -> Picture | None:
             wide = int(size[3]) / max(1, int(size[4])) if size[3] else 1.0
             codec = match[4].split(" ", 1)[0].rstrip(",")
             shown = max(2, round(int(size[1]) * wide)), max(2, int(size[2]))
+            if len(joined_parts(path)) > 1 or (is_mended and container == MATROSKA):
+                raise MediaError("not_media", "Films were joined.")
             turned = TURNED.match(process.report[match.end() : match.end() + 10_000])
             return Picture(int(match[1]), codec, *(reversed(shown) if turned else shown))
     return None
@@ -167,7 +177,7 @@ class _Plan:
         # The text's clock is that of a browser: from the first timestamp on, where the container doesn't keep it.
         clock = ["-copyts"] if source.container in KEEPS_ITS_START else []
         known = [*reading(ALLOWED_DEMUXERS), *source_options(source.path, source.container)]
-        inputs = [*clock, *known, "-i", f"file:{source.path}"]
+        inputs = [*clock, *known, "-i", f"file:{source.path}"] if source.picture or not source.sound else []
         inputs += [*reading(["mov"]), "-i", f"file:{source.sound}"] if source.sound else []
         if source.picture is None:
             inputs += ["-f", "lavfi", "-i", f"{DARK_SOURCE}:d={source.seconds:.3f}"]
@@ -176,9 +186,10 @@ class _Plan:
         return inputs
 
     def _maps(self) -> list[str]:
-        source, after = self.source, 2 if self.source.sound else 1
+        source, copy = self.source, 1 if self.source.picture else 0
+        after = copy + 1 if source.sound else 1
         picture = f"0:{source.picture.stream}" if source.picture else f"{after}:v:0"
-        sound = "1:a:0" if source.sound else f"0:a:{source.track}"
+        sound = f"{copy}:a:0" if source.sound else f"0:a:{source.track}"
         first = after + (source.picture is None)
         subtitles = [one for number in range(len(self.subtitles.tracks)) for one in ("-map", f"{first + number}:s:0")]
         return ["-map", picture, "-map", sound, *subtitles, "-map_metadata", "-1", "-map_chapters", "-1", "-dn"]

@@ -186,11 +186,12 @@ def _source(
     several = len(recording.audio_tracks) > 1
     track = max(0, text.audio_track_taken - 1) if several else 0
     codec = recording.audio_tracks[track]["codec"] if track < len(recording.audio_tracks) else recording.codec
-    sound = folder / "sound.m4a" if recording.struck else None
+    is_mended = "mended" in text.warnings
+    sound = folder / "sound.m4a" if recording.struck or is_mended else None
+    picture = video.picture_of(path, recording.format, is_mended=is_mended)
     if sound is not None:
         longest = copies.longest(recording)
         media.make_playable(path, recording.format, sound, longest, progress, track, recording.struck)
-    picture = video.picture_of(path, recording.format)
     seconds = recording.duration_seconds
     return video.Source(path, recording.format, picture, track, codec, seconds, recording.struck, sound)
 

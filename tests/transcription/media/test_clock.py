@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,7 @@ from tests.conftest import MakeMedia
 from tests.transcription.sound import TONES, heard, onsets, tones
 from transcription import media
 from transcription.media import BYTES_PER_SECOND, MediaError
+from transcription.media.parts import joined_parts
 
 WITH_VIDEO = {
     "mp4": ("-c:v", "libx264", "-c:a", "aac"),
@@ -117,6 +120,10 @@ JOINED = {
     "aac": ("-c:a", "aac"),
     "m4a": ("-c:a", "aac"),
     "mp3": ("-c:a", "libmp3lame"),
+    "flac": ("-c:a", "flac"),
+    "wv": ("-c:a", "wavpack"),
+    "caf": ("-c:a", "pcm_s16le"),
+    "aiff": ("-c:a", "pcm_s16be"),
 }
 
 
@@ -126,11 +133,77 @@ def test_recordings_of_other_rates_and_channels_that_were_joined_are_heard_to_th
 ) -> None:
     source, other = ("-i", str(tones(make_media)), *JOINED[kind]), ("-ar", "48000", "-ac", "2")
     parts = [make_media(f"one.{kind}", *source, "-ar", "32000"), make_media(f"two.{kind}", *source, *other)]
-    (tmp_path / f"joined.{kind}").write_bytes(b"".join(part.read_bytes() for part in parts))
-    found, pcm, warnings = heard(tmp_path / f"joined.{kind}")
+    found, pcm, warnings = heard(joined(tmp_path / f"joined.{kind}", *parts))
     assert onsets(pcm) == pytest.approx([*TONES, *(9 + at for at in TONES)], abs=0.15)
     assert found.duration >= 17
     assert warnings == ["mended"]
+
+
+def joined(target: Path, *parts: Path) -> Path:
+    target.write_bytes(b"".join(part.read_bytes() for part in parts))
+    return target
+
+
+def test_a_part_whose_channels_cancel_out_is_heard_after_one_of_a_single_channel(
+    tmp_path: Path, make_media: MakeMedia
+) -> None:
+    inverted = ("-i", str(tones(make_media)), "-af", "pan=stereo|c0=c0|c1=-1*c0")
+    parts = tones(make_media), make_media("inverted.wav", *inverted)
+    _found, pcm, warnings = heard(joined(tmp_path / "joined.wav", *parts))
+    assert onsets(pcm) == pytest.approx([*TONES, *(9 + at for at in TONES)], abs=0.05)
+    assert set(warnings) == {"channels_cancel", "mended"}
+
+
+def test_a_part_that_nobody_can_decode_is_told(tmp_path: Path, make_media: MakeMedia) -> None:
+    whole = tones(make_media)
+    unknown = tmp_path / "unknown.wav"
+    unknown.write_bytes(whole.read_bytes().replace(b"fmt \x10\0\0\0\1\0", b"fmt \x10\0\0\0\x99\x99"))
+    _found, pcm, warnings = heard(joined(tmp_path / "joined.wav", whole, unknown, whole))
+    assert len(onsets(pcm)) == 12
+    assert set(warnings) == {"incomplete", "mended"}
+
+
+def test_fragments_that_each_begin_with_a_header_go_on_by_their_clock(tmp_path: Path, make_media: MakeMedia) -> None:
+    fragments = ("-movflags", "frag_keyframe+empty_moov+default_base_moof", "-frag_duration", "3000000")
+    data = make_media("fragments.mp4", "-i", str(tones(make_media)), "-c:a", "aac", *fragments).read_bytes()
+    header, *moofs = [data[at - 4 : end - 4] for at, end in boxes(data)]
+    again = tmp_path / "again.mp4"
+    again.write_bytes(b"".join(header + moof for moof in moofs))
+    found, pcm, warnings = heard(again)
+    assert len(moofs) == 3
+    assert onsets(pcm) == pytest.approx(TONES, abs=0.05)
+    assert found.duration == pytest.approx(9, abs=0.2)
+    assert "gaps" not in warnings
+
+
+def boxes(data: bytes) -> list[tuple[int, int]]:
+    """From and to of the header, and of each fragment, all of them 4 bytes late; what follows the last one is left."""
+    found = [4, *(match.start() for match in re.finditer(b"moof", data))]
+    end = data.find(b"mfra") if b"mfra" in data else len(data) + 4
+    return list(pairwise([*found, end]))
+
+
+def test_a_file_of_countless_parts_is_read_in_a_hundred_at_most(tmp_path: Path, make_media: MakeMedia) -> None:
+    empty = b"\0\0\0\x08ftyp" + b"\0\0\0\x10moov" + bytes(8)
+    path = tmp_path / "parts.m4a"
+    path.write_bytes(make_media("whole.m4a", "-i", str(tones(make_media))).read_bytes() + 5000 * empty)
+    assert len(joined_parts(path)) == 100
+
+
+def test_aac_whose_rate_changes_is_said_to_last_as_long_as_it_does(tmp_path: Path, make_media: MakeMedia) -> None:
+    source = ("-f", "lavfi", "-i", "sine=duration=30")
+    parts = [make_media(f"{rate}.aac", *source, "-ar", rate) for rate in ("44100", "22050")]
+    (tmp_path / "joined.aac").write_bytes(b"".join(part.read_bytes() for part in parts))
+    assert media.probe(tmp_path / "joined.aac", 600, 600).duration == pytest.approx(60, abs=0.5)
+
+
+def test_a_player_gets_a_copy_of_aac_with_something_between_its_frames(tmp_path: Path, make_media: MakeMedia) -> None:
+    whole = make_media("whole.aac", "-i", str(tones(make_media)))
+    data = whole.read_bytes()
+    middle = data.index(data[:3], len(data) // 2)
+    (tmp_path / "torn.aac").write_bytes(data[:middle] + bytes(5000) + data[middle:])
+    assert heard(whole)[0].is_playable
+    assert not heard(tmp_path / "torn.aac")[0].is_playable
 
 
 def test_timestamps_that_go_back_take_no_sound_away(make_media: MakeMedia) -> None:

@@ -140,6 +140,13 @@ def test_channels_that_cancel_out_are_noticed(sides: tuple[str, str], make_media
     assert warnings == ["channels_cancel"]
 
 
+@pytest.mark.parametrize("noise", [0.001, 0.2])
+def test_who_speaks_on_one_side_after_sides_that_cancelled_out_is_heard(noise: float, make_media: MakeMedia) -> None:
+    hum = f"{noise}*sin(2*PI*300*t)*lt(t,3)"
+    _found, pcm, _warnings = heard(channels(make_media, f"hum {noise}.wav", hum, f"-{hum}+{TONE}*gt(t,3)"))
+    assert [onset for onset in onsets(pcm) if onset > 3] == pytest.approx(TONES[2:], abs=0.05)
+
+
 @pytest.mark.parametrize("sides", [(TONE, "0"), ("0", TONE), (TONE, TONE), ("0.4*random(0)-0.2", "0.4*random(1)-0.2")])
 def test_a_call_with_a_silent_side_and_wide_sound_are_mixed(sides: tuple[str, str], make_media: MakeMedia) -> None:
     path = channels(make_media, "stereo.wav", *sides)

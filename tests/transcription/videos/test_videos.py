@@ -159,6 +159,24 @@ def test_sound_alone_gets_a_dark_picture(alice: Character, make_media: MakeMedia
         assert brightness(video, 1.0)[1] > brightness(video, 1.0)[0] + 5
 
 
+def test_of_recordings_that_were_joined_all_is_in_a_video_and_of_films_none_is_made(
+    alice: Character, tmp_path: Path, make_media: MakeMedia, film: Path
+) -> None:
+    one = make_media.tone("one.wav", 3.0).read_bytes()
+    (tmp_path / "joined.wav").write_bytes(one * 2)
+    (tmp_path / "joined.mp4").write_bytes(film.read_bytes() * 2)
+    webm = make_media("film.webm", "-i", str(film), "-c:v", "libvpx", "-c:a", "libopus")
+    (tmp_path / "joined.webm").write_bytes(webm.read_bytes() * 2)
+    with scope.bound(alice.tenant.id):
+        sounds, *films = (transcribed(alice, tmp_path / f"joined.{kind}") for kind in ("wav", "mp4", "webm"))
+        Transcription.objects.update(warnings=["mended"])
+        video = made(alice, sounds, "burnt")
+        assert video.error == ""
+        assert loudness(video, 4.0, 5.5) > 1000
+        for row in films:
+            assert "could not be read to its end" in orders.reason(made(alice, row, "burnt"))
+
+
 def test_letters_that_no_font_has_are_named(alice: Character, film: Path) -> None:
     with scope.bound(alice.tenant.id):
         row = transcribed(alice, film)
