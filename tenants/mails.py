@@ -72,11 +72,19 @@ def deliver(
 def is_taken(connection: BaseEmailBackend, make: Callable[[], EmailMessage], what: str) -> bool:
     """Returns whether the server takes a mail. Raises OSError if it became unavailable."""
     try:
-        connection.send_messages([make()])
+        mail = make()
+    except Exception:
+        log.exception("A mail could not be written: %s.", what)
+        return False
+    try:
+        connection.send_messages([mail])
     except (SMTPServerDisconnected, ConnectionError, TimeoutError):
         raise
-    except Exception as error:
+    except OSError as error:  # SMTPException is one
         log.error("A mail was not taken (%s): %s.", type(error).__name__, what)
+        return False
+    except Exception:
+        log.exception("A mail could not be sent: %s.", what)
         return False
     return True
 
@@ -86,7 +94,7 @@ class MailQueue(Generic[Row]):
     """Rows that are mailed once each. They have `mail_after`, `mail_attempts` and the moment when they were `sent`.
 
     A row counts as sent once the mail server has taken it, so a crash in between sends it again. A refused one is
-    tried again after 1, 2, 4 … minutes, ATTEMPTS times.
+    tried again after 1, 2, 4 … minutes, ATTEMPTS times; one at which the connection broke behind the others.
     """
 
     what: str
@@ -114,7 +122,12 @@ class MailQueue(Generic[Row]):
         if row is None:
             return 0
         mine = self._rows(pk=row.pk, mail_after=now + SENDING)
-        if is_taken(connection, lambda: self.message(row), f"{self.what}, {row.pk}"):
+        try:
+            taken = is_taken(connection, lambda: self.message(row), f"{self.what}, {row.pk}")
+        except OSError:  # it may be this mail's fault, so it stays away for as long as it is claimed
+            mine.update(mail_attempts=F("mail_attempts") + 1)
+            raise
+        if taken:
             return mine.update(**{self.sent: timezone.now()})
         later = timezone.now() + timedelta(minutes=2**row.mail_attempts)
         mine.update(mail_attempts=F("mail_attempts") + 1, mail_after=later)

@@ -44,6 +44,18 @@ class PickyServer(EmailBackend):
         return int(super().send_messages(messages))
 
 
+class BreakingServer(EmailBackend):
+    """Ends the connection whenever it gets something for Evil."""
+
+    asked = 0
+
+    def send_messages(self, messages: Any) -> int:
+        if "Evil" in messages[0].subject:
+            BreakingServer.asked += 1
+            raise SMTPServerDisconnected("Connection unexpectedly closed")
+        return int(super().send_messages(messages))
+
+
 class TwoSweepers(EmailBackend):
     """While it takes a mail, another sweeper sends what is due."""
 
@@ -248,6 +260,11 @@ class TestAMailServer:
             assert notices.send_due() == 1
         assert self.sent_after(minutes=6) == 1
         assert len(mail.outbox) == 2
+
+    def test_that_breaks_off_at_one_message_gets_the_others_and_that_one_only_so_often(self) -> None:
+        with override_settings(EMAIL_BACKEND=f"{__name__}.BreakingServer"):
+            assert sum(self.sent_after(minutes) for minutes in range(60)) == 1
+        assert BreakingServer.asked == mails.ATTEMPTS
 
     def sent_after(self, minutes: int) -> int:
         with time_machine.travel(NOON + timedelta(minutes=minutes), tick=False):

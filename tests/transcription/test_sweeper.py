@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from django.db import DatabaseError, connection
+from django.db import DatabaseError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
@@ -17,11 +18,12 @@ from tests.conftest import Character
 from tests.rounds import running
 from tests.transcription.characters import submit
 from tests.waiting import until
+from transcription import lookout
 from transcription.lookout import Lookout, look
 from transcription.maintenance import rounds
 from transcription.maintenance.rounds import Round, sweep
 from transcription.maintenance.sweeper import ROUNDS, beside
-from transcription.models import Status, Sweeper, Transcription
+from transcription.models import Process, Status, Sweeper, Transcription
 from transcription.queue import claims
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -72,22 +74,22 @@ def test_no_task_needs_a_tenant_bound(alice: Character, caplog: pytest.LogCaptur
 
 
 def test_one_query_looks_for_everything(alice: Character, stop: threading.Event) -> None:
-    everything = {lookout for one in (*ROUNDS, *beside(stop)) for lookout in one.due}
+    everything = {what for one in (*ROUNDS, *beside(stop)) for what in one.due}
     with CaptureQueriesContext(connection) as queries:
         assert look(everything) == set()
-    assert len(queries) == 1
+    assert len([one for one in queries if one["sql"].startswith("SELECT")]) == 1
     Sweeper.objects.create(host="here")
     assert look({*everything, REPORTED}) == {REPORTED}
 
 
 def test_a_round_runs_when_something_is_due_and_counts_as_well_when_nothing_is(stop: threading.Event) -> None:
     waits, always = Counted(), Counted()
-    given = Round(0.0, 60.0, {"waits": waits}, (REPORTED,)), Round(0.0, 60.0, {"always": always})
+    given = Round(0.0, 0.0, {"waits": waits}, (REPORTED,)), Round(0.0, 60.0, {"always": always})
     looking = run(stop, *given)
     until(lambda: always.runs > 3)
+    now = time.monotonic()
+    until(lambda: given[0].lateness(now) == 0.0)
     assert waits.runs == 0
-    begun = given[0].lateness(0.0)
-    assert begun == 0.0
     Sweeper.objects.create(host="here")
     until(lambda: waits.runs)
     end(stop, looking, *given)
@@ -95,7 +97,7 @@ def test_a_round_runs_when_something_is_due_and_counts_as_well_when_nothing_is(s
 
 def test_a_round_that_fails_or_hangs_stops_no_other(stop: threading.Event) -> None:
     over = threading.Event()
-    hangs, fails, other = Counted(), Counted(fails=True), Counted()
+    hangs, fails, following, other = Counted(), Counted(fails=True), Counted(), Counted()
 
     def hang() -> None:
         hangs()
@@ -103,11 +105,11 @@ def test_a_round_that_fails_or_hangs_stops_no_other(stop: threading.Event) -> No
 
     given = (
         Round(0.0, 60.0, {"hangs": hang}),
-        Round(0.0, 60.0, {"fails": fails, "the next": other}),
+        Round(0.0, 60.0, {"fails": fails, "the next": following}),
         Round(0.0, 60.0, {"other": other}),
     )
     looking = run(stop, *given)
-    until(lambda: fails.runs > 2 and other.runs > 4)
+    until(lambda: fails.runs > 2 and following.runs > 2 and other.runs > 2)
     assert hangs.runs == 1
     over.set()
     end(stop, looking, *given)
@@ -125,6 +127,52 @@ def test_while_nothing_can_be_looked_up_every_round_is_tried(
     one = Round(0.0, 60.0, {"waits": waits}, (REPORTED,))
     looking = run(stop, one)
     until(lambda: waits.runs > 2)
+    end(stop, looking, one)
+
+
+def test_one_question_that_is_broken_has_its_round_tried_and_no_other(
+    stop: threading.Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lookout, "ONE_BY_ONE_SECONDS", 600.0)
+    broken, waits = Counted(), Counted()
+    odd = Lookout(lambda: Sweeper.objects.extra(where=["no_such_column = 1"]))
+    given = Round(0.0, 60.0, {"broken": broken}, (odd,)), Round(0.0, 60.0, {"waits": waits}, (REPORTED,))
+    looking = run(stop, *given)
+    until(lambda: broken.runs > 2)
+    assert waits.runs == 0
+    end(stop, looking, *given)
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has no locks of tables")
+def test_a_table_that_is_locked_holds_up_no_round_of_another(stop: threading.Event) -> None:
+    locked, other = Counted(), Counted()
+    given = (
+        Round(0.0, 60.0, {"locked": locked}, (REPORTED,)),
+        Round(0.0, 60.0, {"other": other}, (Lookout(Process.objects.all),)),
+    )
+    Process.objects.create(kind=Process.Kind.SWEEPER, host="here", pid=1)
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute(f"LOCK TABLE {Sweeper._meta.db_table} IN ACCESS EXCLUSIVE MODE")
+        looking = run(stop, *given)
+        until(lambda: other.runs > 1 and locked.runs > 1)
+    end(stop, looking, *given)
+
+
+def test_a_round_that_can_not_begin_ends_the_looking_of_none(stop: threading.Event) -> None:
+    class Odd(Round):
+        has_failed = False
+
+        def start(self) -> None:
+            if not self.has_failed:
+                self.has_failed = True
+                raise MemoryError
+            super().start()
+
+    odd = Counted()
+    one = Odd(0.0, 60.0, {"odd": odd})
+    looking = run(stop, one)
+    until(lambda: odd.runs > 2)
     end(stop, looking, one)
 
 

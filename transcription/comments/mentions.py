@@ -130,8 +130,8 @@ def _tell(person: _Person, connection: BaseEmailBackend) -> int:
     told = Mention.objects.filter(pk__in=[one.pk for one in mentions])
     try:
         taken = mails.is_taken(connection, lambda: _message(mentions), f"mentions of a member of {person.tenant_id}")
-    except OSError:
-        member.update(mentions_after=None)
+    except OSError:  # it may be this mail's fault, so others are first until PAUSE is over
+        told.update(attempts=F("attempts") + 1)
         raise
     if taken:
         return bool(told.update(mailed_at=timezone.now()))

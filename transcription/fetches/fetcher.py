@@ -41,7 +41,7 @@ class Stopping(Exception):
 
 def start_due(stop: threading.Event) -> None:
     """Begins what is due, each fetch in a thread. Those under way when `stop` is set are handed back."""
-    while THREADS.free > 0 and (claim := claims.claim(THREADS.busy(FOR_TENANT))):
+    while not stop.is_set() and THREADS.free > 0 and (claim := claims.claim(THREADS.busy(FOR_TENANT))):
         THREADS.start(f"Fetch {claim.id}", [claim.tenant_id], partial(fetch, claim, stop), claim.request_id)
 
 

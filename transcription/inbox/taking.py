@@ -61,7 +61,7 @@ def start_due(stop: threading.Event) -> None:
 
     A tenant occupies one thread.
     """
-    while THREADS.free > 0 and (claim := arrivals.claim(THREADS.busy())):
+    while not stop.is_set() and THREADS.free > 0 and (claim := arrivals.claim(THREADS.busy())):
         THREADS.start(f"Arrival {claim.id}", [claim.tenant_id], partial(take, claim, stop), claim.request_id)
 
 

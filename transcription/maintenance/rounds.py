@@ -90,21 +90,34 @@ def run(stop: threading.Event, rounds: Sequence[Round]) -> None:
     for one in rounds:
         one.note()
     while not stop.is_set():
-        ready = [one for one in rounds if one.is_ready]
-        lookouts = {lookout for one in ready for lookout in one.due}
+        longer = min(2 * pause, LONGEST_PAUSE_SECONDS)
         try:
-            seen, pause = look(lookouts), LOOK_SECONDS
-        except Exception as error:
-            log.warning("What is due can't be read (%s); every round is tried.", str(error).strip())
-            connections.close_all()
-            seen, pause = lookouts, min(2 * pause, LONGEST_PAUSE_SECONDS)
-        for one in ready:
-            if one.due and seen.isdisjoint(one.due):
-                one.leave_out()
-            else:
-                one.start()
+            pause = LOOK_SECONDS if _start_due(stop, rounds) else longer
+        except Exception:
+            log.exception("The sweeper's rounds can't begin; it is tried again.")
+            pause = longer
         stop.wait(pause)
     connections.close_all()
+
+
+def _start_due(stop: threading.Event, rounds: Sequence[Round]) -> bool:
+    """Starts what is ready and due, or may be. Returns whether the database said what is due."""
+    ready = [one for one in rounds if one.is_ready]
+    lookouts = {lookout for one in ready for lookout in one.due}
+    try:
+        seen, is_read = look(lookouts), True
+    except Exception as error:
+        log.warning("What is due can't be read (%s); every round is tried.", str(error).strip())
+        connections.close_all()
+        seen, is_read = lookouts, False
+    for one in ready:
+        if stop.is_set():
+            break
+        if one.due and seen.isdisjoint(one.due):
+            one.leave_out()
+        else:
+            one.start()
+    return is_read
 
 
 def sweep(tasks: dict[str, Task]) -> dict[str, int]:

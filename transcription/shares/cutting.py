@@ -30,7 +30,7 @@ LEASE_FOR_STORING = timedelta(minutes=15)
 """Nothing renews it while a bucket takes the copy."""
 LOOK_AGAIN = timedelta(days=1)
 WAITING = Q(with_sound=True, revoked_at=None, sound_key="", sound_error="", sound_due_at__lte=Now())
-DUE = Lookout(lambda: Share.objects.filter(WAITING))
+DUE = Lookout(lambda: Share.objects.filter(WAITING, open_ones(Now()), recording__audio_deleted_at=None))
 
 
 def cut_due() -> int:

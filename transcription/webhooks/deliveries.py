@@ -180,7 +180,14 @@ def _due() -> QuerySet[Delivery]:
     return Delivery.objects.filter(state=Delivery.State.PENDING, next_attempt_at__lte=Now())
 
 
-DUE = Lookout(_due)
+DUE = Lookout(
+    lambda: _due().filter(
+        endpoint__paused_at=None,
+        endpoint__deleted_at=None,
+        endpoint__not_before__lte=Now(),
+        tenant__is_active=True,
+    )
+)
 
 
 def _held(claim: Claim) -> QuerySet[Delivery]:

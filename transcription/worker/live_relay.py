@@ -35,8 +35,12 @@ def relay() -> NoReturn:
         free.acquire()  # before a pass is taken that another relay could answer at once
         if (taken := _take(source)) is None:
             free.release()
-        else:
+            continue
+        try:
             pool.submit(_answer, source, *taken).add_done_callback(lambda _done: free.release())
+        except RuntimeError as error:
+            log.warning("A live pass waits for a thread: %s", error)
+            free.release()
 
 
 def hear(wanted: Pass) -> PassResult:
@@ -61,9 +65,9 @@ def _take(source: PassSource) -> tuple[str, Pass] | None:
         return source.take()
     except RedisError as error:
         log.info("No live passes while Redis is away (%s).", error)
+        time.sleep(RETRY_SECONDS)
     except Exception:
         log.exception("A live pass could not be taken")
-    time.sleep(RETRY_SECONDS)
     return None
 
 

@@ -17,10 +17,12 @@ from django.utils import timezone
 from moto.server import ThreadedMotoServer
 
 from tenants import scope
+from tenants.models import Tenant
 from tests.conftest import Character
 from tests.portal.shared.conftest import HIGH, LOW, SECRET_TITLE, Share, heard, loudness, strike
 from transcription import media
 from transcription.library import recordings
+from transcription.lookout import look
 from transcription.media import storage
 from transcription.models import Recording, Transcription
 from transcription.shares import cutting, links
@@ -39,6 +41,10 @@ def test_all_of_it_is_a_copy_without_what_else_was_in_the_file(
     path = share()
     assert guest.get(f"{path}sound").status_code == 404
     assert "The sound is being prepared" in guest.get(path).content.decode()
+    Tenant.objects.filter(id=recording.tenant_id).update(allows_sharing=False)
+    assert look({cutting.DUE}) == set()
+    Tenant.objects.filter(id=recording.tenant_id).update(allows_sharing=True)
+    assert look({cutting.DUE}) == {cutting.DUE}
     assert cutting.cut_due() == 1
     assert cutting.cut_due() == 0
     assert f'<audio src="{path}sound"' in guest.get(path).content.decode()

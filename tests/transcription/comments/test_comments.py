@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 from datetime import timedelta
+from smtplib import SMTPServerDisconnected
 from typing import Any
 
 import pytest
@@ -162,12 +163,13 @@ class TwoSweepers(EmailBackend):
 
     tried: list[str] = []
     others: list[int] = []
+    error: Exception = ValueError("no such mailbox")
 
     def send_messages(self, messages: Any) -> int:
         self.tried.extend(messages[0].to)
         self.others.append(mentions.send_due())
         if messages[0].to == ["dora@acme.example"]:
-            raise ValueError("no such mailbox")
+            raise self.error
         return super().send_messages(messages)
 
 
@@ -194,10 +196,17 @@ def test_neither_deleting_comments_nor_a_second_sweeper_makes_a_second_mail(
     assert mail.outbox[0].subject.startswith("有人"), "in the language of who wrote"
 
 
-def test_an_address_that_is_refused_holds_up_nobody(
-    alice: Character, mallory: Character, row: Transcription, settings: Any, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("error", [ValueError("no such mailbox"), SMTPServerDisconnected("closed")])
+def test_an_address_that_is_refused_or_breaks_the_connection_holds_up_nobody(
+    alice: Character,
+    mallory: Character,
+    row: Transcription,
+    settings: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    error: Exception,
 ) -> None:
     settings.EMAIL_BACKEND = f"{__name__}.TwoSweepers"
+    monkeypatch.setattr(TwoSweepers, "error", error)
     monkeypatch.setattr(TwoSweepers, "tried", [])
     monkeypatch.setattr(mentions, "IN_A_ROUND", 1)
     create_member(alice.tenant, "dora@acme.example", Role.VIEWER)

@@ -21,6 +21,7 @@ from tests.receiver import Receiver
 from tests.rounds import running
 from tests.transcription.webhooks.conftest import completed, subscribe
 from tests.waiting import until
+from transcription.lookout import look
 from transcription.outbound import requests
 from transcription.webhooks import deliveries, dispatcher, endpoints
 from transcription.webhooks.endpoints import Shown
@@ -80,9 +81,12 @@ def test_after_three_days_of_failures_the_webhook_is_paused_with_the_reason_and_
     assert endpoint.pause == Endpoint.Pause.FAILING
     assert "three days" in endpoints.why_paused(endpoint)
     assert timedelta(days=2.5) < timezone.now() - begin < timedelta(days=4)
+    time_passes(until_next_attempt(alice))
+    assert look({deliveries.DUE}) == set()
     receiver.status = 200
     with scope.bound(alice.tenant.id):
         endpoints.resume(alice.actor, hook.endpoint.id)
+    assert look({deliveries.DUE}) == {deliveries.DUE}
     assert dispatcher.send_due() == 1
     assert the_delivery(alice).state == Delivery.State.DELIVERED
 
