@@ -57,6 +57,7 @@ class ProbeMiddleware:
         response: HttpResponseBase = livez(request) if probe is livez else await in_thread(probe, HEALTH)(request)
         content = response.content if isinstance(response, JsonResponse) else b""
         response["Content-Length"] = len(content)
+        response["Cache-Control"] = "no-store"
         headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in response.items()]
         await send({"type": "http.response.start", "status": response.status_code, "headers": headers})
         await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else content})
