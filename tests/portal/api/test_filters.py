@@ -8,17 +8,13 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-from django.db import connection
 from django.test import Client
-from django.utils import timezone
 
 from tenants import scope
 from tenants.models import ApiKey, Tenant
 from tests.conftest import Character
 from tests.portal.api.characters import bearer, send
 from tests.portal.web.conftest import make_transcription
-from transcription.library import recordings
-from transcription.library.filters import Filter
 from transcription.models import Recording, Status, Transcription
 
 pytestmark = pytest.mark.django_db
@@ -213,13 +209,3 @@ def test_what_is_not_known_is_named_with_what_is(
     answer = client.get(f"/api/v1/{path}", headers=bearer(alice, "read"))
     assert (answer.status_code, answer.json()["code"], answer.json()["param"]) == (400, "invalid_value", param)
     assert told in answer.json()["detail"]
-
-
-@pytest.mark.skipif("connection.vendor != 'postgresql'", reason="how PostgreSQL finds them")
-def test_a_span_of_time_is_found_by_its_index(alice: Character) -> None:
-    wanted = Filter(created_after=timezone.now() - timedelta(hours=1), created_before=timezone.now())
-    with scope.bound(alice.tenant.id), connection.cursor() as cursor:
-        cursor.execute("SET LOCAL enable_seqscan = off")
-        plan = recordings.recordings(alice.actor, wanted).explain()
-    assert "recordings_newest_first" in plan
-    assert all(f"created_at {bound}" in plan.split("Index Cond:")[1].splitlines()[0] for bound in (">=", "<"))

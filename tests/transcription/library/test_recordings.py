@@ -99,3 +99,13 @@ def test_media_that_no_recording_names_is_swept(kept: Recording, monkeypatch: py
     assert sweeper.drop_orphaned_media() >= 1
     assert not orphan.exists()
     assert storage.local_path(kept.storage_key).exists()
+
+
+@pytest.mark.skipif("connection.vendor != 'postgresql'", reason="how PostgreSQL finds them")
+def test_a_span_of_time_is_found_by_its_index(alice: Character) -> None:
+    wanted = Filter(created_after=timezone.now() - timedelta(hours=1), created_before=timezone.now())
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off")
+        plan = recordings.recordings(alice.actor, wanted).explain()
+    assert "recordings_newest_first" in plan
+    assert all(f"created_at {bound}" in plan.split("Index Cond:")[1].splitlines()[0] for bound in (">=", "<"))
