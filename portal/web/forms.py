@@ -18,8 +18,9 @@ from portal.web.languages import language_choices
 from tenants.models import LONGEST_HOTWORDS, Tenant
 from tenants.people_addresses import NetworksField
 from transcription.errors import InvalidOption
-from transcription.library.filters import CHECKED, PEOPLE, PROGRAMS, TO_CHECK, Filter
+from transcription.library.filters import CHECKED, EVERYBODY, PEOPLE, PROGRAMS, TO_CHECK, Filter
 from transcription.library.orders import LABELS, NEWEST
+from transcription.library.views import TEXTS
 from transcription.models import Mode, Recording, Status, Transcription
 from transcription.options import tenant_defaults
 from transcription.options.offered_models import default_model, knows, offered_models
@@ -30,7 +31,6 @@ CAREFUL_BEAMS = 5
 LIKELY_SPEAKERS = range(1, 11)
 LIKELY_RANGES = ((2, 4), (3, 6), (5, 10))
 NOT_OFFERED = ("prompt", "temperature")
-EVERYBODY = "all"
 SHOWN_FIRST = ("language", "task", "speakers", "model", "audio_track")
 
 
@@ -312,8 +312,8 @@ class FilterForm(forms.Form):
     by = forms.ChoiceField(
         required=False, choices=[(PEOPLE, _("People’s")), (PROGRAMS, _("Programs’")), (EVERYBODY, _("All"))]
     )
-    key = forms.CharField(required=False, max_length=36)
-    owner = forms.CharField(required=False, max_length=254)
+    key = forms.CharField(required=False, max_length=TEXTS["key"])
+    owner = forms.CharField(required=False, max_length=TEXTS["owner"])
     source = forms.ChoiceField(
         required=False,
         choices=[
@@ -322,11 +322,11 @@ class FilterForm(forms.Form):
             (Recording.Source.MICROPHONE, _("Recorded here")),
         ],
     )
-    folder = forms.CharField(required=False, max_length=36)
-    tag = forms.CharField(required=False, max_length=900)
+    folder = forms.CharField(required=False, max_length=TEXTS["folder"])
+    tag = forms.CharField(required=False, max_length=TEXTS["tag"])
     favourite = forms.ChoiceField(required=False, choices=[("", ""), ("1", _("Favourites"))])
     held = forms.ChoiceField(required=False, choices=[("", ""), ("1", _("On legal hold"))])
-    search = forms.CharField(required=False, max_length=200)
+    search = forms.CharField(required=False, max_length=TEXTS["search"])
     status = forms.ChoiceField(required=False, choices=[("", _("Any status")), *Status.choices])
     checked = forms.ChoiceField(
         required=False,

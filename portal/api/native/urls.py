@@ -26,6 +26,7 @@ from portal.api.native import (
     uploads,
     usage,
     videos,
+    views,
     webhooks,
 )
 
@@ -43,6 +44,7 @@ urlpatterns = [
     *strikes.urls,
     *videos.urls,
     *tags.urls,
+    *views.urls,
     *folders.urls,
     *shares.urls,
     *substitutions.urls,

@@ -48,6 +48,8 @@ UNKNOWN: list[tuple[str, str, dict[str, Any]]] = [
     ("PATCH", "/api/v1/rules/{rule}", {"active": False}),
     ("POST", "/api/v1/rules/preview", {"conditions": {"file": "*.mp3"}}),
     ("POST", "/api/v1/tags", {"name": "Board"}),
+    ("POST", "/api/v1/views", {"name": "Held", "query": {}}),
+    ("PATCH", "/api/v1/views/{view}", {"name": "Held"}),
     ("PATCH", "/api/v1/tags/{tag}", {"colour": 1}),
     ("POST", "/api/v1/tags/{tag}/merge", {"into": "x"}),
     ("POST", "/api/v1/recordings/{recording}/tags", {"name": "Board"}),

@@ -234,6 +234,8 @@ API = """
     api/v1/tags
     api/v1/tags/<uuid:tag_id>
     api/v1/tags/<uuid:tag_id>/merge
+    api/v1/views
+    api/v1/views/<uuid:view_id>
     api/v1/recordings/<uuid:recording_id>/tags
     api/v1/recordings/<uuid:recording_id>/tags/<uuid:tag_id>
     api/v1/audit
