@@ -48,6 +48,8 @@ UNKNOWN: list[tuple[str, str, dict[str, Any]]] = [
     ("PATCH", "/api/v1/rules/{rule}", {"active": False}),
     ("POST", "/api/v1/rules/preview", {"conditions": {"file": "*.mp3"}}),
     ("POST", "/api/v1/tags", {"name": "Board"}),
+    ("PATCH", "/api/v1/preferences", {"hotwords": "Acme"}),
+    ("PATCH", "/api/v1/preferences/access", {"bars_support": True}),
     ("POST", "/api/v1/views", {"name": "Held", "query": {}}),
     ("PATCH", "/api/v1/views/{view}", {"name": "Held"}),
     ("PATCH", "/api/v1/tags/{tag}", {"colour": 1}),

@@ -176,6 +176,10 @@ TABLE: list[tuple[str, str, Any, dict[str, int]]] = [
     ("GET", "/api/v1/rules/{rule}", None, ADMIN),
     ("PATCH", "/api/v1/rules/{rule}", {"active": False}, ADMIN),
     ("DELETE", "/api/v1/rules/{rule}", None, ADMIN_204),
+    ("GET", "/api/v1/preferences", None, ADMIN),
+    ("PATCH", "/api/v1/preferences", {"speakers": "auto"}, ADMIN),
+    ("GET", "/api/v1/preferences/access", None, ADMIN),
+    ("PATCH", "/api/v1/preferences/access", {"allows_sharing": False}, ADMIN),
     ("GET", "/api/v1/places", None, ADMIN),
     ("POST", "/api/v1/places", {"name": "x", "kind": "nonsense"}, ADMIN_400),
     ("GET", "/api/v1/places/{place}", None, ADMIN),
@@ -294,6 +298,7 @@ def test_each_scope_may_do_what_the_table_says(
             "/api/v1/places",
             "/api/v1/shares",
             "/api/v1/views",
+            "/api/v1/preferences",
             "/api/v1/folders/",
         )
         needed = "admin" if path.startswith(of_managers) or path.endswith(OF_MANAGERS) else "write"

@@ -168,6 +168,8 @@ API = """
     api/v1/shares
     api/v1/shares/revoke
     api/v1/shares/<uuid:share_id>/keep
+    api/v1/preferences
+    api/v1/preferences/access
     api/v1/places
     api/v1/places/<uuid:place_id>
     api/v1/places/<uuid:place_id>/test
