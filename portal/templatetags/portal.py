@@ -19,9 +19,10 @@ from django.utils.safestring import SafeString
 from django.utils.translation import get_language, gettext_lazy, ngettext, pgettext
 from django.utils.translation import gettext as _
 
+from portal.preferences import speakers_choices
 from portal.web import audit_words, strings
 from portal.web import tracks as tracks_of
-from portal.web.forms import other_options, speakers_choices
+from portal.web.forms import other_options
 from portal.web.languages import language_name
 from portal.web.undo import move_to_undo, recording_to_restore
 from portal.web.word_positions import word_positions
