@@ -269,7 +269,7 @@ def address_of(path: str, row: Transcription, alice: Character) -> str:
         if "{view}" in path:
             made["view"] = views.save(alice.actor, "Held", {"held": "1"}, shared=True)[0].id
         if "{share}" in path:
-            made["share"] = links.create(alice.actor, row.recording_id, links.Wanted()).share.id
+            made["share"] = links.create(alice.actor, row.recording_id, links.LinkOptions()).share.id
         if "{series}" in path:
             made["series"], revision = uuid4(), Transcription.objects.get(id=row.id).revision
             substituted = series.replace(alice.actor, Search("o", "0"), [Target(row.id, revision)], made["series"])
