@@ -145,6 +145,7 @@ CHANGES = (
     Change("POST /bin/{id}/erase/", "DELETE /api/v1/recordings/{id}", is_slow=True, removes=True),
     Change("POST /bin/", "DELETE /api/v1/bin", removes=True),
     Change("POST /videos/{id}/delete/", "DELETE /api/v1/videos/{id}", is_slow=True, removes=True),
+    Change("POST /shares/{id}/comments/delete/", "DELETE /api/v1/recordings/{id}/shares/{id}/comments", removes=True),
     Change("POST /voice/revoke/", removes=True),
     Change("POST /webhooks/{id}/delete/", "DELETE /api/v1/webhooks/{id}", removes=True),
     Change("POST /rules/places/{id}/delete/", "DELETE /api/v1/places/{id}", removes=True),

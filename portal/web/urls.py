@@ -71,6 +71,7 @@ urlpatterns = [
     path("shares/revoke/", shares.revoke_many, name="revoke_shares"),
     path("shares/<uuid:share_id>/", shares.share_link, name="share_link"),
     path("shares/<uuid:share_id>/revoke/", shares.revoke, name="revoke_share"),
+    path("shares/<uuid:share_id>/comments/delete/", shares.delete_comments, name="delete_share_comments"),
     path("shares/<uuid:share_id>/keep/", shares.keep, name="keep_share"),
     path("folders/", folders.folders, name="folders"),
     path("folders/names.json", folders.names, name="folder_names"),

@@ -125,6 +125,7 @@ TABLE: list[tuple[str, str, Any, dict[str, int]]] = [
     ("POST", "/api/v1/recordings/{recording}/shares", {"label": "For Guest"}, WRITE_201),
     ("GET", "/api/v1/recordings/{recording}/shares/{share}", None, WRITE),
     ("DELETE", "/api/v1/recordings/{recording}/shares/{share}", None, WRITE_204),
+    ("DELETE", "/api/v1/recordings/{recording}/shares/{share}/comments", None, WRITE),
     ("GET", "/api/v1/shares", None, ADMIN),
     ("POST", "/api/v1/shares/revoke", {"made_by": "alice@acme.example"}, ADMIN),
     ("POST", "/api/v1/shares/{share}/keep", None, ADMIN),

@@ -165,6 +165,7 @@ API = """
     api/v1/fetches/<uuid:fetch_id>/cancel
     api/v1/recordings/<uuid:recording_id>/shares
     api/v1/recordings/<uuid:recording_id>/shares/<uuid:share_id>
+    api/v1/recordings/<uuid:recording_id>/shares/<uuid:share_id>/comments
     api/v1/shares
     api/v1/shares/revoke
     api/v1/shares/<uuid:share_id>/keep
@@ -279,6 +280,7 @@ PAGES = """
     shares/revoke/
     shares/<uuid:share_id>/
     shares/<uuid:share_id>/revoke/
+    shares/<uuid:share_id>/comments/delete/
     shares/<uuid:share_id>/keep/
     s/<str:secret>/
     s/<str:secret>/comments/

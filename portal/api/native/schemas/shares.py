@@ -104,6 +104,12 @@ class ShareDetailBody(ShareBody):
     visitors: list[VisitorBody]
 
 
+class DeletedBody(TypedDict):
+    """How many comments were deleted."""
+
+    deleted: int
+
+
 class RevokedBody(TypedDict):
     """How many links were ended."""
 
