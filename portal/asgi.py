@@ -16,6 +16,7 @@ os.environ[metrics_folder.VARIABLE] = metrics_folder.prepared(settings.RUN_DIR)
 django = get_asgi_application()
 
 from channels.routing import ProtocolTypeRouter  # noqa: E402
+from django.template.loader import get_template  # noqa: E402
 
 from portal.consumers import sockets  # noqa: E402
 from portal.http.asgi import Application  # noqa: E402
@@ -41,5 +42,7 @@ routed = RequestIdMiddleware(TracingMiddleware(RoutingMiddleware(ThreadPoolMiddl
 application = LifespanMiddleware(RequestMetricsMiddleware(routed))
 
 import_module(settings.ROOT_URLCONF)
+for template in (settings.BASE_DIR / "templates").rglob("*.html"):
+    get_template(str(template.relative_to(settings.BASE_DIR / "templates")))
 gc.collect()
 gc.freeze()  # looking through all that is loaded, now and then, would stop every request for a tenth of a second

@@ -30,6 +30,8 @@ def shown_to(actor: Actor) -> list[Announcement]:
         return []
     now = timezone.now()
     rows = Announcement.objects.filter(Q(ends_at=None) | Q(ends_at__gt=now), starts_at__lte=now)
+    if not rows.exists():
+        return []  # as on most days; every page asks, and this takes a quarter of the time
     chosen = Announcement.tenants.through.objects.filter(announcement=OuterRef("pk"), tenant=actor.tenant)
     read = Dismissal.objects.filter(announcement=OuterRef("pk"), user=actor.person)
     return list(rows.filter(Q(for_all=True) | Exists(chosen), ~Exists(read)))

@@ -59,6 +59,7 @@ ACTIONS: dict[str, Promise] = {
     "comment.resolved": _("Comment resolved"),
     "comment.opened": _("Comment opened again"),
     "comment.deleted": _("Comment deleted"),
+    "comment.all_deleted": _("Comments by a share link deleted"),
     "transcript.checked": _("Transcript checked"),
     "transcript.exported": _("Transcript exported"),
     "transcript.erased": _("Transcript erased at its time"),

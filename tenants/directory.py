@@ -29,7 +29,7 @@ USED_STEP = timedelta(minutes=1)
 
 
 @dataclass(frozen=True)
-class Wanted:
+class DirectoryEntry:
     """Somebody as the directory wants them: with `is_active` a member; without a `role` with the one that they have."""
 
     email: str
@@ -84,7 +84,7 @@ def authenticate(secret: str, address: str = "") -> Actor | None:
     return directory_actor(row, address)
 
 
-def settle(actor: Actor, person: DirectoryPerson, wanted: Wanted) -> Member | None:
+def settle(actor: Actor, person: DirectoryPerson, wanted: DirectoryEntry) -> Member | None:
     """Makes somebody a member, or changes or ends their membership, and returns the member who left, if one did.
 
     In the caller's transaction, with the tenant locked. Raises NewcomerRefused, and MemberConflict for the last owner.
@@ -110,7 +110,7 @@ def remove(actor: Actor, leaver: Member) -> None:
         user_sessions.end(leaver.user)
 
 
-def _admitted(actor: Actor, wanted: Wanted) -> Member:
+def _admitted(actor: Actor, wanted: DirectoryEntry) -> Member:
     """Returns the member with this address, made now if there is none. Raises NewcomerRefused."""
     _check_address(actor.tenant, wanted.email)
     user = User.objects.filter(email=wanted.email).first()
@@ -128,7 +128,7 @@ def _admitted(actor: Actor, wanted: Wanted) -> Member:
     return member
 
 
-def _rename(actor: Actor, member: Member, wanted: Wanted) -> None:
+def _rename(actor: Actor, member: Member, wanted: DirectoryEntry) -> None:
     """Gives an account another name or address, which only this tenant uses. Raises NewcomerRefused."""
     user = member.user
     changes: dict[str, str] = {"first_name": wanted.first_name, "last_name": wanted.last_name, "email": wanted.email}

@@ -41,7 +41,7 @@ class SecretLost(Exception):
 
 
 @dataclass(frozen=True)
-class Wanted:
+class ProviderSettings:
     """The settings of a provider. An empty `secret` keeps the one that there is; a SAML provider has none."""
 
     issuer: str
@@ -80,7 +80,7 @@ def provider_of(actor: Actor) -> IdentityProvider | None:
     return IdentityProvider.objects.filter(tenant=actor.tenant).first()
 
 
-def keep(actor: Actor, wanted: Wanted) -> IdentityProvider:
+def keep(actor: Actor, wanted: ProviderSettings) -> IdentityProvider:
     """Makes or changes the tenant's provider. Raises PermissionDenied, Http404 and ValueError without a secret."""
     require(actor)
     with transaction.atomic():

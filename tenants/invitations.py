@@ -51,7 +51,7 @@ class InvalidInvitation(ValueError):
 
 
 @dataclass(frozen=True)
-class Wanted:
+class Invitee:
     """Whom to invite."""
 
     email: str
@@ -64,7 +64,7 @@ def open_invitations(actor: Actor) -> QuerySet[Invitation]:
     return Invitation.objects.filter(tenant=actor.tenant, accepted_at=None, revoked_at=None)
 
 
-def invite(actor: Actor, people: Sequence[Wanted]) -> list[Invitation]:
+def invite(actor: Actor, people: Sequence[Invitee]) -> list[Invitation]:
     """Invites people, all of them or nobody; an open invitation of the same address is sent again.
 
     Raises PermissionDenied, InvalidInvitation and MemberConflict.
@@ -90,7 +90,7 @@ def invite_again(actor: Actor, invitation_id: UUID) -> Invitation:
     require_role(actor, row.role)
     with transaction.atomic():
         people_lock.lock(actor.tenant.id)
-        return _open(actor, Wanted(row.email, Role(row.role)))
+        return _open(actor, Invitee(row.email, Role(row.role)))
 
 
 def revoke(actor: Actor, invitation_id: UUID) -> None:
@@ -110,7 +110,7 @@ def invitation(actor: Actor, invitation_id: UUID) -> Invitation:
     return row
 
 
-def parse_list(text: str, default: Role) -> list[Wanted]:
+def parse_list(text: str, default: Role) -> list[Invitee]:
     """Reads one person a line: an e-mail address and, after a comma, semicolon or tab, a role.
 
     A first line without an address is a heading. Raises InvalidInvitation with the number of the line.
@@ -120,7 +120,7 @@ def parse_list(text: str, default: Role) -> list[Wanted]:
     if "\x00" in text:
         raise InvalidInvitation(_("This is not a list of addresses."))
     separator = next((mark for mark in "\t;" if mark in text), ",")
-    people: list[Wanted] = []
+    people: list[Invitee] = []
     reader = csv.reader(io.StringIO(text.lstrip("\ufeff")), delimiter=separator)
     try:
         for cells in reader:
@@ -128,7 +128,7 @@ def parse_list(text: str, default: Role) -> list[Wanted]:
             if not email or (not people and reader.line_num == 1 and "@" not in email):
                 continue
             try:
-                people.append(_checked(Wanted(email, _role_of(role, default))))
+                people.append(_checked(Invitee(email, _role_of(role, default))))
             except InvalidInvitation as error:
                 raise InvalidInvitation(_("Line %(n)d: %(why)s") % {"n": reader.line_num, "why": error}) from None
     except csv.Error as error:
@@ -191,7 +191,7 @@ def is_unmailable(row: Invitation) -> bool:
     return row.mailed_at is None and row.mail_attempts >= mails.ATTEMPTS
 
 
-def _open(actor: Actor, person: Wanted) -> Invitation:
+def _open(actor: Actor, person: Invitee) -> Invitation:
     """Creates or renews an invitation. Raises PermissionDenied and MemberConflict."""
     known = open_invitations(actor).select_for_update(of=("self",)).filter(email=person.email).first()
     if known is not None:
@@ -211,7 +211,7 @@ def _open(actor: Actor, person: Wanted) -> Invitation:
     return row
 
 
-def _checked(person: Wanted) -> Wanted:
+def _checked(person: Invitee) -> Invitee:
     """Normalises the address. Raises InvalidInvitation."""
     email = User.objects.normalize_email(person.email)
     try:
@@ -220,7 +220,7 @@ def _checked(person: Wanted) -> Wanted:
         raise InvalidInvitation(_("“%(typed)s” is no e-mail address.") % {"typed": person.email[:80]}) from None
     if len(email) > 254:
         raise InvalidInvitation(_("The address is too long."))
-    return Wanted(email, person.role)
+    return Invitee(email, person.role)
 
 
 def _role_of(text: str, default: Role) -> Role:

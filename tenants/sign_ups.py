@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from tenants import invitations, scope
 from tenants.access import Actor, system_actor
-from tenants.invitations import InvalidInvitation, Wanted
+from tenants.invitations import InvalidInvitation, Invitee
 from tenants.members import MemberConflict
 from tenants.models import AllowedDomain, Invitation, Role, User
 from tenants.throttle import Limit
@@ -40,7 +40,7 @@ def sign_up(email: str) -> None:
     with scope.bound(allowed.tenant_id), suppress(MemberConflict, InvalidInvitation, PermissionDenied):
         if not _mailed_again(actor, email):
             invites = replace(actor, permissions=frozenset({"people.manage"}))
-            invitations.invite(invites, [Wanted(email, Role(allowed.role))])
+            invitations.invite(invites, [Invitee(email, Role(allowed.role))])
 
 
 def _allowed() -> QuerySet[AllowedDomain]:

@@ -75,7 +75,7 @@ THOROUGH = {
     "tests/portal/web/factors/test_in_between.py",
     "tests/portal/web/factors/test_second_factor.py",
     "tests/portal/web/test_devices.py",
-    "tests/portal/web/test_many.py",
+    "tests/portal/web/test_bulk.py",
     "tests/portal/web/test_recordings.py",
     "tests/portal/web/test_second_factor_required.py",
     "tests/portal/web/test_sound.py",

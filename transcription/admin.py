@@ -1,4 +1,7 @@
-"""The operators' pages of recordings, transcriptions and engines. Read-only, except for the action `cancel`."""
+"""The operators' pages of recordings, transcriptions and engines. Read-only, except for the action `cancel`.
+
+The page of API keys is the tenants' one with the folders, of which they know nothing.
+"""
 
 from __future__ import annotations
 
@@ -15,9 +18,14 @@ from django.utils.translation import gettext_lazy as _
 
 from tenants import audit, units
 from tenants.admin import ReadOnly, operator_of
+from tenants.models import ApiKey
+from transcription.folders.admin import LimitedKeyAdmin
 from transcription.models import Attempt, Engine, Recording, Transcription
 from transcription.options.options import OPTIONS
 from transcription.queue import lifecycle
+
+admin.site.unregister(ApiKey)
+admin.site.register(ApiKey, LimitedKeyAdmin)
 
 
 class AttemptInline(ReadOnly, admin.TabularInline):

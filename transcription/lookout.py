@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Collection
 from functools import cached_property
 from typing import Any
 
-from django.db import DEFAULT_DB_ALIAS, connection, transaction
+from django.db import DEFAULT_DB_ALIAS, connection
 from django.db.models import QuerySet
 
 from tenants import scope
 
 log = logging.getLogger(__name__)
-LIMITS = "SET LOCAL lock_timeout = '500ms'; SET LOCAL statement_timeout = '3s'"
+LIMITS = {"postgresql": "SET LOCAL lock_timeout = '500ms'; SET LOCAL statement_timeout = '3s'; "}
+"""Sent with a query, of which PostgreSQL makes one transaction: it waits briefly, for what a migration locks, too."""
+
 ONE_BY_ONE_SECONDS = 5.0
 
 
@@ -68,19 +69,10 @@ def _ask_each(lookouts: Collection[Lookout]) -> set[Lookout]:
 
 def _ask(lookouts: Collection[Lookout]) -> set[Lookout]:
     questions, parameters = zip(*(one.compiled for one in lookouts), strict=True)
-    with _limited(), connection.cursor() as cursor:
-        cursor.execute("SELECT " + ", ".join(f"EXISTS({one})" for one in questions), sum(parameters, ()))
+    question = "SELECT " + ", ".join(f"EXISTS({one})" for one in questions)
+    with connection.cursor() as cursor:
+        cursor.execute(LIMITS.get(connection.vendor, "") + question, sum(parameters, ()))
+        while cursor.description is None:
+            cursor.nextset()
         row = cursor.fetchone()
     return {one for one, is_seen in zip(lookouts, row, strict=True) if is_seen}
-
-
-@contextmanager
-def _limited() -> Iterator[None]:
-    """Lets queries on PostgreSQL wait briefly, for what a migration locks, too."""
-    if connection.vendor != "postgresql":
-        yield
-        return
-    with transaction.atomic():
-        with connection.cursor() as cursor:
-            cursor.execute(LIMITS)
-        yield

@@ -29,7 +29,7 @@ from scim2_server.storage import ScimStorage, SearchPage
 from portal.scim.service import Person
 from tenants import directory, people_lock, scope
 from tenants.access import Actor
-from tenants.directory import Wanted
+from tenants.directory import DirectoryEntry
 from tenants.former_members import KeyDecision
 from tenants.members import MemberConflict
 from tenants.models import DirectoryPerson, Role, User
@@ -103,7 +103,7 @@ class PeopleStorage(ScimStorage):
 
     def delete(self, resource_type: ResourceType, resource_id: str, *, expected_version: str | None = None) -> None:
         row = self._row(resource_id, expected_version)
-        self._settle(row, Wanted("", "", "", False, None))
+        self._settle(row, DirectoryEntry("", "", "", False, None))
         row.delete()
 
     def _rows(self) -> QuerySet[DirectoryPerson]:
@@ -134,7 +134,7 @@ class PeopleStorage(ScimStorage):
             raise UniquenessException(detail="This userName is taken.")
         self._settle(row, _wanted(resource, row))
 
-    def _settle(self, row: DirectoryPerson, wanted: Wanted) -> None:
+    def _settle(self, row: DirectoryPerson, wanted: DirectoryEntry) -> None:
         """Raises SCIMException."""
         try:
             left = directory.settle(self.actor, row, wanted)
@@ -150,11 +150,11 @@ class PeopleStorage(ScimStorage):
             leavers.settle(self.actor, left, KeyDecision.REVOKE)
 
 
-def _wanted(person: Person[Any], row: DirectoryPerson) -> Wanted:
+def _wanted(person: Person[Any], row: DirectoryPerson) -> DirectoryEntry:
     addresses = sorted(person.emails or [], key=lambda one: (not one.primary, one.type != "work"))
     email = next((one.value for one in addresses if one.value), None) or row.user_name
     values = [str(one.value).casefold() for one in person.roles or []]
-    return Wanted(
+    return DirectoryEntry(
         email=User.objects.normalize_email(_text(email, 254)),
         first_name=_text(person.name.given_name if person.name else None, 150),
         last_name=_text(person.name.family_name if person.name else None, 150),

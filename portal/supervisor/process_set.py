@@ -20,8 +20,6 @@ from transcription.worker.process_supervisor import ManagedProcess, Supervisor, 
 STOP_SECONDS = 28.0
 VALKEY_SECONDS = 3.0
 WEB_GRACE_SECONDS = 5
-LARGEST_WEBSOCKET_MESSAGE = 2 * 1024**2
-"""Bytes; half a minute of sound in base64, as programs stream it."""
 
 SOURCE_FOLDERS = ("portal", "tenants", "transcription", "templates", "static", "locale")
 
@@ -39,10 +37,8 @@ class ProcessSet:
             self._process(f"gpuworker{number or ''}", _manage("gpuworker"), changes)
             for number, changes in enumerate(gpus.environments())
         ]
-        # Uvicorn would read WEB_CONCURRENCY and start as many; here each process is supervised by itself.
         self.webs = [
-            self._process(f"web{number or ''}", web_command(listener), {"WEB_CONCURRENCY": "1"})
-            for number in range(settings.WEB_CONCURRENCY)
+            self._process(f"web{number or ''}", web_command(listener)) for number in range(settings.WEB_CONCURRENCY)
         ]
         self.sweeper = self._process("sweeper", _manage("sweeper"))
 
@@ -86,12 +82,7 @@ def _manage(command: str) -> list[str]:
 
 def web_command(listener: socket.socket) -> list[str]:
     """Returns the command line of a web process that accepts connections from `listener`."""
-    return [
-        *(sys.executable, "-m", "uvicorn", "portal.asgi:application", "--fd", str(listener.fileno())),
-        *("--loop", "uvloop", "--http", "portal.http.connection_limits:BoundedHttpProtocol"),
-        *("--ws", "websockets-sansio", "--ws-max-size", str(LARGEST_WEBSOCKET_MESSAGE), "--lifespan", "on"),
-        *("--no-access-log", "--log-level", "warning", "--timeout-graceful-shutdown", str(WEB_GRACE_SECONDS)),
-    ]
+    return [sys.executable, "-m", "portal.http.uvicorn_server", str(listener.fileno()), str(WEB_GRACE_SECONDS)]
 
 
 def _valkey_command() -> list[str]:

@@ -16,6 +16,7 @@ FACTS: dict[str, Promise] = {
     "by": pgettext_lazy("audit", "by"),
     "bytes": pgettext_lazy("audit", "bytes"),
     "email": pgettext_lazy("audit", "email"),
+    "comments": pgettext_lazy("audit", "comments"),
     "ended": pgettext_lazy("audit", "ended"),
     "events": pgettext_lazy("audit", "events"),
     "excerpt": pgettext_lazy("audit", "excerpt"),

@@ -13,24 +13,22 @@ from django.utils.safestring import SafeString
 from django.utils.translation import get_language, gettext
 from django.utils.translation import gettext_lazy as _
 
+from portal import preferences
+from portal.preferences import offered, speakers_choices
 from portal.web import tracks
 from portal.web.languages import language_choices
 from tenants.models import LONGEST_HOTWORDS, Tenant
 from tenants.people_addresses import NetworksField
-from transcription.errors import InvalidOption
-from transcription.library.filters import CHECKED, PEOPLE, PROGRAMS, TO_CHECK, Filter
+from transcription.library.filters import CHECKED, EVERYBODY, PEOPLE, PROGRAMS, TO_CHECK, Filter
 from transcription.library.orders import LABELS, NEWEST
+from transcription.library.views import TEXTS
 from transcription.models import Mode, Recording, Status, Transcription
 from transcription.options import tenant_defaults
 from transcription.options.offered_models import default_model, knows, offered_models
-from transcription.options.options import LONGEST_PROMPT, OPTIONS, TranscriptionOptions, checked_languages
-from transcription.options.speakers import AUTO, OFF
+from transcription.options.options import LONGEST_PROMPT, OPTIONS, TranscriptionOptions
 
 CAREFUL_BEAMS = 5
-LIKELY_SPEAKERS = range(1, 11)
-LIKELY_RANGES = ((2, 4), (3, 6), (5, 10))
 NOT_OFFERED = ("prompt", "temperature")
-EVERYBODY = "all"
 SHOWN_FIRST = ("language", "task", "speakers", "model", "audio_track")
 
 
@@ -42,14 +40,6 @@ def model_choices(tenant: Tenant | None = None) -> list[tuple[str, str]]:
     return [default, *by_name] if len(by_name) > 1 else by_name
 
 
-def default_model_choices() -> list[tuple[str, str]]:
-    return [("", gettext("The first one of this installation (%(name)s)") % {"name": default_model()}), *offered()]
-
-
-def short_clip_choices() -> list[tuple[str, str]]:
-    return [("", gettext("The same as for any other")), *offered()]
-
-
 def mode_choices() -> list[tuple[str, str]]:
     """Returns each mode with what it is good for; the automatic one is what the organisation has chosen."""
     return [
@@ -59,22 +49,8 @@ def mode_choices() -> list[tuple[str, str]]:
     ]
 
 
-def speakers_choices() -> list[tuple[str, str]]:
-    """Returns whether speakers are told apart, and how many there may be."""
-    numbers = [(str(number), gettext("Exactly %(number)d") % {"number": number}) for number in LIKELY_SPEAKERS]
-    ranges = [
-        (f"{least}-{most}", gettext("%(least)d to %(most)d") % {"least": least, "most": most})
-        for least, most in LIKELY_RANGES
-    ]
-    return [(OFF, gettext("Don’t tell them apart")), (AUTO, gettext("Find out how many there are")), *numbers, *ranges]
-
-
 def requested_speakers_choices() -> list[tuple[str, str]]:
     return [("", gettext("As your organisation set it")), *speakers_choices()]
-
-
-def offered() -> list[tuple[str, str]]:
-    return [(name, name) for name in offered_models()]
 
 
 def spoken_language_choices() -> list[tuple[str, str]]:
@@ -229,62 +205,12 @@ def other_options(transcription: Transcription) -> list[tuple[str, str]]:
     return found
 
 
-class PreferencesForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's takes none at run time
-    """How an organisation's recordings are transcribed where a request doesn't say."""
+class PreferencesForm(preferences.PreferencesForm):
+    """The same on a page: browsers end lines with two characters."""
 
-    default_model = forms.ChoiceField(
-        label=_("Model"),
-        choices=default_model_choices,
-        required=False,
-        help_text=_(
-            "Where the default model is asked for. A large one is more often right, a small one or turbo is faster."
-        ),
-    )
-    short_clip_model = forms.ChoiceField(
-        label=_("Model for clips under 30 seconds"),
-        choices=short_clip_choices,
-        required=False,
-        help_text=_("Where the default model is asked for. A model that is asked for by its name is always used."),
-    )
-
-    speakers = forms.ChoiceField(
-        label=_("Speakers"),
-        choices=speakers_choices,
-        help_text=_("Who says what is found out beside the text; a transcript takes longer."),
-    )
-
-    class Meta:
-        model = Tenant
-        fields = (
-            "default_mode",
-            "default_model",
-            "short_clip_model",
-            "languages",
-            "speakers",
-            "hotwords",
-            "hears_terms",
-            "bin_days",
-        )
+    class Meta(preferences.PreferencesForm.Meta):
         field_classes = {"hotwords": LinesField}
         widgets = {"hotwords": forms.Textarea(attrs={"rows": 5})}
-
-    def clean_languages(self) -> str:
-        try:
-            return checked_languages(self.cleaned_data["languages"])
-        except InvalidOption as invalid:
-            raise forms.ValidationError(str(invalid)) from invalid
-
-    def keep(self) -> None:
-        """Saves of the tenant's row only what was decided here."""
-        self.instance.save(update_fields=self._meta.fields)
-
-
-class AccessForm(forms.ModelForm):  # type: ignore[type-arg]
-    """Who is let in from outside an organisation."""
-
-    class Meta:
-        model = Tenant
-        fields = ("allows_sharing", "allows_guests", "bars_support")
 
 
 class AddressesForm(forms.Form):
@@ -312,8 +238,8 @@ class FilterForm(forms.Form):
     by = forms.ChoiceField(
         required=False, choices=[(PEOPLE, _("People’s")), (PROGRAMS, _("Programs’")), (EVERYBODY, _("All"))]
     )
-    key = forms.CharField(required=False, max_length=36)
-    owner = forms.CharField(required=False, max_length=254)
+    key = forms.CharField(required=False, max_length=TEXTS["key"])
+    owner = forms.CharField(required=False, max_length=TEXTS["owner"])
     source = forms.ChoiceField(
         required=False,
         choices=[
@@ -322,11 +248,11 @@ class FilterForm(forms.Form):
             (Recording.Source.MICROPHONE, _("Recorded here")),
         ],
     )
-    folder = forms.CharField(required=False, max_length=36)
-    tag = forms.CharField(required=False, max_length=900)
+    folder = forms.CharField(required=False, max_length=TEXTS["folder"])
+    tag = forms.CharField(required=False, max_length=TEXTS["tag"])
     favourite = forms.ChoiceField(required=False, choices=[("", ""), ("1", _("Favourites"))])
     held = forms.ChoiceField(required=False, choices=[("", ""), ("1", _("On legal hold"))])
-    search = forms.CharField(required=False, max_length=200)
+    search = forms.CharField(required=False, max_length=TEXTS["search"])
     status = forms.ChoiceField(required=False, choices=[("", _("Any status")), *Status.choices])
     checked = forms.ChoiceField(
         required=False,

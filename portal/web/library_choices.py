@@ -9,12 +9,12 @@ from django.http import HttpResponse
 from django.utils.translation import gettext as _
 
 from portal.web.access import TenantRequest
-from portal.web.forms import EVERYBODY, FilterForm
+from portal.web.forms import FilterForm
 from tenants.access import Actor
 from tenants.models import ApiKey, Member
 from transcription.library import recordings as library
 from transcription.library import tags
-from transcription.library.filters import PEOPLE, PROGRAMS, Filter
+from transcription.library.filters import EVERYBODY, PEOPLE, PROGRAMS, Filter
 
 COOKIE, ITS_PATH = "library", "/recordings/"
 """Holds `people`, `all`, `programs`, or `programs.` and the id of a key."""

@@ -20,7 +20,7 @@ from portal.web.access import TenantRequest, member_required
 from portal.web.people_forms import InvitationForm, LeavingForm, ListForm, RoleForm, SecondFactorForm
 from tenants import enrolled_voices, factor_changes, invitations, members, second_factors
 from tenants.former_members import KeyDecision
-from tenants.invitations import InvalidInvitation, Wanted
+from tenants.invitations import InvalidInvitation, Invitee
 from tenants.members import MemberConflict
 from tenants.models import AllowedDomain
 from transcription.shares import leavers, links
@@ -169,7 +169,7 @@ def _decision(request: TenantRequest, form: LeavingForm) -> str:
     return keeps or KeyDecision.REVOKE
 
 
-def _invited(request: TenantRequest, form: forms.Form, wanted: list[Wanted]) -> bool:
+def _invited(request: TenantRequest, form: forms.Form, wanted: list[Invitee]) -> bool:
     """Invites, or adds what is wrong to the form."""
     try:
         made = invitations.invite(request.actor, wanted)

@@ -11,7 +11,7 @@ from portal.web.forms import LinesField
 from tenants import invitations, members
 from tenants.access import Actor
 from tenants.former_members import KeyDecision
-from tenants.invitations import InvalidInvitation, Wanted
+from tenants.invitations import InvalidInvitation, Invitee
 from tenants.models import Role
 
 MAX_FILE_BYTES = 4 * invitations.MAX_LIST_CHARACTERS
@@ -58,8 +58,8 @@ class InvitationForm(RoleForm):
     field_order = ("email", "role")
 
     @property
-    def wanted(self) -> list[Wanted]:
-        return [Wanted(self.cleaned_data["email"], self.cleaned_data["role"])]
+    def wanted(self) -> list[Invitee]:
+        return [Invitee(self.cleaned_data["email"], self.cleaned_data["role"])]
 
 
 class ListForm(RoleForm):
@@ -76,7 +76,7 @@ class ListForm(RoleForm):
         label=_("Or a CSV file"), required=False, widget=forms.FileInput(attrs={"accept": ".csv,text/csv"})
     )
     field_order = ("people", "file", "role")
-    wanted: list[Wanted]
+    wanted: list[Invitee]
 
     def __init__(self, actor: Actor, *args: Any, **kwargs: Any) -> None:
         super().__init__(actor, *args, **kwargs)

@@ -20,7 +20,7 @@ from tenants.access import Actor
 from transcription.errors import InvalidOption, Refused
 from transcription.exchange import deliveries, disk, places, trial
 from transcription.exchange.models import Place
-from transcription.exchange.places import LONGEST, Wanted
+from transcription.exchange.places import LONGEST, PlaceSettings
 from transcription.folders import folders
 from transcription.inbox import arrivals
 from transcription.outbound.errors import OutboundError
@@ -123,11 +123,11 @@ class PlaceForm(forms.Form):
 
     @classmethod
     def of(cls, actor: Actor, row: Place) -> PlaceForm:
-        return cls(actor, initial=vars(Wanted.of(row)))
+        return cls(actor, initial=vars(PlaceSettings.of(row)))
 
     @property
-    def wanted(self) -> Wanted:
-        return Wanted(**self.cleaned_data | {"trust": self.cleaned_data["trust"] or Place.Trust.DMARC.value})
+    def wanted(self) -> PlaceSettings:
+        return PlaceSettings(**self.cleaned_data | {"trust": self.cleaned_data["trust"] or Place.Trust.DMARC.value})
 
     def refuse(self, error: InvalidOption | Refused) -> None:
         param = error.param if isinstance(error, InvalidOption) else ""

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from django.contrib import messages
-from django.db import transaction
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 
+from portal.preferences import AccessForm
 from portal.web.access import TenantRequest, member_required
-from portal.web.forms import AccessForm, AddressesForm, PreferencesForm
-from tenants import audit, people_addresses
-from transcription.transcripts import terms
+from portal.web.forms import AddressesForm, PreferencesForm
+from tenants import people_addresses
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -31,10 +30,7 @@ def change(request: TenantRequest) -> HttpResponse:
     form = _form(request, request.POST)
     if not form.is_valid():
         return _page(request, form)
-    with transaction.atomic():
-        form.keep()
-        terms.note_hotwords(request.actor.tenant.id)
-        _record(request, form)
+    form.save_for(request.actor)
     messages.success(request, _("Saved. What is accepted from now on is transcribed this way."))
     return redirect("web:preferences")
 
@@ -46,9 +42,7 @@ def access(request: TenantRequest) -> HttpResponse:
     request.actor.require_in_person()
     form = AccessForm(request.POST, instance=request.actor.tenant)
     if form.is_valid():
-        with transaction.atomic():
-            form.instance.save(update_fields=form.changed_data)
-            _record(request, form)
+        form.save_for(request.actor)
         messages.success(request, _("Saved."))
     return redirect("web:preferences")
 
@@ -74,11 +68,6 @@ def _form(request: TenantRequest, sent: QueryDict | None = None) -> PreferencesF
     form = PreferencesForm(sent, instance=request.actor.tenant)
     form.fields["bin_days"].disabled = request.actor.is_support
     return form
-
-
-def _record(request: TenantRequest, form: PreferencesForm | AccessForm) -> None:
-    if form.changed_data:
-        audit.record(request.actor, "preferences.changed", request.actor.tenant, fields=form.changed_data)
 
 
 def _page(request: TenantRequest, form: PreferencesForm, addresses: AddressesForm | None = None) -> HttpResponse:

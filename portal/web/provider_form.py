@@ -12,7 +12,7 @@ from portal import saml
 from portal.openid.errors import ProviderFailure
 from portal.saml.metadata import describe
 from portal.web.forms import LinesField
-from tenants.identity_providers import Wanted
+from tenants.identity_providers import ProviderSettings
 from tenants.models import IdentityProvider, Protocol, Role, Tenant
 from tenants.throttle import Limit
 from transcription.outbound.errors import OutboundError
@@ -145,6 +145,6 @@ class ProviderForm(forms.ModelForm):  # type: ignore[type-arg]  # no parameters 
             self.add_error("client_secret", gettext("Enter the secret that belongs to this issuer."))
 
     @property
-    def wanted(self) -> Wanted:
+    def wanted(self) -> ProviderSettings:
         values = dict(self.cleaned_data)
-        return Wanted(secret=values.pop("client_secret"), **values)
+        return ProviderSettings(secret=values.pop("client_secret"), **values)

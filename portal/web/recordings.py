@@ -36,7 +36,7 @@ from transcription.errors import InvalidOption, Refused
 from transcription.folders import folders
 from transcription.intake import accept, idempotency
 from transcription.intake.request import CallContext
-from transcription.library import keeping, read_audit, retention, tags
+from transcription.library import read_audit, retention, retention_settings, tags
 from transcription.library import recordings as library
 from transcription.library.filters import MOST_COUNTED, Filter
 from transcription.media.warnings import warnings_of
@@ -216,8 +216,8 @@ def _page_context(actor: Actor, row: Recording, latest: Transcription | None, *,
         "source": library.source_of(actor, latest) if latest else None,
         "no_audio": retention.why_no_audio(row) if row.audio_deleted_at else "",
         "no_text": retention.why_no_text(latest) if latest and latest.text_deleted_at else "",
-        "audio_ends": keeping.audio_ends(row),
-        "text_ends": keeping.text_ends(row, latest),
+        "audio_ends": retention_settings.audio_ends(row),
+        "text_ends": retention_settings.text_ends(row, latest),
         "checked": checks.checked(latest).sentence if latest else "",
         "may_have_picture": row.format in PICTURES and (original or not row.struck),
         "hears_redacted": bool(row.struck) and not original,

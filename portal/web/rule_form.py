@@ -9,7 +9,8 @@ from django.http import QueryDict
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from portal.web.forms import NOT_OFFERED, OptionsForm, offered, speakers_choices
+from portal.preferences import offered, speakers_choices
+from portal.web.forms import NOT_OFFERED, OptionsForm
 from portal.web.languages import language_choices
 from tenants.access import Actor
 from tenants.models import ApiKey, Member

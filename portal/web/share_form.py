@@ -17,7 +17,7 @@ from portal.web.forms import LinesField
 from portal.web.key_forms import LAST_DAY
 from transcription.errors import InvalidOption, Refused
 from transcription.shares import links
-from transcription.shares.links import Wanted
+from transcription.shares.links import LinkOptions
 from transcription.shares.models import LONGEST_LABEL, Level, levels
 
 MOMENT = re.compile(r"(?:(?:(\d{1,3}):)?(\d{1,4}):)?(\d{1,6}(?:[.,]\d{1,3})?)", re.ASCII)
@@ -135,12 +135,12 @@ class ShareForm(forms.Form):
         return str(self.cleaned_data["guests_by_mail"]).replace(",", " ").replace(";", " ").split()
 
     @property
-    def wanted(self) -> Wanted:
+    def wanted(self) -> LinkOptions:
         values = dict(self.cleaned_data)
         values.pop("guests_by_mail")
         values["level"] = values["level"] or Level.VIEW
         values["origins"] = str(values["origins"]).replace(",", " ").split()
-        return Wanted(expires_at=self._end_of(values.pop("expires_on")), **values)
+        return LinkOptions(expires_at=self._end_of(values.pop("expires_on")), **values)
 
     def refuse(self, error: InvalidOption | Refused) -> None:
         name = error.param if isinstance(error, InvalidOption) else ""

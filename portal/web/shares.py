@@ -15,10 +15,11 @@ from django.views.decorators.http import require_GET, require_POST
 
 from portal.web.access import TenantRequest, member_required
 from portal.web.share_form import ShareForm
+from transcription.comments import threads
 from transcription.errors import InvalidOption, Refused
 from transcription.library import recordings
 from transcription.models import Recording
-from transcription.shares import links, visitors
+from transcription.shares import links, moderation, visitors
 from transcription.shares.models import Share
 from transcription.shares.secrets import address_of
 
@@ -72,6 +73,8 @@ def share_link(request: TenantRequest, share_id: UUID) -> HttpResponse:
     """Shows one link and who opened it."""
     row = links.get(request.actor, share_id)
     context = {"share": row, "visitors": visitors.last_of(row), "section": "recordings"}
+    if request.actor.may(threads.MODERATE):
+        context["written"] = moderation.written_by(row)
     return render(request, "web/share.html", context)
 
 
@@ -81,6 +84,16 @@ def revoke(request: TenantRequest, share_id: UUID) -> HttpResponse:
     row = links.revoke(request.actor, share_id)
     messages.success(request, _("The link was revoked. It opens nothing any more."))
     return redirect("web:shares") if request.POST.get("from") == "list" else redirect("web:recording", row.recording_id)
+
+
+@require_POST
+@member_required(threads.MODERATE)
+def delete_comments(request: TenantRequest, share_id: UUID) -> HttpResponse:
+    """Deletes what came by a link; with `guest` what that one wrote."""
+    gone = moderation.delete(request.actor, share_id, request.POST.get("guest"))
+    text = ngettext("%(n)d comment was deleted.", "%(n)d comments were deleted.", gone)
+    messages.success(request, text % {"n": gone})
+    return redirect("web:share_link", share_id)
 
 
 @require_POST

@@ -44,7 +44,7 @@ def save(request: TenantRequest) -> HttpResponse:
     query = {name: value for name in form.fields if (value := form.chosen(name))}
     try:
         shared = bool(request.POST.get("shared"))
-        row = service.save(request.actor, request.POST.get("name", ""), query, shared=shared)
+        row, _is_new = service.save(request.actor, request.POST.get("name", ""), query, shared=shared)
     except InvalidOption as invalid:
         messages.error(request, str(invalid))
         return redirect(_address(query))

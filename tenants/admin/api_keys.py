@@ -38,10 +38,10 @@ class ApiKeyInline(ReadOnly, admin.TabularInline):
 
 @admin.register(ApiKey)
 class ApiKeyAdmin(Export, ReadOnly, admin.ModelAdmin):
-    """Lists and revokes keys. They are created on their tenant's page."""
+    """Lists and revokes keys. They are created on their tenant's page, and limited on that of transcription.folders."""
 
     resource_classes = (ApiKeyResource,)
-    list_display = (
+    list_display: tuple[str, ...] = (
         *("name", "prefix", "tenant", "scope", "maker", "created_at"),
         *("last_used_at", "expires_at", "revoked_at"),
     )

@@ -233,7 +233,7 @@ def _checked(wanted: Changes, key_scope: str) -> dict[str, Any]:
     if "addresses" in wanted:
         checked["addresses"] = _networks(wanted["addresses"])
     if "folders" in wanted:
-        checked["folders"] = _folders(wanted["folders"], key_scope)
+        checked["folders"] = checked_folders(wanted["folders"], key_scope)
     if (expires_at := wanted.get("expires_at")) is not None and expires_at <= timezone.now():
         raise InvalidKey("expires_at", _("The expiry must be in the future. To end the key now, revoke it."))
     return checked
@@ -257,8 +257,8 @@ def _networks(given: Sequence[str]) -> list[str]:
         raise InvalidKey("addresses", str(invalid)) from None
 
 
-def _folders(given: Sequence[str], key_scope: str) -> list[str]:
-    """Raises InvalidKey."""
+def checked_folders(given: Sequence[str], key_scope: str) -> list[str]:
+    """Returns the ids without duplicates. Raises InvalidKey."""
     if given and key_scope == KeyScope.ADMIN:
         message = _("A key that manages the organisation can’t be limited to folders: give it a smaller scope.")
         raise InvalidKey("folders", message)

@@ -81,6 +81,33 @@ def test_a_tag_and_a_star_find_a_recording_again(page: Page, fox: Path, tmp_path
     picture(page, "all tags")
 
 
+def test_a_view_is_saved_opened_renamed_and_deleted(page: Page, picture: Picture) -> None:
+    page.get_by_label("Order").select_option("longest")
+    page.wait_for_url("**order=longest*")
+    page.get_by_text("Save this view").click()
+    page.get_by_label("Name", exact=True).fill("Longest of mine")
+    page.get_by_label("For everybody in the organisation").check()
+    picture(page, "save a view")
+    page.get_by_role("button", name="Save", exact=True).click()
+    expect(page.get_by_text("The view “Longest of mine” was saved.")).to_be_visible()
+    page.goto("/recordings/")
+    bar = page.get_by_role("navigation", name="Saved views")
+    bar.get_by_role("link", name="Longest of mine").click()
+    expect(page.get_by_label("Order")).to_have_value("longest")
+    bar.get_by_role("link", name="Saved views").click()
+    picture(page, "saved views")
+    page.get_by_text("Change Longest of mine").click()
+    page.get_by_label("Name", exact=True).fill("Long ones")
+    page.get_by_role("button", name="Save", exact=True).click()
+    page.get_by_role("main").get_by_role("link", name="Long ones").click()
+    expect(page.get_by_label("Order")).to_have_value("longest")
+    page.goto("/views/")
+    page.get_by_text("Change Long ones").click()
+    page.get_by_role("button", name="Delete", exact=True).click()
+    expect(page.get_by_text("The view “Long ones” was deleted.")).to_be_visible()
+    expect(page.get_by_role("link", name="Long ones")).to_have_count(0)
+
+
 def test_many_are_selected_tagged_downloaded_deleted_and_brought_back(
     page: Page, fox: Path, tmp_path: Path, picture: Picture
 ) -> None:

@@ -51,14 +51,13 @@ def sweeper(_arguments: Sequence[str]) -> None:
 
 def web(arguments: Sequence[str]) -> None:
     _set_up_django()
-    import uvicorn
-
+    from portal.http import uvicorn_server
     from portal.supervisor import process_set
     from tests.chaos import points
 
     points.install_in_web()
     listener = socket.socket(fileno=int(arguments[0]))
-    uvicorn.main(_after("uvicorn", process_set.web_command(listener))[1:])
+    uvicorn_server.serve(*map(int, _after(uvicorn_server.__name__, process_set.web_command(listener))[1:]))
 
 
 def engine(arguments: Sequence[str]) -> None:

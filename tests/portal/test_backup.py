@@ -28,7 +28,7 @@ from psycopg import sql
 
 from portal.backup.folder import BackupFolder, StoredObject
 from tenants import invitations, notices, outbound_hold
-from tenants.invitations import Wanted
+from tenants.invitations import Invitee
 from tenants.models import Backup, OutboundHold, Role
 from tests.conftest import Character
 from tests.stack import ROOT
@@ -340,7 +340,7 @@ def test_a_backup_that_broke_off_is_none(
 
 def test_what_goes_out_waits_until_somebody_resumes(alice: Character, client: Client, mailoutbox: list[Any]) -> None:
     OutboundHold.objects.create(backup="2026-11-29T203000Z")
-    invitations.invite(alice.actor, [Wanted("carol@acme.example", Role.VIEWER)])
+    invitations.invite(alice.actor, [Invitee("carol@acme.example", Role.VIEWER)])
     use(alice.tenant, seconds=100)
     assert notices.raise_due() > 0
     assert invitations.send_due() == notices.send_due() == 0

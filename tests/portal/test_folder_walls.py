@@ -223,7 +223,7 @@ def test_what_is_on_its_way_into_a_folder_is_seen_by_who_sees_the_folder(
 
 def test_links_are_their_folders(hidden: Transcription, alice: Character, erin: Character, victor: Character) -> None:
     with scope.bound(alice.tenant.id):
-        share = links.create(alice.actor, hidden.recording_id, links.Wanted()).share
+        share = links.create(alice.actor, hidden.recording_id, links.LinkOptions()).share
         for who, refusal in ((erin, Http404), (victor, PermissionDenied)):
             with pytest.raises(refusal):
                 links.get(who.actor, share.id)
@@ -265,7 +265,7 @@ def test_a_replacement_tells_who_only_reads_in_a_folder_nothing_of_what_is_struc
 
 def test_links_in_a_private_folder_are_not_ended_by_a_key(hidden: Transcription, alice: Character) -> None:
     with scope.bound(alice.tenant.id):
-        links.create(alice.actor, hidden.recording_id, links.Wanted())
+        links.create(alice.actor, hidden.recording_id, links.LinkOptions())
         Recording.objects.filter(id=hidden.recording_id).update(folder=folders.private(alice.actor))
         assert links.revoke_of(key_of(alice.tenant, KeyScope.ADMIN), alice.user.email) == 0
         assert links.revoke_of(alice.actor, alice.user.email) == 1
@@ -280,7 +280,7 @@ def test_what_is_moved_out_of_sight_meanwhile_is_left_alone(
         lambda: recordings.delete(erin.actor, one),
         lambda: recordings.erase(erin.actor, one),
         lambda: threads.comment(erin.actor, one, 0.0, 1.0, "Well"),
-        lambda: links.create(erin.actor, one, links.Wanted()),
+        lambda: links.create(erin.actor, one, links.LinkOptions()),
     ):
         rows.update(folder=None)
         with scope.bound(erin.tenant.id), monkeypatch.context() as patch:
@@ -382,7 +382,7 @@ def test_who_is_taken_out_of_a_folder_loses_the_links_to_what_is_in_it(
         client.force_login(alice.user)
         for sent, works in (({"links": "keep"}, True), ({}, False)):
             folders.set_member(alice.actor, board.id, victor.user.email, FolderRole.EDITOR)
-            share = links.create(victor.actor, hidden.recording_id, links.Wanted(label="For the press")).share
+            share = links.create(victor.actor, hidden.recording_id, links.LinkOptions(label="For the press")).share
             assert "For the press" in client.get(f"/folders/{board.id}/").content.decode()
             client.post(f"/folders/{board.id}/members/{victor.member.id}/remove/", sent)
             assert (links.get(alice.actor, share.id).revoked_at is None) == works

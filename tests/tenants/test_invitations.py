@@ -16,7 +16,7 @@ from django.http import Http404
 from django.utils import timezone
 
 from tenants import invitations, mails, scope
-from tenants.invitations import InvalidInvitation, Wanted
+from tenants.invitations import InvalidInvitation, Invitee
 from tenants.members import MemberConflict
 from tenants.models import AuditEntry, Invitation, Member, Role, Tenant, User
 from tests.conftest import Character, create_member
@@ -26,7 +26,7 @@ CAROL = "carol@acme.example"
 
 
 def invite(who: Character, email: str = CAROL, role: Role = Role.EDITOR) -> Invitation:
-    [row] = invitations.invite(who.actor, [Wanted(email, role)])
+    [row] = invitations.invite(who.actor, [Invitee(email, role)])
     return row
 
 
@@ -53,9 +53,9 @@ class TestInviting:
 
     def test_of_a_list_all_are_invited_or_nobody(self, alice: Character, bob: Character) -> None:
         with pytest.raises(MemberConflict, match=r"bob@acme\.example"):
-            invitations.invite(alice.actor, [Wanted(CAROL, Role.VIEWER), Wanted(bob.user.email, Role.VIEWER)])
+            invitations.invite(alice.actor, [Invitee(CAROL, Role.VIEWER), Invitee(bob.user.email, Role.VIEWER)])
         with pytest.raises(InvalidInvitation, match="nobody"):
-            invitations.invite(alice.actor, [Wanted(CAROL, Role.VIEWER), Wanted("nobody", Role.VIEWER)])
+            invitations.invite(alice.actor, [Invitee(CAROL, Role.VIEWER), Invitee("nobody", Role.VIEWER)])
         assert not Invitation.objects.exists()
 
     def test_admins_make_no_owners_and_others_invite_nobody(self, acme: Tenant, bob: Character) -> None:
@@ -89,7 +89,7 @@ class TestAList:
         ],
     )
     def test_is_read_as_spreadsheets_write_it(self, text: str) -> None:
-        people = [Wanted("carol@acme.example", Role.ADMIN), Wanted("dave@acme.example", Role.VIEWER)]
+        people = [Invitee("carol@acme.example", Role.ADMIN), Invitee("dave@acme.example", Role.VIEWER)]
         assert invitations.parse_list(text, Role.VIEWER) == people
 
     @pytest.mark.parametrize(

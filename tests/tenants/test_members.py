@@ -13,7 +13,7 @@ from django.http import Http404
 from tenants import api_keys, audit, invitations, members, people_lock, scope
 from tenants.access import key_actor
 from tenants.former_members import KeyDecision
-from tenants.invitations import Wanted
+from tenants.invitations import Invitee
 from tenants.members import MemberConflict
 from tenants.models import ApiKey, AuditEntry, KeyScope, Member, Role, Tenant
 from tests.conftest import Character, create_member
@@ -147,7 +147,7 @@ class TestRightsOfNow:
         assert (role_of(olga), role_of(bob)) == (Role.VIEWER, Role.VIEWER)
 
     def test_invitations_end_with_the_right_to_send_them(self, alice: Character, adam: Character) -> None:
-        [row] = invitations.invite(adam.actor, [Wanted("adam@home.example", Role.ADMIN)])
+        [row] = invitations.invite(adam.actor, [Invitee("adam@home.example", Role.ADMIN)])
         members.change_role(alice.actor, adam.member.id, Role.EDITOR)
         row.refresh_from_db()
         assert row.state == "revoked"

@@ -25,6 +25,7 @@ from transcription.models.comment import HIGHLIGHTS, LONGEST_COMMENT
 from transcription.queue import progress
 
 PERMISSION = "comments.write"
+MODERATE = "people.manage"
 MOST = 1000
 MOST_OF_GUESTS = 300
 STATES = ("open", "resolved")
@@ -144,7 +145,7 @@ def delete(actor: Actor, recording_id: UUID, comment_id: UUID) -> None:
 
 def may_moderate(actor: Actor) -> bool:
     """Returns whether somebody may delete others' comments: keys speak for the organisation."""
-    return actor.may("people.manage") or (actor.key is not None and actor.may(PERMISSION))
+    return actor.may(MODERATE) or (actor.key is not None and actor.may(PERMISSION))
 
 
 def is_own(actor: Actor, row: Comment) -> bool:
@@ -178,7 +179,7 @@ def _insert(actor: Actor, recording: Recording, row: Comment) -> Comment:
         raise Refused("too_many_comments_at_once", _("That is too many comments at once. Wait a moment."))
     row.tenant, row.made_by, row.api_key = actor.tenant, actor.user, actor.key
     if (guest := actor.guest) is not None:
-        row.guest, row.guest_name, row.visit = guest.full_name, guest.name, guest.visit
+        row.guest, row.guest_name, row.visit, row.link = guest.full_name, guest.name, guest.visit, guest.link
     with transaction.atomic():
         tenant_lock.lock_for_adding(actor.tenant.id)
         row.recording = recordings.recording(actor, recording.id)
@@ -204,7 +205,12 @@ def _require_text(actor: Actor, recording: Recording) -> None:
 
 def _tell(actor: Actor, row: Comment, action: str) -> None:
     audit.record(actor, action, row, recording=str(row.recording_id))
-    ids = list(row.recording.transcriptions.values_list("id", flat=True))
+    announce(row.recording)
+
+
+def announce(recording: Recording) -> None:
+    """Tells the open pages of a recording, once the transaction is committed, that comments changed."""
+    ids = list(recording.transcriptions.values_list("id", flat=True))
     transaction.on_commit(partial(progress.announce_comments, ids))
 
 

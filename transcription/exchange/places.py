@@ -50,7 +50,7 @@ SENDER = re.compile(r"(?:[^@\s,;<>\"]+@|@)?((?!-)[a-z0-9-]{1,63}(\.[a-z0-9-]{1,6
 
 
 @dataclass(frozen=True)
-class Wanted:
+class PlaceSettings:
     """The settings of a place. An empty `secret` keeps the one that there is."""
 
     name: str
@@ -69,7 +69,7 @@ class Wanted:
     folder: str = ""
 
     @classmethod
-    def of(cls, row: Place) -> Wanted:
+    def of(cls, row: Place) -> PlaceSettings:
         """Returns the settings that a place has."""
         own = {one.name: getattr(row, one.name) for one in fields(cls) if one.name not in ("secret", "folder")}
         return cls(**own, folder=str(row.folder_id or ""))
@@ -90,7 +90,7 @@ def get(actor: Actor, place_id: UUID) -> Place:
     return found
 
 
-def create(actor: Actor, wanted: Wanted) -> Place:
+def create(actor: Actor, wanted: PlaceSettings) -> Place:
     """Makes a place; connects to nothing. Raises InvalidOption and Refused."""
     actor.require(PERMISSION)
     row = Place(tenant=actor.tenant)
@@ -105,7 +105,7 @@ def create(actor: Actor, wanted: Wanted) -> Place:
     return row
 
 
-def change(actor: Actor, place_id: UUID, wanted: Wanted) -> Place:
+def change(actor: Actor, place_id: UUID, wanted: PlaceSettings) -> Place:
     """Changes a place; what failed is tried again at once. Raises Http404, InvalidOption and Refused."""
     with transaction.atomic():
         tenant_lock.lock_for_adding(actor.tenant.id)
@@ -123,12 +123,12 @@ def change(actor: Actor, place_id: UUID, wanted: Wanted) -> Place:
 
 
 def change_some(actor: Actor, place_id: UUID, changes: Mapping[str, Any]) -> Place:
-    """Changes these settings, by their names in Wanted, and no others. Raises what `change` raises."""
+    """Changes these settings, by their names in PlaceSettings, and no others. Raises what `change` raises."""
     if not changes:
         return get(actor, place_id)
     with transaction.atomic():
         tenant_lock.lock_for_adding(actor.tenant.id)
-        return change(actor, place_id, replace(Wanted.of(get(actor, place_id)), **changes))
+        return change(actor, place_id, replace(PlaceSettings.of(get(actor, place_id)), **changes))
 
 
 def delete(actor: Actor, place_id: UUID) -> None:
@@ -204,7 +204,7 @@ def _where(row: Place) -> set[str]:
     return WHERE | ({"key_id"} if row.kind == Place.Kind.MAILBOX else set())
 
 
-def _keep(actor: Actor, row: Place, wanted: Wanted) -> None:
+def _keep(actor: Actor, row: Place, wanted: PlaceSettings) -> None:
     """Raises InvalidOption."""
     values: dict[str, Any] = {name: _text(name, value) for name, value in vars(wanted).items() if name in LONGEST}
     if not values["name"]:

@@ -18,9 +18,9 @@ from transcription.models import MAIN, Favourite, Recording, Status, Tag, Taggin
 from transcription.models.tag import MOST_ON_ONE, folded_name
 
 TO_CHECK, CHECKED = "to_check", "checked"
-PEOPLE, PROGRAMS = "people", "programs"
+PEOPLE, PROGRAMS, EVERYBODY = "people", "programs", "all"
 NO_FOLDER = "none"
-MOST_COUNTED = 1000
+MOST_COUNTED = 500
 """Up to which matching recordings are counted. What more of them have is looked for row by row, in the order shown."""
 
 

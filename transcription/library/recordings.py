@@ -34,6 +34,9 @@ ERASE = "recordings.erase"
 """The permission to delete for good."""
 
 ERASED = "recording.erased"
+NOT_IN_ROWS = ("intake_seconds", "resume", "heard_languages", "missed_speech", "hotwords", "folder_hotwords")
+"""Columns of transcriptions that a page of a list doesn't show, and would read long texts or parse JSON for."""
+
 MOST_NAMED = 80  # objects of an erased recording, in its audit entry
 
 
@@ -59,12 +62,12 @@ def _in_order(actor: Actor, rows: QuerySet[Recording], filters: Filter, order: s
     return ordered(rows, order) if order or filters.checked != TO_CHECK else _worst_first(actor, rows)
 
 
-def _with_relations(rows: QuerySet[Recording]) -> QuerySet[Recording]:
+def _with_relations(rows: QuerySet[Recording], *without: str) -> QuerySet[Recording]:
     return (
         rows.select_related("folder")
         .defer("peaks")
         .prefetch_related(
-            Prefetch("transcriptions", Transcription.objects.filter(MAIN).defer("text", "prompt")),
+            Prefetch("transcriptions", Transcription.objects.filter(MAIN).defer("text", "prompt", *without)),
             Prefetch("taggings", Tagging.objects.select_related("tag")),
         )
     )
@@ -99,7 +102,8 @@ def listing(actor: Actor, filters: Filter, order: str, number: int, size: int) -
         """Reads one more than a page, and what belongs to a row only of those."""
         ids = _in_order(actor, rows, filters, order).values("id")[(number - 1) * size : number * size + 1]
         shown = _in_order(actor, Recording.objects.filter(id__in=ids), filters, order)
-        return list(_with_relations(shown.select_related("created_by", "api_key")))
+        shown = shown.select_related("created_by", "api_key").defer("ruled", "audio_tracks", "track_copies")
+        return list(_with_relations(shown, *NOT_IN_ROWS))
 
     if not and_more:
         number = min(number, max(1, -(-count // size)))

@@ -1,6 +1,6 @@
 """Retention: each tenant's audio is deleted some days after its upload, its text some days after it was finished.
 
-How many days, the tenant says, or the recording's folder, tags or rule: transcription.library.clocks. Recordings with
+How many days, the tenant says, or the recording's folder, tags or rule: transcription.library.periods. Recordings with
 unfinished transcriptions and those on legal hold are skipped; those in the bin are not. Rows are changed before media
 is deleted: a crash in between leaves media without a row, which the sweeper deletes. The ledger is kept.
 """
@@ -24,8 +24,8 @@ from tenants import audit, quota, scope
 from tenants.access import system_actor
 from tenants.models import Tenant
 from transcription import search, tenant_lock
-from transcription.library import clocks, recordings, videos
-from transcription.library.clocks import Clock
+from transcription.library import periods, recordings, videos
+from transcription.library.periods import RetentionPeriod
 from transcription.media import storage
 from transcription.models import (
     Attempt,
@@ -50,7 +50,7 @@ OVER = (Status.COMPLETED, Status.FAILED, Status.CANCELLED)
 
 def delete_old_audio() -> int:
     """Deletes the audio of recordings older than their tenants keep it; returns the number of recordings."""
-    tenants = clocks.tenants_with(clocks.AUDIO)
+    tenants = periods.tenants_with(periods.AUDIO)
     return _for_each(tenants, lambda tenant: (_delete_audio(tenant, row_id) for row_id in _ids(old_audio(tenant))))
 
 
@@ -59,13 +59,13 @@ def delete_old_text() -> int:
 
     Failed and cancelled ones may have text of their first windows. Returns the number of transcriptions.
     """
-    tenants = clocks.tenants_with(clocks.TEXT)
+    tenants = periods.tenants_with(periods.TEXT)
     return _for_each(tenants, lambda tenant: (_delete_text(tenant, row_id) for row_id in _ids(old_text(tenant))))
 
 
 def remove_empty() -> int:
     """Removes recordings without audio and text for which both are limited; returns their number."""
-    tenants = clocks.tenants_with(clocks.AUDIO) & clocks.tenants_with(clocks.TEXT)
+    tenants = periods.tenants_with(periods.AUDIO) & periods.tenants_with(periods.TEXT)
     return _for_each(tenants, lambda tenant: (_purge(tenant, row_id) for row_id in _ids(_empty(tenant))))
 
 
@@ -108,7 +108,7 @@ def why_no_audio(recording: Recording) -> str:
     """Returns a sentence for people about audio that retention deleted."""
     return _why(
         recording.audio_deleted_at,
-        clocks.deciding(recording, clocks.AUDIO),
+        periods.effective_period(recording, periods.AUDIO),
         _("The audio was deleted on %(date)s, as your organisation decided."),
         lambda days: ngettext(
             "The audio was deleted on %(date)s: your organisation keeps audio for %(days)d day.",
@@ -137,7 +137,7 @@ def why_no_text(row: Transcription) -> str:
     """Returns a sentence for people about text that retention deleted."""
     return _why(
         row.text_deleted_at,
-        clocks.deciding(row.recording, clocks.TEXT),
+        periods.effective_period(row.recording, periods.TEXT),
         _("The text was deleted on %(date)s, as your organisation decided."),
         lambda days: ngettext(
             "The text was deleted on %(date)s: your organisation keeps text for %(days)d day.",
@@ -154,7 +154,7 @@ def why_no_text(row: Transcription) -> str:
 
 def _why(
     moment: datetime | None,
-    decided: clocks.Decided | None,
+    decided: periods.EffectivePeriod | None,
     plain: str,
     counted: Callable[[int], str],
     named: Callable[[int], str],
@@ -167,23 +167,23 @@ def _why(
     return text % {"date": date, "days": decided.days, "name": decided.name}
 
 
-def old_audio(tenant: Tenant, clock: Clock | None = None) -> QuerySet[Recording]:
-    """Returns the recordings whose audio is to go, by another clock if one is given."""
-    is_over = (clock or Clock.of(tenant, clocks.AUDIO)).is_over("", "created_at")
+def old_audio(tenant: Tenant, period: RetentionPeriod | None = None) -> QuerySet[Recording]:
+    """Returns the recordings whose audio is to go, by another period if one is given."""
+    is_over = (period or RetentionPeriod.of(tenant, periods.AUDIO)).is_over("", "created_at")
     rows = Recording.objects.filter(is_over, tenant=tenant, held_at=None, audio_deleted_at=None)
     return rows.exclude(_is_unfinished(OuterRef("id")))
 
 
-def old_text(tenant: Tenant, clock: Clock | None = None) -> QuerySet[Transcription]:
-    """Returns the transcriptions whose text is to go, by another clock if one is given."""
-    is_over = (clock or Clock.of(tenant, clocks.TEXT)).is_over("recording", "finished_at")
+def old_text(tenant: Tenant, period: RetentionPeriod | None = None) -> QuerySet[Transcription]:
+    """Returns the transcriptions whose text is to go, by another period if one is given."""
+    is_over = (period or RetentionPeriod.of(tenant, periods.TEXT)).is_over("recording", "finished_at")
     rows = Transcription.objects.filter(is_over, tenant=tenant, status__in=OVER, text_deleted_at=None)
     return rows.filter(recording__held_at=None).exclude(_is_unfinished(OuterRef("recording_id")))
 
 
 def _empty(tenant: Tenant) -> QuerySet[Recording]:
     with_text = Transcription.objects.filter(recording_id=OuterRef("id"), text_deleted_at=None)
-    both = [Clock.of(tenant, field).counts_for("") for field in (clocks.AUDIO, clocks.TEXT)]
+    both = [RetentionPeriod.of(tenant, field).counts_for("") for field in (periods.AUDIO, periods.TEXT)]
     rows = Recording.objects.filter(*both, tenant=tenant, held_at=None).exclude(audio_deleted_at=None)
     return rows.exclude(Exists(with_text))
 

@@ -1,8 +1,8 @@
-"""Saved views of the library: a member's own, and those that owners and admins share with the organisation."""
+"""Saved views of the library: a member's own, and those that owners, admins and their keys share with all."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from uuid import UUID
 
 from django.core.exceptions import PermissionDenied
@@ -16,28 +16,56 @@ from tenants.access import Actor
 from transcription import tenant_lock
 from transcription.errors import InvalidOption
 from transcription.folders.visibility import MANAGE
-from transcription.models import SavedView
+from transcription.library import filters, orders
+from transcription.models import Recording, SavedView, Status
 from transcription.models.saved_view import LONGEST_VIEW
 from transcription.scripts import one_line, without_turns
 
 MOST_VIEWS = 50
 """Of a member, and of the organisation."""
+CHOICES: dict[str, Sequence[str]] = {
+    "by": (filters.PEOPLE, filters.PROGRAMS, filters.EVERYBODY),
+    "source": (Recording.Source.UPLOAD.value, Recording.Source.MICROPHONE.value),
+    "favourite": ("1",),
+    "held": ("1",),
+    "status": Status.values,
+    "checked": (filters.TO_CHECK, filters.CHECKED),
+    "order": (*orders.FIELDS,),
+}
+TEXTS = {"key": 36, "owner": 254, "folder": 36, "tag": 900, "search": 200}
+"""What else a view may ask for, and how long it may be."""
 
 
 def visible(actor: Actor) -> QuerySet[SavedView]:
-    """Returns the member's own views and the organisation's, by their names."""
+    """Returns the member's own views and the organisation's, by their names.
+
+    A key that is limited to folders sees those that ask for one of them: others tell of the whole organisation.
+    """
     actor.require("recordings.view")
     mine = Q(member=None) | Q(member=actor.member) if actor.member else Q(member=None)
+    if actor.key is not None and actor.key.folders:
+        mine &= Q(query__folder__in=actor.key.folders)
     return SavedView.objects.filter(mine, tenant=actor.tenant).order_by("name", "id")
 
 
-def save(actor: Actor, name: str, query: Mapping[str, str], *, shared: bool = False) -> SavedView:
-    """Saves a view; one of the same name is replaced. Raises InvalidOption and PermissionDenied."""
+def get(actor: Actor, view_id: UUID) -> SavedView:
+    """Raises Http404."""
+    row = visible(actor).filter(id=view_id).first()
+    if row is None:
+        raise Http404(_("There is no such view."))
+    return row
+
+
+def save(actor: Actor, name: str, query: Mapping[str, str], *, shared: bool = False) -> tuple[SavedView, bool]:
+    """Saves a view, and returns whether it is new: one of the same name is replaced.
+
+    Raises InvalidOption and PermissionDenied.
+    """
     actor.require(MANAGE if shared else "recordings.view")
-    if actor.member is None:
+    if actor.member is None and not shared:
         raise PermissionDenied(_("Only people save views."))
     row = SavedView(tenant=actor.tenant, member=None if shared else actor.member, name=_checked_name(name))
-    row.query = dict(query)
+    row.query = _checked_query(query)
     with transaction.atomic():
         tenant_lock.lock_for_adding(actor.tenant.id)
         same = SavedView.objects.filter(tenant=actor.tenant, member=row.member)
@@ -50,7 +78,7 @@ def save(actor: Actor, name: str, query: Mapping[str, str], *, shared: bool = Fa
         )
         if shared:
             audit.record(actor, "view.shared", row, name=row.name)
-    return row
+    return row, known is None
 
 
 def rename(actor: Actor, view_id: UUID, name: str) -> SavedView:
@@ -75,12 +103,23 @@ def delete(actor: Actor, view_id: UUID) -> SavedView:
 
 
 def _changeable(actor: Actor, view_id: UUID) -> SavedView:
-    row = visible(actor).filter(id=view_id).first()
-    if row is None:
-        raise Http404(_("There is no such view."))
+    row = get(actor, view_id)
     if row.member_id is None:
         actor.require(MANAGE)
     return row
+
+
+def _checked_query(sent: Mapping[str, str]) -> dict[str, str]:
+    """Returns what is asked for. Raises InvalidOption."""
+    for name, value in sent.items():
+        known = CHOICES.get(name, [])
+        if known and value and value not in known:
+            message = _("“%(name)s” must be one of %(known)s.")
+            raise InvalidOption(name, message % {"name": name, "known": ", ".join(known)})
+        if not known and len(value) > TEXTS[name]:
+            message = _("“%(name)s” is longer than %(n)d characters.")
+            raise InvalidOption(name, message % {"name": name, "n": TEXTS[name]})
+    return {name: value for name, value in sent.items() if value}
 
 
 def _checked_name(sent: str) -> str:

@@ -39,6 +39,7 @@ class Comment(models.Model):
     )
     guest_name = models.CharField(max_length=254, blank=True, default="", db_default="")
     visit = models.UUIDField(null=True, editable=False, help_text="Of the guest: what they may change themselves.")
+    link = models.UUIDField(null=True, editable=False, help_text="The id of the share link that a guest wrote by.")
     edited_at = models.DateTimeField(null=True)
     resolved_at = models.DateTimeField(null=True)
     resolved_by = models.ForeignKey(User, models.SET_NULL, null=True, related_name="+")

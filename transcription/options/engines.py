@@ -29,8 +29,11 @@ def report(
     workers_wanted: int,
     problem: str = "",
     restarts: int = 0,
-) -> Engine:
-    """Stores a gpuworker's report; `status` is None while its engine does not answer."""
+) -> bool:
+    """Stores a gpuworker's report; `status` is None while its engine does not answer.
+
+    Returns whether an order waits for its engine.
+    """
     figures: dict[str, object] = {
         "host": socket.gethostname(),
         "ready": False,
@@ -43,9 +46,13 @@ def report(
     }
     if status is not None:
         figures |= _figures_of(status)
-    if not Engine.objects.filter(name=name).update(**figures):
-        Engine.objects.create(name=name, **figures)
-    return Engine.objects.get(name=name)
+    known = Engine.objects.filter(name=name)
+    if known.filter(model_order__isnull=True).update(**figures):  # the one query of most reports
+        return False
+    if known.update(**figures):
+        return True
+    Engine.objects.create(name=name, **figures)
+    return False
 
 
 def _figures_of(status: EngineStatus) -> dict[str, object]:
@@ -120,11 +127,12 @@ def order(name: str, kind: Literal["load", "unload"], model: str) -> bool:
     return Engine.objects.filter(name=name, model_order__isnull=True).update(model_order=[kind, model]) == 1
 
 
-def take_order(engine: Engine) -> tuple[Literal["load", "unload"], str] | None:
+def take_order(name: str) -> tuple[Literal["load", "unload"], str] | None:
     """Returns what `order` wants of an engine, once; None for nothing."""
-    if engine.model_order is None:
+    engine = Engine.objects.filter(name=name).first()
+    if engine is None or engine.model_order is None:
         return None
-    Engine.objects.filter(name=engine.name).update(model_order=None)
+    Engine.objects.filter(name=name).update(model_order=None)
     kind, model = engine.model_order
     return kind, model
 

@@ -63,7 +63,7 @@ def usual_expiry() -> datetime:
 
 
 @dataclass(frozen=True)
-class Wanted:
+class LinkOptions:
     """What a new link is to be. Without `expires_at` it lasts until it is revoked; `start` alone goes to the end."""
 
     label: str = ""
@@ -87,7 +87,7 @@ class Shown:
     secret: str
 
 
-def create(actor: Actor, recording_id: UUID, wanted: Wanted) -> Shown:
+def create(actor: Actor, recording_id: UUID, wanted: LinkOptions) -> Shown:
     """Makes a link to a recording. Raises PermissionDenied, Http404, InvalidOption and Refused."""
     recording = _recording(actor, recording_id, wanted)
     row, secret = _built(actor, recording, wanted, _hashed(wanted.password))
@@ -96,7 +96,7 @@ def create(actor: Actor, recording_id: UUID, wanted: Wanted) -> Shown:
     return Shown(get(actor, row.id), "" if row.email else secret)
 
 
-def invite(actor: Actor, recording_id: UUID, wanted: Wanted, emails: Sequence[str]) -> list[Share]:
+def invite(actor: Actor, recording_id: UUID, wanted: LinkOptions, emails: Sequence[str]) -> list[Share]:
     """Makes a link of their own for each address, all of them or none. Raises as `create` does."""
     recording = _recording(actor, recording_id, wanted)
     addresses = list(dict.fromkeys(map(_email, emails)))
@@ -110,7 +110,7 @@ def invite(actor: Actor, recording_id: UUID, wanted: Wanted, emails: Sequence[st
     return [get(actor, row.id) for row in rows]
 
 
-def _recording(actor: Actor, recording_id: UUID, wanted: Wanted) -> Recording:
+def _recording(actor: Actor, recording_id: UUID, wanted: LinkOptions) -> Recording:
     """Returns what is to be shared. Raises PermissionDenied where the actor may not do what the link would let do."""
     actor.require(SHARE)
     recording = recordings.recording(actor, recording_id, permission=SHARE)
@@ -119,7 +119,7 @@ def _recording(actor: Actor, recording_id: UUID, wanted: Wanted) -> Recording:
     return recording
 
 
-def _built(actor: Actor, recording: Recording, wanted: Wanted, password: str) -> tuple[Share, str]:
+def _built(actor: Actor, recording: Recording, wanted: LinkOptions, password: str) -> tuple[Share, str]:
     """Returns a link that is not saved yet, and its secret. Raises InvalidOption."""
     share_id, email, maker = uuid4(), _email(wanted.email), _maker_of(actor)
     secret = guest_secret(share_id) if email else secrets.token_urlsafe(24)
@@ -367,7 +367,7 @@ def _openings(given: int | None) -> int | None:
     return given
 
 
-def _origins(wanted: Wanted) -> list[str]:
+def _origins(wanted: LinkOptions) -> list[str]:
     """Raises InvalidOption. A browser sends no cookie of ours to a page within another site's."""
     origins = list(dict.fromkeys(map(_origin, wanted.origins)))
     if len(origins) > MOST_ORIGINS:
@@ -389,7 +389,7 @@ def _origin(given: str) -> str:
     return found[1]
 
 
-def _excerpt(wanted: Wanted, recording: Recording) -> dict[str, float | None]:
+def _excerpt(wanted: LinkOptions, recording: Recording) -> dict[str, float | None]:
     """Returns the columns of an excerpt, which ends with the recording at the latest. Raises InvalidOption."""
     if wanted.start is None and wanted.end is None:
         return {"start": None, "end": None}

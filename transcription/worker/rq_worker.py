@@ -8,6 +8,7 @@ import secrets
 import signal
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from datetime import timedelta
 from functools import partial, wraps
 from types import FrameType
 from typing import Any, ParamSpec
@@ -16,6 +17,8 @@ import django.db.models.sql.compiler  # noqa: F401 - loaded here, before workers
 from channels.layers import get_channel_layer
 from django.conf import settings
 from django.db import connections
+from django.utils import timezone
+from redis.client import Pipeline
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
@@ -38,6 +41,8 @@ log = logging.getLogger(__name__)
 logging.getLogger("rq.worker").setLevel(logging.WARNING)  # RQ sets INFO on import, past our settings
 Parameters = ParamSpec("Parameters")
 WORKER_TTL_SECONDS = 20  # RQ waits five seconds for a wake-up then, and notices within fifteen that Redis hangs
+HEARTBEAT = timedelta(seconds=30)
+"""How often Redis is told of a worker, which it forgets after 80 s; RQ would tell it after each wait and each job."""
 
 
 def preload() -> None:
@@ -133,7 +138,6 @@ class LaneWorker(Worker):
     _crashed_pid = 0
 
     set_state = _ignoring_redis_errors(Worker.set_state)
-    heartbeat = _ignoring_redis_errors(Worker.heartbeat)
     maintain_heartbeats = _ignoring_redis_errors(Worker.maintain_heartbeats)
     set_shutdown_requested_date = _ignoring_redis_errors(Worker.set_shutdown_requested_date)
     register_death = _ignoring_redis_errors(Worker.register_death)
@@ -148,6 +152,12 @@ class LaneWorker(Worker):
 
     def check_for_suspension(self, burst: bool) -> None:
         pass
+
+    def heartbeat(self, timeout: int | None = None, pipeline: Pipeline | None = None) -> None:
+        if pipeline is None and self.last_heartbeat and timezone.now() - self.last_heartbeat < HEARTBEAT:
+            return
+        with suppress(RedisError):
+            super().heartbeat(timeout, pipeline)
 
     def _install_signal_handlers(self) -> None:
         super()._install_signal_handlers()  # type: ignore[no-untyped-call]

@@ -73,8 +73,8 @@ def report(name: str, state: SharedState) -> NoReturn:
             time.sleep(STARTING_SECONDS)  # workers are forked meanwhile, so that the first report counts them
         try:
             restarts = heartbeat.restarts
-            engine = engines.report(name, status, state.workers_alive, state.workers_wanted, problem, restarts)
-            if status and (order := engines.take_order(engine)):
+            has_order = engines.report(name, status, state.workers_alive, state.workers_wanted, problem, restarts)
+            if status and has_order and (order := engines.take_order(name)):
                 _pass_on(client, *order)
             if time.monotonic() - registered_at >= processes.REPORT_SECONDS:
                 registration.report()

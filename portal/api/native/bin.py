@@ -17,8 +17,8 @@ from portal.api.native.schemas.recordings import RecordingBody
 from portal.api.native.tenant_view import TenantView
 from transcription.folders import folders
 from transcription.folders.visibility import MANAGE
-from transcription.library import holds, keeping, recordings, tags
-from transcription.library.clocks import Place
+from transcription.library import holds, recordings, retention_settings, tags
+from transcription.library.periods import PeriodOwner
 from transcription.models import Recording
 
 DELETED_LAST = ("-deleted_at", "-id")
@@ -94,11 +94,11 @@ class TagRetentionView(TenantView):
         return _decided(self, request, tags.get(self.actor, tag_id))
 
 
-def _decided(view: TenantView, request: Request, place: Place) -> Response:
+def _decided(view: TenantView, request: Request, owner: PeriodOwner) -> Response:
     wanted = parse_body(request, NewRetention)
-    goes = keeping.preview(view.actor, place, wanted.audio_days, wanted.text_days)
+    goes = retention_settings.preview(view.actor, owner, wanted.audio_days, wanted.text_days)
     if not wanted.preview:
-        keeping.decide(view.actor, place, wanted.audio_days, wanted.text_days)
+        retention_settings.set_days(view.actor, owner, wanted.audio_days, wanted.text_days)
     body: RetentionBody = {
         "audio_days": wanted.audio_days,
         "text_days": wanted.text_days,

@@ -16,6 +16,7 @@ from portal.api.native.pagination import PAGE, newest_first
 from portal.api.native.parsing import parse_body
 from portal.api.native.representations import rfc3339
 from portal.api.native.schemas.shares import (
+    DeletedBody,
     NewShare,
     RevokedBody,
     ShareBody,
@@ -25,12 +26,14 @@ from portal.api.native.schemas.shares import (
     VisitorBody,
 )
 from portal.api.native.tenant_view import TenantView
+from tenants.access import Actor
 from transcription.library import recordings
-from transcription.shares import links, visitors
+from transcription.shares import links, moderation, visitors
 from transcription.shares.models import Share, Visitor
 from transcription.shares.secrets import address_of
 
 MADE_BY = parameters.Text("made_by", "Only those of the member with this e-mail address.")
+GUEST = parameters.Text("guest", "Only what this guest wrote: the name that they gave.")
 OPEN = "open"
 STATE = parameters.Choice("state", "Only those that work.", [OPEN])
 NO_STORE = {"Cache-Control": "no-store"}
@@ -67,22 +70,29 @@ class RecordingShareView(TenantView):
 
     @operation("retrieveShare", "One share link, and who opened it", {200: ShareDetailBody})
     def get(self, request: Request, recording_id: UUID, share_id: UUID) -> Response:
-        row = self._row(recording_id, share_id)
+        row = share_of(self.actor, recording_id, share_id)
         who = [_visitor_fields(one) for one in visitors.last_of(row)]
         return Response(ShareDetailBody(**share_fields(row), visitors=who))
 
     @operation("revokeShare", "End a share link at once and for good", {204: None})
     def delete(self, request: Request, recording_id: UUID, share_id: UUID) -> Response:
         """Answers 204 for one that was revoked before, too."""
-        links.revoke(self.actor, self._row(recording_id, share_id).id)
+        links.revoke(self.actor, share_of(self.actor, recording_id, share_id).id)
         return Response(status=204)
 
-    def _row(self, recording_id: UUID, share_id: UUID) -> Share:
-        """Raises Http404."""
-        row = links.get(self.actor, share_id)
-        if row.recording_id != recording_id:
-            raise Http404(_("There is no such link."))
-        return row
+
+class ShareCommentsView(TenantView):
+    """DELETE what guests wrote by a link."""
+
+    @operation(
+        "deleteShareComments",
+        "Delete what guests wrote by a share link, with the answers to it",
+        {200: DeletedBody},
+        parameters=[GUEST],
+    )
+    def delete(self, request: Request, recording_id: UUID, share_id: UUID) -> Response:
+        row = share_of(self.actor, recording_id, share_id)
+        return Response({"deleted": moderation.delete(self.actor, row.id, GUEST.read(request) or None)})
 
 
 class SharesView(TenantView):
@@ -115,6 +125,14 @@ class KeepView(TenantView):
     @operation("keepShare", "Let a share link outlive its maker’s leaving", {200: ShareBody})
     def post(self, request: Request, share_id: UUID) -> Response:
         return Response(share_fields(links.keep(self.actor, share_id)))
+
+
+def share_of(actor: Actor, recording_id: UUID, share_id: UUID) -> Share:
+    """Returns a link of a recording. Raises Http404."""
+    row = links.get(actor, share_id)
+    if row.recording_id != recording_id:
+        raise Http404(_("There is no such link."))
+    return row
 
 
 def share_fields(row: Share) -> ShareBody:
@@ -161,6 +179,11 @@ urls = [
         "recordings/<uuid:recording_id>/shares/<uuid:share_id>",
         RecordingShareView.as_view(),
         name="native_recording_share",
+    ),
+    path(
+        "recordings/<uuid:recording_id>/shares/<uuid:share_id>/comments",
+        ShareCommentsView.as_view(),
+        name="native_share_comments",
     ),
     path("shares", SharesView.as_view(), name="native_shares"),
     path("shares/revoke", RevokeView.as_view(), name="native_revoke_shares"),

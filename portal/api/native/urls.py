@@ -6,6 +6,7 @@ from portal.api.native import (
     folders,
     keys,
     places,
+    preferences,
     proofreading,
     receipts,
     recordings,
@@ -26,6 +27,7 @@ from portal.api.native import (
     uploads,
     usage,
     videos,
+    views,
     webhooks,
 )
 
@@ -43,6 +45,7 @@ urlpatterns = [
     *strikes.urls,
     *videos.urls,
     *tags.urls,
+    *views.urls,
     *folders.urls,
     *shares.urls,
     *substitutions.urls,
@@ -53,6 +56,7 @@ urlpatterns = [
     *search.urls,
     *rules.urls,
     *places.urls,
+    *preferences.urls,
     *webhooks.urls,
     *sockets.urls,
     *keys.urls,

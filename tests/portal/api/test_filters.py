@@ -15,6 +15,7 @@ from tenants.models import ApiKey, Tenant
 from tests.conftest import Character
 from tests.portal.api.characters import bearer, send
 from tests.portal.web.conftest import make_transcription
+from transcription import search
 from transcription.models import Recording, Status, Transcription
 
 pytestmark = pytest.mark.django_db
@@ -27,6 +28,7 @@ def made(tenant: Tenant, name: str, at: datetime = NOON, source: str = "api", **
     with scope.bound(tenant.id):
         Recording.objects.filter(id=row.recording_id).update(created_at=at, source=source)
         Transcription.objects.filter(id=row.id).update(**fields)
+        search.index_recording(row.recording_id)
     return row
 
 

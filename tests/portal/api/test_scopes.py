@@ -21,7 +21,7 @@ from transcription.exchange.models import Place
 from transcription.fetches import access
 from transcription.folders import folders
 from transcription.intake.request import CallContext
-from transcription.library import tags
+from transcription.library import tags, views
 from transcription.models import Speaker, Transcription
 from transcription.options.options import TranscriptionOptions
 from transcription.rules import editing
@@ -112,6 +112,11 @@ TABLE: list[tuple[str, str, Any, dict[str, int]]] = [
     ("GET", "/api/v1/tags/{tag}", None, READ),
     ("PATCH", "/api/v1/tags/{tag}", {"name": "Talks", "colour": 3}, WRITE),
     ("DELETE", "/api/v1/tags/{tag}", None, WRITE_204),
+    ("GET", "/api/v1/views", None, READ),
+    ("POST", "/api/v1/views", {"name": "Held", "query": {"held": "1"}}, ADMIN_201),
+    ("GET", "/api/v1/views/{view}", None, READ),
+    ("PATCH", "/api/v1/views/{view}", {"name": "On hold"}, ADMIN),
+    ("DELETE", "/api/v1/views/{view}", None, ADMIN_204),
     ("POST", "/api/v1/tags/{tag}/merge", {"into": "another"}, WRITE_400),
     ("GET", "/api/v1/recordings/{recording}/tags", None, READ),
     ("POST", "/api/v1/recordings/{recording}/tags", {"name": "Interviews"}, WRITE),
@@ -120,6 +125,7 @@ TABLE: list[tuple[str, str, Any, dict[str, int]]] = [
     ("POST", "/api/v1/recordings/{recording}/shares", {"label": "For Guest"}, WRITE_201),
     ("GET", "/api/v1/recordings/{recording}/shares/{share}", None, WRITE),
     ("DELETE", "/api/v1/recordings/{recording}/shares/{share}", None, WRITE_204),
+    ("DELETE", "/api/v1/recordings/{recording}/shares/{share}/comments", None, WRITE),
     ("GET", "/api/v1/shares", None, ADMIN),
     ("POST", "/api/v1/shares/revoke", {"made_by": "alice@acme.example"}, ADMIN),
     ("POST", "/api/v1/shares/{share}/keep", None, ADMIN),
@@ -171,6 +177,10 @@ TABLE: list[tuple[str, str, Any, dict[str, int]]] = [
     ("GET", "/api/v1/rules/{rule}", None, ADMIN),
     ("PATCH", "/api/v1/rules/{rule}", {"active": False}, ADMIN),
     ("DELETE", "/api/v1/rules/{rule}", None, ADMIN_204),
+    ("GET", "/api/v1/preferences", None, ADMIN),
+    ("PATCH", "/api/v1/preferences", {"speakers": "auto"}, ADMIN),
+    ("GET", "/api/v1/preferences/access", None, ADMIN),
+    ("PATCH", "/api/v1/preferences/access", {"allows_sharing": False}, ADMIN),
     ("GET", "/api/v1/places", None, ADMIN),
     ("POST", "/api/v1/places", {"name": "x", "kind": "nonsense"}, ADMIN_400),
     ("GET", "/api/v1/places/{place}", None, ADMIN),
@@ -256,8 +266,10 @@ def address_of(path: str, row: Transcription, alice: Character) -> str:
             made["rule"] = editing.create(alice.actor, "Calls", {}, {"text_days": 30}).id
         if "{tag}" in path:
             made["tag"] = tags.create(alice.actor, "Board")[0].id
+        if "{view}" in path:
+            made["view"] = views.save(alice.actor, "Held", {"held": "1"}, shared=True)[0].id
         if "{share}" in path:
-            made["share"] = links.create(alice.actor, row.recording_id, links.Wanted()).share.id
+            made["share"] = links.create(alice.actor, row.recording_id, links.LinkOptions()).share.id
         if "{series}" in path:
             made["series"], revision = uuid4(), Transcription.objects.get(id=row.id).revision
             substituted = series.replace(alice.actor, Search("o", "0"), [Target(row.id, revision)], made["series"])
@@ -286,6 +298,8 @@ def test_each_scope_may_do_what_the_table_says(
             "/api/v1/rules",
             "/api/v1/places",
             "/api/v1/shares",
+            "/api/v1/views",
+            "/api/v1/preferences",
             "/api/v1/folders/",
         )
         needed = "admin" if path.startswith(of_managers) or path.endswith(OF_MANAGERS) else "write"

@@ -12,7 +12,7 @@ from channels.db import database_sync_to_async as in_thread
 from portal.accounts import reset_mail
 from portal.asgi import application
 from tenants import invitations, scope
-from tenants.invitations import Wanted
+from tenants.invitations import Invitee
 from tenants.models import Role
 from tests.conftest import Character
 from tests.portal.web.conftest import make_transcription
@@ -38,7 +38,7 @@ async def test_a_link_leads_to_the_form_also_without_its_last_slash(ending: str,
 async def test_an_invitation_opens_and_its_key_is_in_no_address(ending: str, alice: Character) -> None:
     def invited() -> str:
         with scope.bound(alice.tenant.id):
-            [row] = invitations.invite(alice.actor, [Wanted("carol@acme.example", Role.EDITOR)])
+            [row] = invitations.invite(alice.actor, [Invitee("carol@acme.example", Role.EDITOR)])
         return urlsplit(invitations.link(row)).path
 
     link = await in_thread(invited)()
@@ -57,7 +57,7 @@ async def test_a_shared_recording_opens_and_its_secret_is_in_no_path_that_anythi
     def shared() -> str:
         with scope.bound(alice.tenant.id):
             row = make_transcription(alice.tenant)
-            return links.create(alice.actor, row.recording_id, links.Wanted()).secret
+            return links.create(alice.actor, row.recording_id, links.LinkOptions()).secret
 
     secret, scopes = await in_thread(shared)(), []
 

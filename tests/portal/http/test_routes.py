@@ -165,9 +165,12 @@ API = """
     api/v1/fetches/<uuid:fetch_id>/cancel
     api/v1/recordings/<uuid:recording_id>/shares
     api/v1/recordings/<uuid:recording_id>/shares/<uuid:share_id>
+    api/v1/recordings/<uuid:recording_id>/shares/<uuid:share_id>/comments
     api/v1/shares
     api/v1/shares/revoke
     api/v1/shares/<uuid:share_id>/keep
+    api/v1/preferences
+    api/v1/preferences/access
     api/v1/places
     api/v1/places/<uuid:place_id>
     api/v1/places/<uuid:place_id>/test
@@ -234,6 +237,8 @@ API = """
     api/v1/tags
     api/v1/tags/<uuid:tag_id>
     api/v1/tags/<uuid:tag_id>/merge
+    api/v1/views
+    api/v1/views/<uuid:view_id>
     api/v1/recordings/<uuid:recording_id>/tags
     api/v1/recordings/<uuid:recording_id>/tags/<uuid:tag_id>
     api/v1/audit
@@ -275,8 +280,10 @@ PAGES = """
     shares/revoke/
     shares/<uuid:share_id>/
     shares/<uuid:share_id>/revoke/
+    shares/<uuid:share_id>/comments/delete/
     shares/<uuid:share_id>/keep/
     s/<str:secret>/
+    s/<str:secret>/state
     s/<str:secret>/comments/
     s/<str:secret>/comments/<uuid:comment_id>/
     s/<str:secret>/lines

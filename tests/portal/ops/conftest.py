@@ -59,4 +59,5 @@ def condition(ready: bool = True, gpu: float | None = None, loaded: tuple[str, .
 def engine(db: None) -> Engine:
     """One that is ready, without a GPU, beside a sweeper."""
     sweeper.report()
-    return engines.report("here:0", condition(), workers_alive=8, workers_wanted=8)
+    engines.report("here:0", condition(), workers_alive=8, workers_wanted=8)
+    return Engine.objects.get()

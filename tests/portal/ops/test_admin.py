@@ -9,9 +9,10 @@ from django.test import Client
 from django.urls import reverse
 
 from tenants import api_keys, notices, scope, units
-from tenants.models import ApiKey, Notice, Quota, Tenant, User
+from tenants.models import ApiKey, AuditEntry, Notice, Quota, Tenant, User
 from tests.conftest import Character
 from tests.portal.ops.test_operations import transcription
+from transcription.folders import folders
 from transcription.models import Status, Transcription
 
 pytestmark = pytest.mark.django_db
@@ -58,6 +59,41 @@ def test_a_revoked_key_opens_nothing(operator: Client, alice: Character) -> None
         key = ApiKey.objects.get()
     operator.post(reverse("admin:tenants_apikey_changelist"), {"action": "revoke", "_selected_action": [str(key.pk)]})
     assert api_keys.authenticate(alice.secret) is None
+
+
+def test_an_operator_limits_a_key_to_folders_and_opens_it_again(operator: Client, alice: Character) -> None:
+    with scope.bound(alice.tenant.id):
+        press, _sales = (folders.create(alice.actor, name) for name in ("Press", "Sales"))
+        key = ApiKey.objects.get()
+    address = reverse("admin:tenants_apikey_change", args=[key.pk])
+
+    def change(limits: str, **more: str) -> str:
+        return operator.post(address, {"limits": limits, **more}, follow=True).content.decode()
+
+    def limits_and_audit() -> tuple[list[str], list[object]]:
+        with scope.bound(alice.tenant.id):
+            told = AuditEntry.objects.filter(action="key.changed").order_by("id")
+            return ApiKey.objects.get().folders, [entry.details["folders"] for entry in told]
+
+    assert "There is no folder “Pres”." in change("Press\r\nPres")
+    change("press", name="Another")
+    assert limits_and_audit() == ([str(press.id)], [[str(press.id)]])
+    assert "limited to 1 folder<" in operator.get(reverse("admin:tenants_apikey_changelist")).content.decode()
+    assert ">\nPress</textarea>" in operator.get(address).content.decode()
+    assert "Name a folder." in change("")
+    assert "Somebody has changed this meanwhile." in change("Sales", seen="of earlier")
+    change("", sees_all="on")
+    assert limits_and_audit() == ([], [[str(press.id)], []])
+    with scope.bound(alice.tenant.id):
+        assert ApiKey.objects.get().name == key.name
+        ApiKey.objects.update(scope="admin")
+    assert "can’t be limited to folders" in change("Press")
+    with scope.bound(alice.tenant.id):
+        api_keys.revoke(alice.actor, key.id)
+    page = operator.get(address).content.decode()
+    assert "All but private ones" in page
+    assert "<textarea" not in page
+    assert operator.post(address, {"limits": ""}).status_code == 403
 
 
 def test_quotas_are_typed_in_units_that_people_use(operator: Client) -> None:

@@ -19,7 +19,7 @@ from django.utils import timezone
 from portal.asgi import application
 from portal.http.sessions import actor_of_session
 from tenants import account_mails, directory, invitations, scope, suspensions
-from tenants.invitations import Wanted
+from tenants.invitations import Invitee
 from tenants.models import Announcement, ApiKey, Maintenance, Role, Tenant, User
 from tests.conftest import Character
 from tests.portal.ops.test_audit import form_of, save
@@ -172,7 +172,7 @@ class TestSuspension:
 
     def test_nobody_joins_meanwhile(self, alice: Character, client: Client) -> None:
         with scope.bound(alice.tenant.id):
-            [row] = invitations.invite(alice.actor, [Wanted("new@acme.example", Role.VIEWER)])
+            [row] = invitations.invite(alice.actor, [Invitee("new@acme.example", Role.VIEWER)])
         Tenant.objects.filter(pk=alice.tenant.pk).update(suspended_from=timezone.now() + timedelta(days=60))
         client.get(urlsplit(invitations.link(row)).path)
         answer = client.post(reverse("invitation", args=[row.pk]), {"password1": PASSWORD, "password2": PASSWORD})

@@ -134,13 +134,14 @@ def test_an_engine_is_told_once_to_unload_a_model_and_to_load_it(operator: Clien
 
     assert "Unloading: base, once no window needs it." in ask("unload:base")
     assert "waits for another order" in ask("unload:base")
-    assert engines.take_order(Engine.objects.get()) == ("unload", "base")
-    assert engines.take_order(Engine.objects.get()) is None
-    engines.report("here:0", condition(loaded=()), 8, 8)
+    assert engines.report("here:0", condition(), 8, 8)
+    assert engines.take_order("here:0") == ("unload", "base")
+    assert engines.take_order("here:0") is None
+    assert not engines.report("here:0", condition(loaded=()), 8, 8)
     assert "Not done" in ask("unload:base")
     assert "Not done" in ask("load:large-v3")
     assert "Loading: base." in ask("load:base")
-    assert engines.take_order(Engine.objects.get()) == ("load", "base")
+    assert engines.take_order("here:0") == ("load", "base")
     noted = LogEntry.objects.order_by("id").values_list("change_message", flat=True)
     assert list(noted) == ["Unloads base.", "Loads base."]
 

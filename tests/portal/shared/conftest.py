@@ -18,7 +18,7 @@ from transcription import media
 from transcription.media import storage
 from transcription.models import Recording, Segment, Speaker, Transcription
 from transcription.shares import links
-from transcription.shares.links import Wanted
+from transcription.shares.links import LinkOptions
 from transcription.transcripts import striking
 from transcription.transcripts.revisions import list_tag
 
@@ -73,7 +73,7 @@ def share(alice: Character, interview: Transcription) -> Share:
 
     def make(who: Character = alice, **wanted: Any) -> str:
         with scope.bound(who.tenant.id):
-            return f"/s/{links.create(who.actor, interview.recording_id, Wanted(**wanted)).secret}/"
+            return f"/s/{links.create(who.actor, interview.recording_id, LinkOptions(**wanted)).secret}/"
 
     return make
 

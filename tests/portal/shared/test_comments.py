@@ -251,6 +251,39 @@ def test_a_link_writes_no_faster_from_many_addresses(
     assert "too much at once" in answers[1].json()["error"]["message"]
 
 
+def test_an_owner_deletes_all_that_one_guest_or_a_link_has_written(
+    guest: Client, share: Share, alice: Character, bob: Character, interview: Transcription
+) -> None:
+    path, other = share(level="comment", label="Press"), share(level="comment", label="Board")
+    for name in ("Jane", "Jane", "Jöns <b>"):
+        said(guest, path, f"By {name}", name=name)
+    kept = said(guest, other, "By the other link")
+    with scope.bound(alice.tenant.id):
+        row = rows.Share.objects.get(label="Press")
+        first = Comment.objects.filter(guest_name="Jane", link=row.id).order_by("made_at")[0]
+        threads.reply(bob.actor, interview.recording_id, first.id, "It is so.")
+        mine = threads.comment(alice.actor, interview.recording_id, 1.0, 2.0, "Ours")
+    said_to_us = post(guest, f"{path}comments/", {"parent": str(mine.id), "text": "And to yours"}, name="Jöns <b>")
+    assert said_to_us.status_code == 200
+    owner, page = Client(), f"/shares/{row.id}/"
+    owner.force_login(alice.user)
+    shown = owner.get(page).content.decode()
+    assert all(part in shown for part in ("Jöns &lt;b&gt;", "2 comments · 1 answer of others", "Delete all"))
+    answer = owner.post(f"{page}comments/delete/", {"guest": "Jane"}, follow=True).content.decode()
+    assert "3 comments were deleted." in answer
+    assert "Jane" not in answer
+    assert "By Jane" not in listed(guest, path)
+    owner.post(f"{page}comments/delete/")
+    with scope.bound(alice.tenant.id):
+        assert set(Comment.objects.values_list("id", flat=True)) == {kept.id, mine.id}
+        told = AuditEntry.objects.filter(action="comment.all_deleted").order_by("id")
+        assert [(one.object_id, one.details.get("name"), one.details["comments"]) for one in told] == [
+            (str(row.id), "Jane", 3),
+            (str(row.id), None, 2),
+        ]
+    said(guest, path, "The link goes on")
+
+
 @pytest.mark.parametrize("level", ["comment", "edit"])
 def test_a_link_that_lets_people_write_is_in_no_other_site_s_page(share: Share, level: str) -> None:
     with pytest.raises(InvalidOption, match="everybody who sees that site"):

@@ -23,7 +23,7 @@ from transcription.library import retention
 from transcription.media import storage
 from transcription.models import Recording, RedactedSound, Status, Transcription
 from transcription.shares import cutting, links, sound
-from transcription.shares.links import Wanted
+from transcription.shares.links import LinkOptions
 from transcription.shares.models import Share as Link
 from transcription.strikes import copies
 from transcription.transcripts import striking
@@ -213,7 +213,7 @@ def test_one_that_shares_much_keeps_nobody_waiting(
     other = make_interview(mallory).recording
     with scope.bound(mallory.tenant.id):
         store(other, sent, "mp3")
-        links.create(mallory.actor, other.id, Wanted(start=1.0, end=2.0))
+        links.create(mallory.actor, other.id, LinkOptions(start=1.0, end=2.0))
     turns, write = list[object](), sound.write
 
     def note(row: Link, *given: Any) -> object:

@@ -18,7 +18,7 @@ from tests.portal.web.conftest import signed_in
 from transcription.errors import InvalidOption, Refused
 from transcription.models import Comment, Revision, Transcription
 from transcription.shares import guest_mails, links
-from transcription.shares.links import Wanted
+from transcription.shares.links import LinkOptions
 from transcription.shares.models import Share
 
 pytestmark = pytest.mark.django_db
@@ -28,7 +28,7 @@ JANE, JOHN = "jane@press.example", "john@press.example"
 def invite(who: Character, row: Transcription, *emails: str, **wanted: object) -> dict[str, str]:
     """Invites guests, and returns the paths of the links that they got, by their addresses."""
     with scope.bound(who.tenant.id):
-        links.invite(who.actor, row.recording_id, Wanted(**wanted), emails)  # type: ignore[arg-type]
+        links.invite(who.actor, row.recording_id, LinkOptions(**wanted), emails)  # type: ignore[arg-type]
     guest_mails.send_due()
     found = {}
     for one in mail.outbox:
@@ -98,13 +98,13 @@ def test_an_organisation_may_have_no_guests(alice: Character, interview: Transcr
     paths = invite(alice, interview, JANE)
     jane = entered(paths[JANE])
     with scope.bound(alice.tenant.id):
-        other = links.create(alice.actor, interview.recording_id, Wanted()).secret
+        other = links.create(alice.actor, interview.recording_id, LinkOptions()).secret
     signed_in(client, alice).post("/preferences/access/", {"allows_sharing": "on"})
     assert not Tenant.objects.get(id=alice.tenant.id).allows_guests
     assert jane.get(paths[JANE]).status_code == 404
     assert Client().get(f"/s/{other}/").status_code == 200
     with scope.bound(alice.tenant.id), pytest.raises(Refused, match="sends no links by e-mail"):
-        links.invite(alice.actor, interview.recording_id, Wanted(), [JOHN])
+        links.invite(alice.actor, interview.recording_id, LinkOptions(), [JOHN])
 
 
 def test_nothing_is_mailed_for_links_that_ended_nor_to_what_is_no_address(
@@ -113,9 +113,9 @@ def test_nothing_is_mailed_for_links_that_ended_nor_to_what_is_no_address(
     with scope.bound(alice.tenant.id):
         for wrong in ("jane", "jane@press.example\nBcc: all@press.example", f"{'x' * 60}@{'y' * 60}.example"):
             with pytest.raises(InvalidOption):
-                links.invite(alice.actor, interview.recording_id, Wanted(), [JOHN, wrong])
+                links.invite(alice.actor, interview.recording_id, LinkOptions(), [JOHN, wrong])
         assert not Share.objects.exists()
-        [row] = links.invite(alice.actor, interview.recording_id, Wanted(), [JANE])
+        [row] = links.invite(alice.actor, interview.recording_id, LinkOptions(), [JANE])
         links.revoke(alice.actor, row.id)
     assert guest_mails.send_due() == 0
     assert not mail.outbox

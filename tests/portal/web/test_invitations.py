@@ -9,7 +9,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
 from tenants import invitations, scope
-from tenants.invitations import Wanted
+from tenants.invitations import Invitee
 from tenants.models import Invitation, Member, Role, Tenant, User
 from tests.conftest import Character, create_member
 
@@ -128,6 +128,6 @@ class TestThePage:
         for number in range(5):
             create_member(alice.tenant, f"{number}@acme.example", Role.VIEWER)
         with scope.bound(alice.tenant.id):
-            invitations.invite(alice.actor, [Wanted(f"i{number}@acme.example", Role.VIEWER) for number in range(5)])
+            invitations.invite(alice.actor, [Invitee(f"i{number}@acme.example", Role.VIEWER) for number in range(5)])
         with django_assert_max_num_queries(12):  # type: ignore[operator]
             as_alice.get("/people/")

@@ -33,6 +33,8 @@ def key(alice: Character, bob: Character, make: Make) -> ApiKey:
     with scope.bound(alice.tenant.id):
         Recording.objects.filter(id=clip.recording_id).update(source="api", api_key=row)
         Recording.objects.filter(id=meeting.recording_id).update(created_by=bob.user)
+        for one in (meeting, clip):
+            search.index_recording(one.recording_id)
     return row
 
 

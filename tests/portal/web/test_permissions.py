@@ -94,6 +94,7 @@ TABLE = [
     ("POST", "/shares/revoke/", MANAGERS_302),
     ("GET", "/shares/{share}/", EDITORS),
     ("POST", "/shares/{share}/revoke/", EDITORS_302),
+    ("POST", "/shares/{share}/comments/delete/", MANAGERS_302),
     ("POST", "/shares/{share}/keep/", MANAGERS_302),
     ("POST", "/recordings/{recording}/folder/", EDITORS_302),
     ("GET", "/folders/", EVERYBODY),

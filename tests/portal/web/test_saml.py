@@ -28,7 +28,7 @@ from portal import doctor, saml
 from portal.saml import metadata
 from portal.web import provider_form
 from tenants import identity_providers, scope
-from tenants.identity_providers import Wanted
+from tenants.identity_providers import ProviderSettings
 from tenants.models import AllowedDomain, Identity, IdentityProvider, Maintenance, Member, Protocol, Role, Tenant, User
 from tests.conftest import Character, create_member
 from tests.portal.web.conftest import Mailed, signed_in
@@ -72,7 +72,7 @@ def as_alice(as_alice: Client) -> Client:
 def keep(owner: Character, provider: SamlProvider, **more: Any) -> IdentityProvider:
     more = {"trusts_addresses": True, "metadata": provider.metadata, **more}
     with scope.bound(owner.tenant.id):
-        wanted = Wanted(provider.issuer, protocol=Protocol.SAML, is_enabled=True, **more)
+        wanted = ProviderSettings(provider.issuer, protocol=Protocol.SAML, is_enabled=True, **more)
         return identity_providers.keep(owner.actor, wanted)
 
 
@@ -270,7 +270,7 @@ class TestWhoComesIn:
         assert "metadata_before" in told(alice.tenant, "provider.changed")[-1]
         assert len(told(alice.tenant, "provider.changed")[-1]["metadata_before"]) == 64
         with scope.bound(alice.tenant.id):
-            identity_providers.keep(alice.actor, Wanted(provider.issuer, "portal", "s3cret", is_enabled=True))
+            identity_providers.keep(alice.actor, ProviderSettings(provider.issuer, "portal", "s3cret", is_enabled=True))
         assert ties(alice.tenant) == [], "another protocol names other people"
         assert len(mailed("Single sign-on of Acme was changed")) == 6
 
@@ -366,7 +366,7 @@ class TestWhoDoesNot:
         hidden = re.findall(r'name="(\w+)"', form)
         assert hidden == ["SAMLResponse", "RelayState", "again"]
         with scope.bound(alice.tenant.id):
-            wanted = Wanted("https://login.acme.example", "portal", "s3cret", is_enabled=True)
+            wanted = ProviderSettings("https://login.acme.example", "portal", "s3cret", is_enabled=True)
             identity_providers.keep(alice.actor, wanted)
         assert "begun elsewhere" in why(Client().get(back, {"SAMLResponse": "x"}))
         assert Client().post(back, {"SAMLResponse": "x"}).status_code == 405

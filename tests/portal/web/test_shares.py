@@ -17,7 +17,7 @@ from tests.portal.web.conftest import Make, signed_in
 from transcription.library import recordings
 from transcription.models import Transcription
 from transcription.shares import links
-from transcription.shares.links import Wanted
+from transcription.shares.links import LinkOptions
 from transcription.shares.models import Share
 
 pytestmark = pytest.mark.django_db
@@ -42,7 +42,7 @@ def link_in(page: str) -> str:
 
 def shared_by(who: Character, row: Transcription, **wanted: object) -> str:
     with scope.bound(row.tenant_id):
-        return f"/s/{links.create(who.actor, row.recording_id, Wanted(**wanted)).secret}/"  # type: ignore[arg-type]
+        return f"/s/{links.create(who.actor, row.recording_id, LinkOptions(**wanted)).secret}/"  # type: ignore[arg-type]
 
 
 def test_a_link_is_made_in_the_dialog_and_shown_once(as_alice: Client, row: Transcription) -> None:

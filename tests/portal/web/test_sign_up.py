@@ -85,7 +85,7 @@ def test_everybody_else_gets_no_mail_and_the_same_page(
 
 def test_an_invitation_keeps_its_link_and_role(open_domain: AllowedDomain, alice: Character) -> None:
     with scope.bound(alice.tenant.id):
-        invitations.invite(alice.actor, [invitations.Wanted("carol@acme.example", Role.ADMIN)])
+        invitations.invite(alice.actor, [invitations.Invitee("carol@acme.example", Role.ADMIN)])
     first = links()
     ask("carol@acme.example")
     assert links() == first * 2

@@ -28,7 +28,7 @@ from oidc_provider_mock import run_server_in_thread
 
 from portal.http.sessions import actor_of_session, actors_of_sessions
 from tenants import identity_providers, invitations, members, people, scope
-from tenants.identity_providers import Wanted
+from tenants.identity_providers import ProviderSettings
 from tenants.models import (
     AllowedDomain,
     AuditEntry,
@@ -76,7 +76,7 @@ def provider() -> Iterator[Provider]:
 def keep(owner: Character, provider: Provider | str, **more: Any) -> IdentityProvider:
     issuer = provider if isinstance(provider, str) else provider.issuer
     with scope.bound(owner.tenant.id):
-        return identity_providers.keep(owner.actor, Wanted(issuer, CLIENT, SECRET, is_enabled=True, **more))
+        return identity_providers.keep(owner.actor, ProviderSettings(issuer, CLIENT, SECRET, is_enabled=True, **more))
 
 
 @pytest.fixture
@@ -219,7 +219,7 @@ class TestWhoComesIn:
             members.remove(alice.actor, bob.member.pk, "revoke")
         assert "not a member" in why(arrive(alice.tenant, provider)[0])
         with scope.bound(alice.tenant.id):
-            invitations.invite(alice.actor, [invitations.Wanted("bob@acme.example", Role.EDITOR)])
+            invitations.invite(alice.actor, [invitations.Invitee("bob@acme.example", Role.EDITOR)])
         assert tenants_of(arrive(alice.tenant, provider)[1]) == ["Acme"]
 
     def test_an_owner_s_invitation_needs_its_link(
@@ -227,7 +227,7 @@ class TestWhoComesIn:
     ) -> None:
         keep(alice, provider, is_required=True)
         with scope.bound(alice.tenant.id):
-            [row] = invitations.invite(alice.actor, [invitations.Wanted("carol@acme.example", Role.OWNER)])
+            [row] = invitations.invite(alice.actor, [invitations.Invitee("carol@acme.example", Role.OWNER)])
         assert "invited as an owner" in why(arrive(alice.tenant, provider)[0])
         browser = Client()
         page = browser.get(urlsplit(invitations.link(row)).path, follow=True).content.decode()
@@ -264,7 +264,7 @@ class TestWhoComesIn:
     ) -> None:
         keep(alice, provider, makes_members=False, is_required=True)
         with scope.bound(alice.tenant.id):
-            [row] = invitations.invite(alice.actor, [invitations.Wanted("carol@acme.example", Role.ADMIN)])
+            [row] = invitations.invite(alice.actor, [invitations.Invitee("carol@acme.example", Role.ADMIN)])
         link = Client().get(urlsplit(invitations.link(row)).path, follow=False)
         browser = Client()
         page = browser.get(urlsplit(invitations.link(row)).path, follow=False)
@@ -376,7 +376,7 @@ class TestASession:
         for page in ("security/", "security/keys/", "security/app/", "security/codes/", "devices/", "password/change/"):
             assert browser.get(f"/accounts/{page}").status_code == 403, page
         with scope.bound(mallory.tenant.id):
-            [row] = invitations.invite(mallory.actor, [invitations.Wanted("carol@acme.example", Role.ADMIN)])
+            [row] = invitations.invite(mallory.actor, [invitations.Invitee("carol@acme.example", Role.ADMIN)])
         browser.get(urlsplit(invitations.link(row)).path)
         assert browser.post(f"/accounts/invitations/{row.id}/").status_code == 403
         assert tenants_of(browser) == ["Acme"]

@@ -15,7 +15,7 @@ from moto.server import ThreadedMotoServer
 from tests.conftest import Character
 from transcription.exchange import places
 from transcription.exchange.models import Place
-from transcription.exchange.places import Wanted
+from transcription.exchange.places import PlaceSettings
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def root(settings: LazySettings, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def folder(alice: Character, root: Path, within: None) -> Place:
-    return places.create(alice.actor, Wanted(name="Server", kind="folder", path="radio", is_watched=True))
+    return places.create(alice.actor, PlaceSettings(name="Server", kind="folder", path="radio", is_watched=True))
 
 
 @pytest.fixture(scope="session")
@@ -59,5 +59,5 @@ def s3(s3_address: str, settings: LazySettings) -> Any:
 
 @pytest.fixture
 def bucket(alice: Character, s3: Any, s3_address: str, within: None) -> Place:
-    wanted = Wanted("Bucket", "bucket", "voice", s3_address, "acme", "", "a", "b", is_watched=True)
+    wanted = PlaceSettings("Bucket", "bucket", "voice", s3_address, "acme", "", "a", "b", is_watched=True)
     return places.create(alice.actor, wanted)

@@ -23,7 +23,7 @@ from tests.transcription.finishing import finish, serve
 from transcription.errors import InvalidOption
 from transcription.exchange import deliveries, disk, places, sender
 from transcription.exchange.models import Delivery, Place
-from transcription.exchange.places import Wanted
+from transcription.exchange.places import PlaceSettings
 from transcription.folders import folders
 from transcription.intake import accept
 from transcription.library import moving
@@ -210,7 +210,7 @@ def test_a_bucket_on_a_private_network_is_not_reached(
     assert sender.send_due() == 1
     assert "not on the public internet" in Delivery.objects.get().last_error
     with pytest.raises(InvalidOption):
-        places.create(alice.actor, Wanted("Metadata", "bucket", "", "http://169.254.169.254", "x", "", "a", "b"))
+        places.create(alice.actor, PlaceSettings("Metadata", "bucket", "", "http://169.254.169.254", "x", "", "a", "b"))
 
 
 def test_no_way_leads_out_of_a_tenants_folder(
@@ -218,7 +218,7 @@ def test_no_way_leads_out_of_a_tenants_folder(
 ) -> None:
     for path in ("..", "a/../../b", ".ssh", "a\\b", "\u202ea"):
         try:
-            row = places.create(alice.actor, Wanted(name="Out", kind="folder", path=path))
+            row = places.create(alice.actor, PlaceSettings(name="Out", kind="folder", path=path))
         except InvalidOption:
             continue
         assert ".." not in row.path
@@ -256,14 +256,14 @@ def test_places_are_the_affair_of_their_tenants_managers(
         with pytest.raises(InvalidOption):
             deliver_to(mallory, folder, "txt")
     with pytest.raises(InvalidOption):
-        places.create(alice.actor, Wanted(name="Twin", kind="folder", path="radio"))
+        places.create(alice.actor, PlaceSettings(name="Twin", kind="folder", path="radio"))
     settings.EXCHANGE_ROOT = ""
     with pytest.raises(InvalidOption):
-        places.create(alice.actor, Wanted(name="Off", kind="folder"))
+        places.create(alice.actor, PlaceSettings(name="Off", kind="folder"))
 
 
 def test_another_service_gets_no_secret_of_the_one_before(alice: Character, bucket: Place) -> None:
-    there = Wanted("Bucket", "bucket", "voice", "https://8.8.8.8", "acme", "", "a")
+    there = PlaceSettings("Bucket", "bucket", "voice", "https://8.8.8.8", "acme", "", "a")
     with pytest.raises(InvalidOption) as refused:
         places.change(alice.actor, bucket.id, there)
     assert refused.value.param == "secret"

@@ -18,7 +18,7 @@ from tests.rounds import running
 from tests.waiting import until
 from transcription.exchange import places
 from transcription.exchange.models import Arrival, Place
-from transcription.exchange.places import Wanted
+from transcription.exchange.places import PlaceSettings
 from transcription.inbox import polling
 
 LISTED = """<?xml version="1.0"?><ListBucketResult><Name>x</Name><KeyCount>1</KeyCount><IsTruncated>false</IsTruncated>
@@ -33,7 +33,7 @@ def hostile(settings: LazySettings, alice: Character, within: None) -> Iterator[
     settings.OUTBOUND_PLAIN_HTTP = ["downloads", "buckets"]
     with listening() as receiver:
         receiver.headers["Content-Type"] = "application/xml"
-        wanted = Wanted("Bucket", "bucket", "voice", receiver.url, "acme", "", "a", "b", is_watched=True)
+        wanted = PlaceSettings("Bucket", "bucket", "voice", receiver.url, "acme", "", "a", "b", is_watched=True)
         places.create(alice.actor, wanted)
         yield receiver
 
@@ -42,7 +42,7 @@ def hostile(settings: LazySettings, alice: Character, within: None) -> Iterator[
 def neighbour(mallory: Character, root: Path, fox: Path, within: None) -> Place:
     """A watched folder of another organisation, with a file in it."""
     with scope.bound(mallory.tenant.id):
-        row = places.create(mallory.actor, Wanted(name="Server", kind="folder", path="radio", is_watched=True))
+        row = places.create(mallory.actor, PlaceSettings(name="Server", kind="folder", path="radio", is_watched=True))
     inside = root / str(row.tenant_id) / "radio" / "in"
     inside.mkdir(parents=True)
     (inside / "news.wav").write_bytes(fox.read_bytes())

@@ -23,7 +23,7 @@ from tests.transcription.outbound.test_exchanges import certificate
 from transcription.errors import InvalidOption, Refused
 from transcription.exchange import places, trial
 from transcription.exchange.models import Arrival, Place
-from transcription.exchange.places import Wanted
+from transcription.exchange.places import PlaceSettings
 from transcription.folders import folders
 from transcription.inbox import mail, polling, taking
 from transcription.inbox.headers import Header
@@ -64,10 +64,10 @@ def server(shared: MailServer, trusted: None) -> MailServer:
     return shared
 
 
-def wanted(server: MailServer, **other: Any) -> Wanted:
+def wanted(server: MailServer, **other: Any) -> PlaceSettings:
     settings = {"endpoint": server.address, "key_id": USER, "secret": PASSWORD, "path": server.folder}
     settings |= {"senders": "acme.example", "authserv_id": "mx.acme.example"}
-    return Wanted("Mail", "mailbox", **settings | other)
+    return PlaceSettings("Mail", "mailbox", **settings | other)
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from tests.transcription.inbox.test_inbox import inside, rested
 from transcription.errors import InvalidOption
 from transcription.exchange import disk, places
 from transcription.exchange.models import Arrival, Place
-from transcription.exchange.places import Wanted
+from transcription.exchange.places import PlaceSettings
 from transcription.inbox import arrivals, polling, taking
 from transcription.library import recordings
 from transcription.models import Recording
@@ -174,7 +174,7 @@ def test_a_place_goes_nowhere_else_while_what_was_taken_in_still_lies_there(
     alice: Character, folder: Place, inside: Path, root: Path, fox: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shutil.copyfile(fox, inside / "news.wav")
-    wanted = Wanted(name="Server", kind="folder", path="radio", is_watched=True)
+    wanted = PlaceSettings(name="Server", kind="folder", path="radio", is_watched=True)
     polling.look_into_all()
     places.change(alice.actor, folder.id, replace(wanted, path="tv"))
     assert not Arrival.objects.exists(), "what waited is found again where it is"

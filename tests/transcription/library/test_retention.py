@@ -18,10 +18,10 @@ from transcription import exports
 from transcription.errors import InvalidOption, Refused
 from transcription.folders import folders
 from transcription.intake import accept
-from transcription.library import clocks, holds, keeping, moving, recordings, retention, tags
-from transcription.library.clocks import Decided
-from transcription.library.keeping import Preview
+from transcription.library import holds, moving, periods, recordings, retention, retention_settings, tags
+from transcription.library.periods import EffectivePeriod
 from transcription.library.retention import TextDeleted
+from transcription.library.retention_settings import Preview
 from transcription.maintenance import rounds, sweeper
 from transcription.media import storage
 from transcription.models import Loudness, Recording, Segment, Speaker, Status, Transcription
@@ -187,20 +187,20 @@ class TestFoldersAndTags:
     ) -> None:
         keep(alice, audio=5)
         long = folders.create(alice.actor, "Archive")
-        keeping.decide(alice.actor, long, 1000, None)
+        retention_settings.set_days(alice.actor, long, 1000, None)
         moving.move(alice.actor, done.recording_id, long)
         assert retention.delete_old_audio() == 0
         tag = tags.put(alice.actor, done.recording_id, "Short")
-        keeping.decide(alice.actor, tag, 11, None)
+        retention_settings.set_days(alice.actor, tag, 11, None)
         assert retention.delete_old_audio() == 0
         row = recordings.recording(alice.actor, done.recording_id)
-        ends = keeping.audio_ends(row)
+        ends = retention_settings.audio_ends(row)
         assert ends is not None
-        assert (ends.decided, ends.at) == (Decided(11, "Short"), row.created_at + timedelta(days=11))
+        assert (ends.decided, ends.at) == (EffectivePeriod(11, "Short"), row.created_at + timedelta(days=11))
         Recording.objects.filter(id=row.id).update(keeps_audio_days=10)  # as a rule does
         row = recordings.recording(alice.actor, row.id)
-        assert clocks.deciding(row, clocks.AUDIO) == Decided(10, by_rule=True)
-        keeping.decide(alice.actor, tag, 9, None)
+        assert periods.effective_period(row, periods.AUDIO) == EffectivePeriod(10, by_rule=True)
+        retention_settings.set_days(alice.actor, tag, 9, None)
         assert retention.delete_old_audio() == 1
         row = recordings.recording(alice.actor, done.recording_id)
         assert "“Short” keeps audio for 9 days" in retention.why_no_audio(row)
@@ -213,11 +213,11 @@ class TestFoldersAndTags:
         age(other, uploaded=10, finished=5)
         folder = folders.create(alice.actor, "Calls")
         moving.move(alice.actor, done.recording_id, folder)
-        assert keeping.preview(alice.actor, folder, 9, 4) == Preview(audio=1, text=1, held=0)
-        assert keeping.preview(alice.actor, folder, 11, 6) == Preview(audio=0, text=0, held=0)
+        assert retention_settings.preview(alice.actor, folder, 9, 4) == Preview(audio=1, text=1, held=0)
+        assert retention_settings.preview(alice.actor, folder, 11, 6) == Preview(audio=0, text=0, held=0)
         holds.hold(alice.actor, done.recording_id, "Lawsuit")
-        assert keeping.preview(alice.actor, folder, 9, 4) == Preview(audio=0, text=0, held=1)
-        keeping.decide(alice.actor, folder, 9, 4)
+        assert retention_settings.preview(alice.actor, folder, 9, 4) == Preview(audio=0, text=0, held=1)
+        retention_settings.set_days(alice.actor, folder, 9, 4)
         assert sweep() == {}
         holds.release(alice.actor, done.recording_id)
         recordings.delete(alice.actor, done.recording_id)  # it goes on in the bin
@@ -247,11 +247,11 @@ class TestFoldersAndTags:
         tag = tags.put(erin.actor, done.recording_id, "Short")
         other = tags.put(erin.actor, done.recording_id, "Other")
         with pytest.raises(PermissionDenied):
-            keeping.decide(erin.actor, tag, 1, 1)
+            retention_settings.set_days(erin.actor, tag, 1, 1)
         for days in (0, 36_501):
             with pytest.raises(InvalidOption):
-                keeping.decide(alice.actor, tag, days, None)
-        keeping.decide(alice.actor, tag, 30, None)
+                retention_settings.set_days(alice.actor, tag, days, None)
+        retention_settings.set_days(alice.actor, tag, 30, None)
         for refused in (
             lambda: tags.delete(erin.actor, tag.id),
             lambda: tags.merge(erin.actor, tag.id, other.id),

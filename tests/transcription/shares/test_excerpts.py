@@ -18,7 +18,7 @@ from tests.conftest import Character
 from tests.portal.shared.conftest import make_interview
 from transcription.models import Segment
 from transcription.shares import links, text
-from transcription.shares.links import Wanted
+from transcription.shares.links import LinkOptions
 from transcription.shares.models import Share
 
 pytestmark = pytest.mark.django_db
@@ -48,7 +48,7 @@ def test_nobody_reads_what_no_option_grants(alice: Character, **options: Any) ->
     row = make_interview(alice)
     excerpt = options["excerpt"]
     start, end = excerpt or (0.0, 12.0)
-    wanted = Wanted(
+    wanted = LinkOptions(
         password=options["password"],
         most_openings=options["most_openings"],
         with_sound=options["with_sound"],

@@ -21,7 +21,7 @@ from transcription.models import Recording, Segment, Transcription
 from transcription.options.options import TranscriptionOptions
 from transcription.queue import claims, lifecycle
 from transcription.shares import links
-from transcription.shares.links import Wanted
+from transcription.shares.links import LinkOptions
 from transcription.shares.text import text_of
 from transcription.strikes import redacted
 from transcription.transcripts import striking
@@ -78,7 +78,7 @@ def test_a_new_text_comes_without_what_was_struck_of_the_former_one(
     alice: Character, row: Transcription, come: Come
 ) -> None:
     with scope.bound(alice.tenant.id):
-        share = links.create(alice.actor, row.recording_id, Wanted()).share
+        share = links.create(alice.actor, row.recording_id, LinkOptions()).share
         striking.strike(alice.actor, row.id, Words(0, 10, 0, 15), {ANY})
         options = TranscriptionOptions.checked(prompt="Names of people.")
         again = accept.transcribe_again(alice.actor, Recording.objects.get(pk=row.recording_id), options)

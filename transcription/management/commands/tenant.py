@@ -15,7 +15,7 @@ from django.db import transaction
 
 from tenants import audit, invitations, people_addresses, scope
 from tenants.access import OWN, system_actor
-from tenants.invitations import InvalidInvitation, Wanted
+from tenants.invitations import InvalidInvitation, Invitee
 from tenants.models import Plan, Quota, Role, Tenant
 from transcription.errors import Refused
 from transcription.media.storage import StorageUnavailable
@@ -72,7 +72,7 @@ class Command(BaseCommand):
                 with scope.bound(tenant.id):
                     actor = replace(system_actor(tenant), permissions=OWN)
                     audit.record(actor, "tenant.created", tenant, plan=plan.name if plan else None)
-                    [invitation] = invitations.invite(actor, [Wanted(options["owner"], Role.OWNER)])
+                    [invitation] = invitations.invite(actor, [Invitee(options["owner"], Role.OWNER)])
         except ValidationError as error:
             raise CommandError(" ".join(error.messages)) from None
         except InvalidInvitation as error:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Annotated, TypedDict
 
 from portal.api.native.parsing import RequestBody, Text, documented
-from transcription.library.clocks import MOST_DAYS
 from transcription.library.holds import LONGEST_REASON
+from transcription.library.periods import MOST_DAYS
 
 Days = Annotated[int, documented(minimum=1, maximum=MOST_DAYS)]
 

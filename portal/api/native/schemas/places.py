@@ -7,7 +7,7 @@ from typing import Annotated, Any, TypedDict
 from portal.api.native.parsing import RequestBody, Text, documented
 from portal.api.native.schemas.failures import Failure
 from transcription.exchange.models import Place
-from transcription.exchange.places import LONGEST, Wanted
+from transcription.exchange.places import LONGEST, PlaceSettings
 
 Name = Annotated[Text, documented(minLength=1, maxLength=LONGEST["name"])]
 Kind = Annotated[Text, documented(enum=Place.Kind.values)]
@@ -41,8 +41,8 @@ class NewPlace(RequestBody):
     folder: Text = ""
 
     @property
-    def wanted(self) -> Wanted:
-        return Wanted(**_by_column(self.model_dump()))
+    def wanted(self) -> PlaceSettings:
+        return PlaceSettings(**_by_column(self.model_dump()))
 
 
 class PlaceChanges(RequestBody):

@@ -35,9 +35,9 @@ class NewShare(RequestBody):
     end: Seconds | None = None
 
     @property
-    def wanted(self) -> links.Wanted:
+    def wanted(self) -> links.LinkOptions:
         expiry = self.expires_at if "expires_at" in self.model_fields_set else links.usual_expiry()
-        return links.Wanted(
+        return links.LinkOptions(
             label=self.label,
             expires_at=expiry,
             password=self.password,
@@ -102,6 +102,12 @@ class ShareDetailBody(ShareBody):
     """With those who opened it last, 100 at most."""
 
     visitors: list[VisitorBody]
+
+
+class DeletedBody(TypedDict):
+    """How many comments were deleted."""
+
+    deleted: int
 
 
 class RevokedBody(TypedDict):

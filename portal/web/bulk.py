@@ -32,9 +32,9 @@ from transcription.exports import WRITERS
 from transcription.exports.zips import zip_of
 from transcription.folders import folders
 from transcription.intake import accept
-from transcription.library import many, moving, tags
+from transcription.library import bulk, moving, tags
 from transcription.library import recordings as library
-from transcription.library.many import Part
+from transcription.library.bulk import Part
 from transcription.models import Recording, Tag
 from transcription.options.options import TranscriptionOptions
 from transcription.search import Cursor
@@ -68,7 +68,7 @@ def act(request: TenantRequest) -> JsonResponse:
 @script_errors()
 def count(request: TenantRequest) -> JsonResponse:
     """Takes JSON with `ids` or `filters`; answers with how many there are and what transcribing them again may cost."""
-    found, seconds, without_audio = many.totals(_selected(request.actor, body_of(request)))
+    found, seconds, without_audio = bulk.totals(_selected(request.actor, body_of(request)))
     left = quota.snapshot(request.actor.tenant).left_seconds
     most = seconds + found  # each counts in whole seconds
     answer = {"count": found, "minutes": -(-int(most) // 60), "left": left // 60, "without_audio": without_audio}
@@ -87,7 +87,7 @@ def export(request: TenantRequest) -> StreamingHttpResponse | JsonResponse:
         return problem(400, str(invalid))
     if format not in WRITERS:
         raise Http404
-    chunks = stream(request.actor.tenant.id, zip_of(request.actor, many.every(request.actor, rows), format))
+    chunks = stream(request.actor.tenant.id, zip_of(request.actor, bulk.every(request.actor, rows), format))
     disposition = content_disposition_header(True, "transcripts.zip") or "attachment"
     headers = {"Content-Disposition": disposition, "X-Accel-Buffering": "no"}
     return StreamingHttpResponse(chunks, content_type="application/zip", headers=headers)
@@ -103,26 +103,26 @@ def _acted(actor: Actor, body: dict[str, Any], after: Cursor | None) -> Part:
     rows = _selected(actor, body)
     if action in ("tag", "untag"):
         tag = _tag(actor, str(body.get("name", "")), make=action == "tag")
-        return many.put_tag(actor, rows, after, tag, off=action == "untag")
+        return bulk.put_tag(actor, rows, after, tag, off=action == "untag")
     if action == "move":
         actor.require(moving.PERMISSION)
         into = folders.moved_to(actor, str(body.get("folder", "")))
-        return many.move(actor, rows, after, into)
+        return bulk.move(actor, rows, after, into)
     if action == "delete":
         actor.require("recordings.delete")
-        return many.carry_out(rows, after, lambda row: library.delete(actor, row.id))
+        return bulk.carry_out(rows, after, lambda row: library.delete(actor, row.id))
     if action == "again":
         actor.require("recordings.create")
         sent = body.get("options")
         fields = {name: str(value) for name, value in sent.items()} if isinstance(sent, dict) else {}
         options = TranscriptionOptions.from_fields(fields)
-        return many.carry_out(rows, after, lambda row: accept.transcribe_again(actor, row, options))
+        return bulk.carry_out(rows, after, lambda row: accept.transcribe_again(actor, row, options))
     raise InvalidOption("action", _("Choose what to do."))
 
 
 def _restored(actor: Actor, ids: list[UUID]) -> Part:
     """Brings back as many as a second lets: the first ones."""
-    part, ends_at = Part(), time.monotonic() + many.SECONDS
+    part, ends_at = Part(), time.monotonic() + bulk.SECONDS
     for recording_id in ids:
         if time.monotonic() > ends_at:
             break
@@ -130,7 +130,7 @@ def _restored(actor: Actor, ids: list[UUID]) -> Part:
             library.restore(actor, recording_id)
             part.done.append(recording_id)
         except (Http404, PermissionDenied) as gone:
-            part.failed.append(many.Failure("", str(gone)))
+            part.failed.append(bulk.Failure("", str(gone)))
     return part
 
 

@@ -1,4 +1,4 @@
-"""The clocks of audio and text: the organisation's, and those that folders, tags and rules have in its place.
+"""How long audio and text are kept: the organisation's days, and those of folders, tags and rules in their place.
 
 A folder or a tag may say how long the audio, or the text, of its recordings is kept, and a rule for a recording as it
 comes. Where one does, the organisation's days don't count; of several the shortest do. A legal hold stops them all.
@@ -19,36 +19,36 @@ from tenants.models import Tenant
 from transcription.models import Folder, Recording, Tag, Tagging
 
 AUDIO, TEXT = "audio_retention_days", "text_retention_days"
-"""The field of each clock, of tenants, folders and tags alike."""
+"""The fields with the days, of tenants, folders and tags alike."""
 BY_RULE = {AUDIO: "keeps_audio_days", TEXT: "keeps_text_days"}
 """The field of a recording that a rule has set."""
 MOST_DAYS = 36_500
-Place = Folder | Tag
-"""What may have clocks of its own."""
+PeriodOwner = Folder | Tag
+"""What may have days of its own."""
 
 
 @dataclass(frozen=True)
-class Clock:
-    """The days of one clock: the tenant's, those of folders and tags by their ids, and all that rules have given."""
+class RetentionPeriod:
+    """The days of one field: the tenant's, those of folders and tags by their ids, and all that rules have given."""
 
     field: str
     days: int | None
-    places: dict[type[Place], dict[UUID, int]]
+    owners: dict[type[PeriodOwner], dict[UUID, int]]
     ruled: list[int]
 
     @classmethod
-    def of(cls, tenant: Tenant, field: str) -> Clock:
+    def of(cls, tenant: Tenant, field: str) -> RetentionPeriod:
         """Reads it, but the tenant's own days. The tenant has to be bound."""
         own = BY_RULE[field]
         ruled = Recording.objects.filter(tenant=tenant).exclude(**{own: None}).order_by(own).values_list(own, flat=True)
-        places = {model: _days(model, field) for model in (Folder, Tag)}
-        return cls(field, getattr(tenant, field), places, list(ruled.distinct()))
+        owners = {model: _days(model, field) for model in (Folder, Tag)}
+        return cls(field, getattr(tenant, field), owners, list(ruled.distinct()))
 
-    def changed(self, place: Place, days: int | None) -> Clock:
+    def changed(self, owner: PeriodOwner, days: int | None) -> RetentionPeriod:
         """Returns what it would be with other days of a folder or tag; None for none."""
-        others = {one: kept for one, kept in self.places[type(place)].items() if one != place.id}
-        new = others if days is None else others | {place.id: days}
-        return replace(self, places=self.places | {type(place): new})
+        others = {one: kept for one, kept in self.owners[type(owner)].items() if one != owner.id}
+        new = others if days is None else others | {owner.id: days}
+        return replace(self, owners=self.owners | {type(owner): new})
 
     def is_over(self, recording: str, since: str) -> Q:
         """Selects rows by the paths to their `recording`, from the row, and to the time from which on it counts."""
@@ -69,7 +69,7 @@ class Clock:
         """Yields the rows of folders, tags and rules with the same days together."""
         path = f"{recording}__{BY_RULE[self.field]}" if recording else BY_RULE[self.field]
         yield from ((days, Q(**{path: days})) for days in self.ruled)
-        for model, days_of in self.places.items():
+        for model, days_of in self.owners.items():
             for days in sorted(set(days_of.values())):
                 yield days, within(model, [one for one, its in days_of.items() if its == days], recording)
 
@@ -80,7 +80,7 @@ def _any(conditions: Iterable[Q]) -> Q:
     return Q(Case(*cases, default=Value(False), output_field=BooleanField())) if cases else Q(pk__in=())
 
 
-def within(model: type[Place], ids: list[UUID], recording: str) -> Q:
+def within(model: type[PeriodOwner], ids: list[UUID], recording: str) -> Q:
     """Selects rows whose recording is in one of the folders, or has one of the tags."""
     if model is Folder:
         return Q(**{f"{recording}__folder__in" if recording else "folder__in": ids})
@@ -89,7 +89,7 @@ def within(model: type[Place], ids: list[UUID], recording: str) -> Q:
 
 
 def tenants_with(field: str) -> QuerySet[Tenant]:
-    """Returns the tenants with days of a clock, their own or those of a folder or tag."""
+    """Returns the tenants with days in a field, their own or those of a folder or tag."""
     limited = Q(**{f"{field}__isnull": False})
     with scope.across_tenants("the sweeper serves every tenant"):
         folders, tags = (model.objects.filter(limited, tenant=OuterRef("pk")) for model in (Folder, Tag))
@@ -98,7 +98,7 @@ def tenants_with(field: str) -> QuerySet[Tenant]:
 
 
 @dataclass(frozen=True)
-class Decided:
+class EffectivePeriod:
     """The days that count for a recording: those of a folder or tag, with its name, of a rule, or else the tenant's."""
 
     days: int
@@ -106,21 +106,21 @@ class Decided:
     by_rule: bool = False
 
 
-def deciding(recording: Recording, field: str) -> Decided | None:
+def effective_period(recording: Recording, field: str) -> EffectivePeriod | None:
     """Returns the days that count for a recording; None where there are none."""
-    places: list[Place] = [*([recording.folder] if recording.folder else []), *recording.tags]
-    own = [Decided(days, place.name) for place in places if (days := getattr(place, field)) is not None]
+    owners: list[PeriodOwner] = [*([recording.folder] if recording.folder else []), *recording.tags]
+    own = [EffectivePeriod(days, owner.name) for owner in owners if (days := getattr(owner, field)) is not None]
     if (ruled := getattr(recording, BY_RULE[field])) is not None:
-        own.append(Decided(ruled, by_rule=True))
+        own.append(EffectivePeriod(ruled, by_rule=True))
     if own:
         return min(own, key=lambda one: one.days)
     days = getattr(recording.tenant, field)
-    return None if days is None else Decided(days)
+    return None if days is None else EffectivePeriod(days)
 
 
 def ends_at(since: datetime, days: int) -> datetime:
     return since + timedelta(days=days)
 
 
-def _days(model: type[Place], field: str) -> dict[UUID, int]:
+def _days(model: type[PeriodOwner], field: str) -> dict[UUID, int]:
     return dict(model.objects.exclude(**{field: None}).values_list("id", field))

@@ -15,8 +15,8 @@ from portal.web.access import TenantRequest, member_required
 from transcription.errors import InvalidOption
 from transcription.folders import folders
 from transcription.folders.visibility import MANAGE
-from transcription.library import keeping, tags
-from transcription.library.clocks import MOST_DAYS, Place
+from transcription.library import retention_settings, tags
+from transcription.library.periods import MOST_DAYS, PeriodOwner
 from transcription.models import Folder
 
 METHODS = ["GET", "HEAD", "POST"]
@@ -42,32 +42,32 @@ def _of_tag(request: TenantRequest, tag_id: UUID) -> HttpResponse:
     return _page(request, tags.get(request.actor, tag_id))
 
 
-def _page(request: TenantRequest, place: Place) -> HttpResponse:
-    audio, text, goes = place.audio_retention_days, place.text_retention_days, None
+def _page(request: TenantRequest, owner: PeriodOwner) -> HttpResponse:
+    audio, text, goes = owner.audio_retention_days, owner.text_retention_days, None
     if request.method == "POST":
         try:
             audio, text = _days(request, "audio_days"), _days(request, "text_days")
-            goes = keeping.preview(request.actor, place, audio, text)
+            goes = retention_settings.preview(request.actor, owner, audio, text)
             asked = f"{goes.audio}-{goes.text}"
             if not (goes.audio or goes.text) or request.POST.get("confirmed") == asked:
-                keeping.decide(request.actor, place, audio, text)
+                retention_settings.set_days(request.actor, owner, audio, text)
                 messages.success(request, _("Saved."))
                 return redirect(request.path)
         except InvalidOption as invalid:
             messages.error(request, str(invalid))
             return redirect(request.path)
-    is_folder = isinstance(place, Folder)
+    is_folder = isinstance(owner, Folder)
     context = {
-        "place": place,
+        "owner": owner,
         "is_folder": is_folder,
-        "label": folders.label(request.actor, place) if isinstance(place, Folder) else place.name,
+        "label": folders.label(request.actor, owner) if isinstance(owner, Folder) else owner.name,
         "audio_days": audio,
         "text_days": text,
         "goes": goes,
         "most": MOST_DAYS,
         "section": "recordings",
     }
-    return render(request, "web/keeping.html", context)
+    return render(request, "web/retention.html", context)
 
 
 def _days(request: TenantRequest, name: str) -> int | None:

@@ -14,8 +14,8 @@ from tenants.access import Actor
 from transcription import tenant_lock
 from transcription.errors import InvalidOption
 from transcription.folders.visibility import MANAGE
-from transcription.library import clocks, retention
-from transcription.library.clocks import AUDIO, MOST_DAYS, TEXT, Clock, Decided, Place
+from transcription.library import periods, retention
+from transcription.library.periods import AUDIO, MOST_DAYS, TEXT, EffectivePeriod, PeriodOwner, RetentionPeriod
 from transcription.models import Folder, Recording, Transcription
 
 
@@ -33,25 +33,25 @@ class End:
     """When something goes, and by whose days."""
 
     at: datetime
-    decided: Decided
+    decided: EffectivePeriod
 
 
-def preview(actor: Actor, place: Place, audio_days: int | None, text_days: int | None) -> Preview:
+def preview(actor: Actor, owner: PeriodOwner, audio_days: int | None, text_days: int | None) -> Preview:
     """Returns what a folder or tag with other days has deleted. Raises PermissionDenied and InvalidOption."""
     actor.require(MANAGE)
     _require_days(audio_days, text_days)
-    audio = Clock.of(actor.tenant, AUDIO).changed(place, audio_days)
-    text = Clock.of(actor.tenant, TEXT).changed(place, text_days)
-    here = clocks.within(type(place), [place.id], "")
+    audio = RetentionPeriod.of(actor.tenant, AUDIO).changed(owner, audio_days)
+    text = RetentionPeriod.of(actor.tenant, TEXT).changed(owner, text_days)
+    here, texts_here = (periods.within(type(owner), [owner.id], path) for path in ("", "recording"))
     return Preview(
         audio=retention.old_audio(actor.tenant, audio).filter(here).count(),
-        text=retention.old_text(actor.tenant, text).filter(clocks.within(type(place), [place.id], "recording")).count(),
+        text=retention.old_text(actor.tenant, text).filter(texts_here).count(),
         held=Recording.objects.filter(here, tenant=actor.tenant).exclude(held_at=None).count(),
     )
 
 
-def decide(actor: Actor, place: Place, audio_days: int | None, text_days: int | None) -> None:
-    """Gives a folder or a tag clocks of its own; None leaves it to the others.
+def set_days(actor: Actor, owner: PeriodOwner, audio_days: int | None, text_days: int | None) -> None:
+    """Gives a folder or a tag days of its own; None leaves it to the others.
 
     Raises PermissionDenied, InvalidOption, and Http404 for one that is gone.
     """
@@ -60,14 +60,14 @@ def decide(actor: Actor, place: Place, audio_days: int | None, text_days: int | 
     _require_days(audio_days, text_days)
     with transaction.atomic():
         tenant_lock.lock(actor.tenant.id)
-        goes = preview(actor, place, audio_days, text_days)
-        rows = type(place).objects.filter(id=place.id)
+        goes = preview(actor, owner, audio_days, text_days)
+        rows = type(owner).objects.filter(id=owner.id)
         if not rows.update(audio_retention_days=audio_days, text_retention_days=text_days):
             raise Http404(_("It was deleted meanwhile."))
-        action = "folder.retention_changed" if isinstance(place, Folder) else "tag.retention_changed"
+        action = "folder.retention_changed" if isinstance(owner, Folder) else "tag.retention_changed"
         days = {"audio_days": audio_days, "text_days": text_days}
-        audit.record(actor, action, place, name=place.name, **days, audio=goes.audio, texts=goes.text)
-    place.audio_retention_days, place.text_retention_days = audio_days, text_days
+        audit.record(actor, action, owner, name=owner.name, **days, audio=goes.audio, texts=goes.text)
+    owner.audio_retention_days, owner.text_retention_days = audio_days, text_days
 
 
 def audio_ends(row: Recording) -> End | None:
@@ -85,8 +85,8 @@ def text_ends(row: Recording, latest: Transcription | None) -> End | None:
 
 
 def _end(row: Recording, field: str, since: datetime) -> End | None:
-    decided = clocks.deciding(row, field)
-    return End(clocks.ends_at(since, decided.days), decided) if decided else None
+    decided = periods.effective_period(row, field)
+    return End(periods.ends_at(since, decided.days), decided) if decided else None
 
 
 def _require_days(*days: int | None) -> None:

@@ -22,7 +22,7 @@ from tenants.models import AuditEntry
 from tests.conftest import Character
 from tests.portal.web.conftest import Make
 from transcription.folders import folders
-from transcription.library import many, moving, tags
+from transcription.library import bulk, moving, tags
 from transcription.library import recordings as library
 from transcription.models import Recording, Segment, Status, Transcription
 
@@ -57,7 +57,7 @@ def test_all_that_match_are_tagged_part_by_part(
     as_alice: Client, rows: list[Transcription], make: Make, alice: Character, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make(alice.tenant, "other.mp3")
-    monkeypatch.setattr(many, "MOST", 2)
+    monkeypatch.setattr(bulk, "MOST", 2)
     asked: dict[str, Any] = {"action": "tag", "filters": {"search": "take"}, "until": later(), "name": "Board"}
     first = ask(as_alice, **asked)
     second = ask(as_alice, **asked, cursor=first["cursor"])
@@ -89,7 +89,7 @@ def test_what_is_deleted_comes_back(as_alice: Client, rows: list[Transcription])
 def test_a_part_ends_after_a_second(
     as_alice: Client, rows: list[Transcription], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(many, "SECONDS", -1.0)
+    monkeypatch.setattr(bulk, "SECONDS", -1.0)
     first = ask(as_alice, action="delete", ids=ids(rows))
     assert (first["done"], bool(first["cursor"])) == (ids(rows[2:]), True)
     assert ask(as_alice, action="delete", ids=ids(rows), cursor=first["cursor"])["done"] == ids(rows[1:2])
@@ -222,13 +222,13 @@ def test_the_zip_has_the_newest_text_though_a_later_run_failed_and_names_are_sho
 def test_a_zip_that_is_read_slowly_ends_where_a_folder_is_closed(
     alice: Character, bob: Character, make: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(many, "MOST", 1)
+    monkeypatch.setattr(bulk, "MOST", 1)
     made = [make(alice.tenant, f"take {number}.mp3").recording_id for number in range(3)]
     with scope.bound(alice.tenant.id):
         folder = folders.create(alice.actor, "Board")
         for one in made:
             moving.move(alice.actor, one, folder)
-        rows = many.every(bob.actor, library.recordings(bob.actor))
+        rows = bulk.every(bob.actor, library.recordings(bob.actor))
         first = next(rows)
         folders.change(alice.actor, folder.id, restricted=True)
         assert (first.name, [*rows]) == ("take 2.mp3", [])
