@@ -1,15 +1,17 @@
 """How many word errors does a reader find who follows the ranking? `python -m benchmarks.proofreading [FOLDER…]`
 
 A simulated reader visits passages in the order of transcription.transcripts.ranking, once with and once without the
-words' figures, in the order of the recording or at random, and corrects whatever is wrong with a word that he is shown;
-a missing word is found where a word beside it is shown. Recordings are the clips of each folder one after another, of
-40 seconds or more and of one speaker where names begin with his; each is heard plain and in white noise. A folder has a
-`refs.txt` with a line `NAME|TEXT` for each clip, or a .txt beside each .wav or .flac; without folders, `SPEECH` names
-one (benchmarks/speech.py).
+words' figures, in the order of the recording or at random, or as if he knew what is wrong, and corrects whatever is
+wrong with a word that he is shown; a missing word is found where a word beside it is shown. A recording is up to five
+minutes of clips, one after another, whose names begin alike: with their reader. Each is heard plain and in white noise.
+A folder has a `refs.txt` with a line `NAME|TEXT` for each clip, or a .txt beside each .wav or .flac; without folders,
+`SPEECH` names one (benchmarks/speech.py). What is only spelled otherwise, “shopboy” or “twenty five”, is no error.
 
-Every second recording is for tuning: `--fit` fits the ranking's coefficients to them and prints these. The others are
-reported: the share of the errors that is found, and the word error rate that is left, by the share of the words that
-was visited. `--chart FILE` draws that as SVG. docs/proofreading.md keeps what was measured.
+A recording is ranked by coefficients that were fitted to those of other readers: ten times, a tenth of the readers is
+put aside. Folders count alike, and so do both sounds. `--fit` prints those that are fitted to all readers, the
+ranking's. Nothing is fitted to folders after `--apart`, which are ranked as the portal ranks. What is printed is the
+share of the errors that is found, and the word error rate that is left, by the share of the words that was visited.
+`--chart FILE` draws the latter of the first folder as SVG. docs/proofreading.md keeps what was measured.
 """
 
 from __future__ import annotations
@@ -17,14 +19,13 @@ from __future__ import annotations
 import argparse
 import os
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
 
 import django
 import numpy as np
 from numpy.typing import NDArray
-from whisper.normalizers import EnglishTextNormalizer
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.settings")
 django.setup()
@@ -32,18 +33,22 @@ django.setup()
 from benchmarks.contestants.ours import engine  # noqa: E402 - models need the settings
 from benchmarks.speech import Clip, clips, pcm  # noqa: E402
 from benchmarks.table import machine, print_table  # noqa: E402
+from benchmarks.word_errors import errors_of, normalized  # noqa: E402
 from transcription.engine.client import EngineClient  # noqa: E402
 from transcription.engine.modes import transcribe  # noqa: E402
 from transcription.engine.types import DecodeOptions, Span  # noqa: E402
 from transcription.models import Segment, Transcription  # noqa: E402
 from transcription.segments.word_places import placed_words  # noqa: E402
-from transcription.transcripts.ranking import Passage, ranked, word_figures  # noqa: E402
+from transcription.transcripts.ranking import WORD_COEFFICIENTS, Coefficients, Passage, ranked, word_figures  # noqa: E402
 from transcription.worker.window_writer import segments_of  # noqa: E402
 
 SHARES = (0.0, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 PRINTED = (0.05, 0.1, 0.2, 0.3, 0.5, 1.0)
 NOISE_DECIBELS = 10.0
-SECONDS = 40.0
+SECONDS = 300.0
+"""Of a recording, at most one clip more."""
+
+FOLDS = 10
 SPOKEN_BEFORE = 1.0
 """Seconds that are played before a passage."""
 
@@ -54,10 +59,10 @@ COLOURS = {
     "worst first": "#0d6b62",
     "worst segment first": "#0b62b8",
     "straight through": "#8a5300",
+    "as if known": "#7a3e9d",
     "random": "#646e6b",
 }
 
-_normalized = EnglishTextNormalizer()
 Order = Callable[["Heard"], list[Passage]]
 
 
@@ -68,7 +73,8 @@ class Heard:
     words: each word's segment and first character. errors: for each, the words by which it is found, as numbers.
     """
 
-    name: str
+    folder: str
+    reader: str
     condition: str
     segments: list[Segment]
     gaps: list[Span]
@@ -76,31 +82,32 @@ class Heard:
     errors: list[set[int]]
     spoken: int
     seconds: float
+    coefficients: Coefficients = WORD_COEFFICIENTS
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folders", nargs="*", type=Path)
     parser.add_argument("--model", default="base")
+    parser.add_argument("--apart", nargs="+", default=[], type=Path, metavar="FOLDER")
     parser.add_argument("--fit", action="store_true")
     parser.add_argument("--chart", type=Path)
     arguments = parser.parse_args()
     print(machine())
-    parts = [clip for folder in arguments.folders for clip in in_folder(folder)] or clips()
+    folders = {folder.name: in_folder(folder) for folder in arguments.folders} or {"speech": clips()}
     with engine(model=arguments.model) as client:
         print(client.status().versions)
-        recordings = list(_recordings(parts))
-        for name, kept in (("Tuning", recordings[::2]), ("Report", recordings[1::2])):
-            print(f"{name}: {', '.join(recording[0].path.stem for recording in kept)}")
-        tuning = [heard for recording in recordings[::2] for heard in _heard(client, arguments.model, recording)]
-        report = [heard for recording in recordings[1::2] for heard in _heard(client, arguments.model, recording)]
+        heard = list(_all_heard(client, arguments.model, folders))
+        held_back = {folder.name: in_folder(folder) for folder in arguments.apart}
+        apart = list(_all_heard(client, arguments.model, held_back))
     if arguments.fit:
-        _print_coefficients(tuning)
-    for name, chosen in (("Recordings that were tuned on", tuning), ("Recordings that were kept apart", report)):
-        _print_shares(name, chosen)
-    _print_left(report)
+        print("WORD_COEFFICIENTS", _rounded(_fitted_to(heard, _word_columns)))
+        print("SEGMENT_COEFFICIENTS", _rounded(_fitted_to(heard, _segment_columns)))
+    ranked_by_others = [*_with_others_coefficients(heard), *apart]
+    _print_shares(ranked_by_others)
+    _print_left(ranked_by_others)
     if arguments.chart:
-        arguments.chart.write_text(_chart([heard for heard in report if heard.condition == "plain"]))
+        arguments.chart.write_text(_chart(next(iter(_groups(ranked_by_others).values()))))
 
 
 def in_folder(folder: Path) -> list[Clip]:
@@ -116,9 +123,9 @@ def in_folder(folder: Path) -> list[Clip]:
 
 
 def _recordings(parts: list[Clip]) -> Iterator[list[Clip]]:
-    for _, of_speaker in groupby(parts, key=lambda clip: clip.path.stem.split("-")[0]):
+    for _, of_reader in groupby(parts, key=_reader):
         recording: list[Clip] = []
-        for clip in of_speaker:
+        for clip in of_reader:
             if sum(each.seconds for each in recording) >= SECONDS:
                 yield recording
                 recording = []
@@ -126,7 +133,17 @@ def _recordings(parts: list[Clip]) -> Iterator[list[Clip]]:
         yield recording
 
 
-def _heard(client: EngineClient, model: str, recording: list[Clip]) -> Iterator[Heard]:
+def _all_heard(client: EngineClient, model: str, folders: dict[str, list[Clip]]) -> Iterator[Heard]:
+    for name, parts in folders.items():
+        for recording in _recordings(parts):
+            yield from _heard(client, model, name, recording)
+
+
+def _reader(clip: Clip) -> str:
+    return clip.path.stem.split("-")[0]
+
+
+def _heard(client: EngineClient, model: str, folder: str, recording: list[Clip]) -> Iterator[Heard]:
     pause = np.zeros(8000)
     samples = np.concatenate([part for clip in recording for part in (_samples(clip), pause)])
     power = np.sqrt(np.mean(samples**2)) * 10 ** (-NOISE_DECIBELS / 20)
@@ -140,45 +157,38 @@ def _heard(client: EngineClient, model: str, recording: list[Clip]) -> Iterator[
         for result in results:
             segments += segments_of(row, result, len(segments))
         gaps = [span for result in results for span in result.missed_speech]
-        yield _compared(recording[0].path.stem, condition, segments, gaps, text, len(data) / 32_000)
+        places = [(segment.index, first) for segment in segments for first, _, _ in placed_words(segment)]
+        written = [word["word"] for segment in segments for _, _, word in placed_words(segment)]
+        spoken = normalized(text).split()
+        errors, reader = list(errors_of(spoken, written)), _reader(recording[0])
+        yield Heard(folder, reader, condition, segments, gaps, places, errors, len(spoken), len(data) / 32_000)
 
 
-def _compared(name: str, condition: str, segments: list[Segment], gaps: list[Span], text: str, seconds: float) -> Heard:
-    """Aligns the words with those of the reference, each normalised alone so that it is known whose they are."""
-    places = [(segment.index, first) for segment in segments for first, _, _ in placed_words(segment)]
-    written = [word["word"] for segment in segments for _, _, word in placed_words(segment)]
-    found = [(token, at) for at, word in enumerate(written) for token in _normalized(word).split()]
-    spoken = [token for word in text.split() for token in _normalized(word).split()]
-    errors = []
-    for kind, place in _edits(spoken, [token for token, _ in found]):
-        beside = found[max(0, place - 1) : place + 1] if kind == "missing" else [found[place]]
-        errors.append({at for _, at in beside})
-    return Heard(name, condition, segments, gaps, places, errors, len(spoken), seconds)
-
-
-def _edits(expected: Sequence[str], found: Sequence[str]) -> list[tuple[str, int]]:
-    """Returns a shortest list of differences: what kind, and before or at which place of `found`."""
-    costs = np.zeros((len(expected) + 1, len(found) + 1), dtype=int)
-    costs[:, 0], costs[0, :] = range(len(expected) + 1), range(len(found) + 1)
-    for i, word in enumerate(expected, 1):
-        for j, other in enumerate(found, 1):
-            costs[i, j] = min(costs[i - 1, j] + 1, costs[i, j - 1] + 1, costs[i - 1, j - 1] + (word != other))
-    i, j, edits = len(expected), len(found), []
-    while i or j:
-        if i and j and costs[i, j] == costs[i - 1, j - 1] + (expected[i - 1] != found[j - 1]):
-            i, j = i - 1, j - 1
-            edits += [("wrong", j)] if expected[i] != found[j] else []
-        elif j and costs[i, j] == costs[i, j - 1] + 1:
-            j -= 1
-            edits.append(("added", j))
-        else:
-            i -= 1
-            edits.append(("missing", j))
-    return edits
+def _with_others_coefficients(recordings: Sequence[Heard]) -> Iterator[Heard]:
+    """Returns the recordings with coefficients that were fitted to those of other readers."""
+    readers = list(dict.fromkeys(heard.reader for heard in recordings))
+    fitted: dict[str, Coefficients] = {}
+    for fold in range(min(FOLDS, len(readers))):
+        apart = readers[fold::FOLDS]
+        others = [heard for heard in recordings if heard.reader not in apart]
+        coefficients = _rounded(_fitted_to(others, _word_columns)) if others else WORD_COEFFICIENTS
+        fitted |= dict.fromkeys(apart, coefficients)
+    return (replace(heard, coefficients=fitted[heard.reader]) for heard in recordings)
 
 
 def _worst_first(heard: Heard) -> list[Passage]:
-    return ranked(heard.segments, heard.gaps)
+    return ranked(heard.segments, heard.gaps, heard.coefficients)
+
+
+def _as_if_known(heard: Heard) -> list[Passage]:
+    """The same passages, those first that hold most errors a word: what no order of them can surpass by much."""
+    numbers = {place: number for number, place in enumerate(heard.words)}
+
+    def share(passage: Passage) -> float:
+        words = _words_of(passage, heard, numbers)
+        return sum(bool(error & words) for error in heard.errors) / max(1, len(words))
+
+    return sorted(_worst_first(heard), key=share, reverse=True)
 
 
 def _worst_segments_first(heard: Heard) -> list[Passage]:
@@ -201,6 +211,7 @@ ORDERS: dict[str, list[Order]] = {
     "worst segment first": [_worst_segments_first],
     "straight through": [_straight_through],
     "random": [_at_random(seed) for seed in range(RANDOM_ORDERS)],
+    "as if known": [_as_if_known],
 }
 
 
@@ -232,34 +243,35 @@ def _curve(recordings: Sequence[Heard], orders: Sequence[Order]) -> list[float]:
     return [float(total) / max(1, sum(len(heard.errors) for heard in recordings)) for total in totals]
 
 
-def _conditions(recordings: Sequence[Heard]) -> dict[str, list[Heard]]:
-    names = dict.fromkeys(heard.condition for heard in recordings)
-    return {name: [heard for heard in recordings if heard.condition == name] for name in names}
+def _groups(recordings: Sequence[Heard]) -> dict[str, list[Heard]]:
+    """Returns the recordings of each folder and condition."""
+    names = dict.fromkeys(f"{heard.folder}, {heard.condition}" for heard in recordings)
+    return {name: [heard for heard in recordings if f"{heard.folder}, {heard.condition}" == name] for name in names}
 
 
-def _print_shares(title: str, recordings: Sequence[Heard]) -> None:
+def _print_shares(recordings: Sequence[Heard]) -> None:
     rows = []
-    for condition, chosen in _conditions(recordings).items():
+    for group, chosen in _groups(recordings).items():
         errors, spoken = sum(len(heard.errors) for heard in chosen), sum(heard.spoken for heard in chosen)
         for name, orders in ORDERS.items():
             curve = dict(zip(SHARES, _curve(chosen, orders), strict=True))
-            rows.append([condition, f"{errors} of {spoken}", name, *(f"{curve[share]:.0%}" for share in PRINTED)])
+            rows.append([group, f"{errors} of {spoken}", name, *(f"{curve[share]:.0%}" for share in PRINTED)])
         played = _played(chosen)
-        rows.append([condition, "", "sound played, worst first", *(f"{share:.0%}" for share in played)])
+        rows.append([group, "", "sound played, worst first", *(f"{share:.0%}" for share in played)])
     head = ["sound", "errors", "order", *(f"{share:.0%} of the words" for share in PRINTED)]
-    print_table(f"{title}: errors found", head, rows)
+    print_table("Errors found", head, rows)
 
 
 def _print_left(recordings: Sequence[Heard]) -> None:
     rows = []
-    for condition, chosen in _conditions(recordings).items():
+    for group, chosen in _groups(recordings).items():
         rate = sum(len(heard.errors) for heard in chosen) / sum(heard.spoken for heard in chosen)
         for name, orders in ORDERS.items():
             curve = dict(zip(SHARES, _curve(chosen, orders), strict=True))
             left = [f"{rate * (1 - curve[share]):.1%}" for share in (0.0, *PRINTED)]
-            rows.append([condition, name, *left])
+            rows.append([group, name, *left])
     head = ["sound", "order", *(f"after {share:.0%}" for share in (0.0, *PRINTED))]
-    print_table("Recordings that were kept apart: word error rate left", head, rows)
+    print_table("Word error rate left", head, rows)
 
 
 def _played(recordings: Sequence[Heard]) -> list[float]:
@@ -275,31 +287,45 @@ def _played(recordings: Sequence[Heard]) -> list[float]:
     return [float(total) / sum(heard.seconds for heard in recordings) for total in totals]
 
 
-def _print_coefficients(recordings: Sequence[Heard]) -> None:
-    figures, wrong, segments = list[Sequence[float]](), list[float](), list[Sequence[float]]()
-    for heard in recordings:
-        faulty, number = set[int]().union(*heard.errors), 0
-        for segment in heard.segments:
-            for at, _ in enumerate(list(placed_words(segment))):
-                figures.append(word_figures(segment, at))
-                segments.append((-segment.avg_logprob,))
-                wrong.append(float(number in faulty))
-                number += 1
-    for name, columns in (("WORD_COEFFICIENTS", figures), ("SEGMENT_COEFFICIENTS", segments)):
-        print(name, tuple(round(float(b), 2) for b in _fitted(np.array(columns), np.array(wrong))))
+def _word_columns(segment: Segment) -> list[Sequence[float]]:
+    return [word_figures(segment, at) for at, _ in enumerate(placed_words(segment))]
 
 
-def _fitted(figures: NDArray[np.float64], wrong: NDArray[np.float64]) -> NDArray[np.float64]:
+def _segment_columns(segment: Segment) -> list[Sequence[float]]:
+    return [(-segment.avg_logprob,) for _ in placed_words(segment)]
+
+
+def _fitted_to(recordings: Sequence[Heard], columns: Callable[[Segment], list[Sequence[float]]]) -> NDArray[np.float64]:
+    """Fits coefficients to recordings, of which those of each folder and condition count alike."""
+    figures, wrong, weights = list[Sequence[float]](), list[bool](), list[float]()
+    for chosen in _groups(recordings).values():
+        before = len(figures)
+        for heard in chosen:
+            faulty = set[int]().union(*heard.errors)
+            figures += [row for segment in heard.segments for row in columns(segment)]
+            wrong += [number in faulty for number in range(len(heard.words))]
+        weights += [1 / (len(figures) - before)] * (len(figures) - before)
+    scale = len(weights) / sum(weights)
+    return _fitted(np.array(figures), np.array(wrong, float), scale * np.array(weights))
+
+
+def _fitted(
+    figures: NDArray[np.float64], wrong: NDArray[np.float64], weights: NDArray[np.float64]
+) -> NDArray[np.float64]:
     """Fits a logistic regression by Newton's method, with an L2 penalty on all coefficients but the first."""
     columns = np.column_stack([np.ones(len(figures)), figures])
     penalty = PENALTY * np.diag([0.0, *[1.0] * figures.shape[1]])
     coefficients = np.zeros(columns.shape[1])
     for _ in range(STEPS):
         chances = 1 / (1 + np.exp(-columns @ coefficients))
-        slope = columns.T @ (chances - wrong) + penalty @ coefficients
-        curvature = (columns * (chances * (1 - chances))[:, None]).T @ columns + penalty
+        slope = columns.T @ (weights * (chances - wrong)) + penalty @ coefficients
+        curvature = (columns * (weights * chances * (1 - chances))[:, None]).T @ columns + penalty
         coefficients -= np.linalg.solve(curvature, slope)
     return coefficients
+
+
+def _rounded(coefficients: NDArray[np.float64]) -> tuple[float, ...]:
+    return tuple(round(float(each), 2) for each in coefficients)
 
 
 def _samples(clip: Clip) -> NDArray[np.float64]:

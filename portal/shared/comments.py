@@ -96,10 +96,11 @@ def _changed(visit: Visit, write: Callable[[dict[str, Any]], None]) -> HttpRespo
 
 def _listed(visit: Visit) -> JsonResponse:
     visit.note_reading()
+    state = shared_comments.state_of(visit.share)  # before they are read: who comes between is told of later
     actor = guests.actor_of(visit.share, writer_of(visit))
     found = shared_comments.threads_of(visit.share)
     shown = [_shown(visit, actor, row, replies) for row, replies in found]
-    return list_of([row for row, _replies in found], shown, [], None)
+    return list_of([row for row, _replies in found], shown, [], None, state=state)
 
 
 def _shown(visit: Visit, actor: Actor, row: Comment, replies: list[Comment]) -> dict[str, Any]:

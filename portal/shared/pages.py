@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods, require_safe
 
+from portal.shared import live
 from portal.shared.access import Visit, by_link, inside, limited, nowhere, with_headers
 from portal.shared.lines import lines_of
 from portal.web.scripts import COMPACT, indexes_of
@@ -73,21 +74,30 @@ def enter(visit: Visit) -> HttpResponseBase:
 @inside
 @limited(visits.READINGS)
 def lines(visit: Visit) -> HttpResponseBase:
-    """Answers with the lines that have the indexes `at`; with the text's `outline` where that is asked for."""
+    """Answers with the lines that have the indexes `at`, or with all.
+
+    With the text's `outline` where that is asked for, or there are too many.
+    """
     shared = text.text_of(visit.share)
     if shared is None:
         return nowhere(visit.request)
     visit.note_reading()
     total = len(shared.segments)
-    if "outline" in visit.request.GET:
+    wants_all = "at" not in visit.request.GET
+    if "outline" in visit.request.GET or (wants_all and total > MOST_AT_ONCE):
         rows = [row_of(segment) for segment in shared.segments]
-        fields = outline(shared.row, rows, shared.speakers.values(), total=total)
+        fields = outline(shared.row, rows, shared.speakers.values(), total=total) | _voices(shared)
         return JsonResponse(fields, json_dumps_params=COMPACT)
     every = lines_of(visit, shared)
-    shown = [every[index] for index in indexes_of(visit.request) if index < total]
+    shown = every if wants_all else [every[index] for index in indexes_of(visit.request) if index < total]
     html = render_to_string("shared/_lines.html", {"lines": shown, "voiced": is_voiced(shared.row)})
-    fields = {"revision": shared.row.revision, "total": total, "lines": html}
+    fields = {"revision": shared.row.revision, "total": total, "lines": html} | _voices(shared)
     return JsonResponse(fields, json_dumps_params=COMPACT)
+
+
+def _voices(shared: SharedText) -> dict[str, str]:
+    """Returns the list of who speaks, as the page has it."""
+    return {"voices": render_to_string("shared/_voices.html", {"speakers": list(shared.speakers.values())})}
 
 
 @require_safe
@@ -142,6 +152,8 @@ def _context(visit: Visit, shared: SharedText | None) -> dict[str, Any]:
         "sound": visit.url("sound") if is_ready else "",
         "peaks": visit.url("peaks"),
         "lines_url": visit.url("lines"),
+        "state_url": visit.url("state"),
+        "text_state": live.text_state(visit, shared.row if shared else None),
         "downloads": formats if shared else [],
         "may_download_sound": share.with_download and is_ready,
         "may_correct": guests.CORRECT in visit.permissions,

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from django.urls import path
 
-from portal.shared import comments, corrections, embed, pages, sound
+from portal.shared import comments, corrections, embed, live, pages, sound
 
 app_name = "shared"
 urlpatterns = [
     path("<str:secret>/", pages.page, name="page"),
     path("<str:secret>/lines", pages.lines, name="lines"),
+    path("<str:secret>/state", live.state, name="state"),
     path("<str:secret>/comments/", comments.comments, name="comments"),
     path("<str:secret>/comments/<uuid:comment_id>/", comments.comment, name="comment"),
     path("<str:secret>/lines/<int:index>/", corrections.correct, name="line"),

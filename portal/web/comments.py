@@ -112,7 +112,11 @@ def changed(
 
 
 def list_of(
-    rows: Iterable[Comment], shown: list[dict[str, Any]], people: list[tuple[str, str]], request: HttpRequest | None
+    rows: Iterable[Comment],
+    shown: list[dict[str, Any]],
+    people: list[tuple[str, str]],
+    request: HttpRequest | None,
+    **more: str,
 ) -> JsonResponse:
     """Answers with the list as HTML, where each passage is, and whom a comment may mention."""
     marks = [
@@ -120,7 +124,7 @@ def list_of(
         for row in rows
     ]
     html = render_to_string("web/_comments.html", {"threads": shown}, request)
-    return JsonResponse({"html": html, "marks": marks, "people": people})
+    return JsonResponse({"html": html, "marks": marks, "people": people} | more)
 
 
 def _changed(request: TenantRequest, recording_id: UUID, write: Callable[[dict[str, Any]], None]) -> JsonResponse:

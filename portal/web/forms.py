@@ -163,15 +163,16 @@ class OptionsForm(forms.Form):
         return any((field.value() or "") not in ("", field.field.initial) for field in self.more)
 
 
-def new_options(tenant: Tenant) -> SafeString:
-    """Renders the fields of a new transcription in a tenant."""
+def new_options(tenant: Tenant) -> tuple[SafeString, SafeString]:
+    """Renders the fields of a new transcription in a tenant: the first ones, and those that are folded up."""
     return _new_options(tenant.default_model, offered_models(), get_language() or "")
 
 
 @lru_cache(maxsize=100)
-def _new_options(default: str, _models: tuple[str, ...], _language: str) -> SafeString:
+def _new_options(default: str, _models: tuple[str, ...], _language: str) -> tuple[SafeString, SafeString]:
     form = OptionsForm(tenant=Tenant(default_model=default))
-    return render_to_string("web/_options.html", {"form": form})
+    first, more = (render_to_string(f"web/_{part}_options.html", {"form": form}) for part in ("first", "more"))
+    return first, more
 
 
 class RehearingForm(forms.Form):

@@ -216,6 +216,7 @@ PAGE_STRINGS: dict[str, Promise] = {
     "comment_deleted": _("The comment is deleted."),
     "comment_failed": _("It was not saved. Look at your connection, then try again."),
     "comment_nothing": _("Select words, or go to a line, then comment on it."),
+    "link_ended": _("This link has ended."),
     "comment_sure": _("Really delete?"),
     "comments_none": _("None yet"),
     "comments_count": _("{open} open, {resolved} resolved"),

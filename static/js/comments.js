@@ -22,7 +22,7 @@ const SETTLE = 300; // in which what others say is gathered
 /** @import { Transcript } from "./transcript.js" */
 /** @import { Mark } from "./words.js" */
 /** @typedef {{id: string, start: number, end: number, colour: number, open: boolean}} Passage */
-/** @typedef {{html: string, marks: Passage[], people: [address: string, name: string][]}} Listed */
+/** @typedef {{html: string, marks: Passage[], people: [address: string, name: string][], state?: string}} Listed */
 
 export class Comments {
   /** @type {Passage[]} */
@@ -36,6 +36,8 @@ export class Comments {
   #taken = 0;
   #sending = false;
   #loading = 0;
+  /** Of the list that is shown, on the page of a share link. @type {string | undefined} */
+  state;
   /** What the form is for: where it is sent, and what beside the text. @type {{address: string, body: object}} */
   #target = { address: "", body: {} };
 
@@ -235,7 +237,8 @@ export class Comments {
   }
 
   /** @param {Listed} listed */
-  #show({ html, marks, people }) {
+  #show({ html, marks, people, state }) {
+    this.state = state;
     const fresh = new DOMParser().parseFromString(html, "text/html").body;
     this.#renew([...fresh.children]);
     this.#passages = marks;

@@ -35,6 +35,11 @@ export class LineEditor {
     });
   }
 
+  /** Whether somebody types in a line. */
+  get isOpen() {
+    return this.#form !== null;
+  }
+
   /** Lets the Tab key come from a line's time to its pencil. @param {Node} node in the line */
   #reach(node) {
     const line = this.transcript.lineOf(node);

@@ -7,6 +7,7 @@ import { watchMenus } from "./menu.js";
 import { guestHeaders } from "./page.js";
 import { Player } from "./player.js";
 import { find } from "./query.js";
+import { SharedLive } from "./sharedlive.js";
 import { watchThemeButton } from "./themeswitch.js";
 import { Transcript } from "./transcript.js";
 
@@ -16,6 +17,10 @@ const audio = document.querySelector("[data-player]");
 const list = document.querySelector("[data-transcript]");
 /** @type {Transcript | null} */
 let transcript = null;
+/** @type {Comments | null} */
+let comments = null;
+/** @type {LineEditor | null} */
+let editor = null;
 
 localise(document);
 watchMenus();
@@ -35,10 +40,12 @@ if (list) {
   const panel = document.querySelector("[data-comments]");
   if (panel) {
     introduce(find(panel, "[data-guest-name]", HTMLInputElement));
-    new Comments(panel, transcript, player);
-    new LineEditor(transcript);
+    comments = new Comments(panel, transcript, player);
+    editor = new LineEditor(transcript);
   }
 }
+const main = find(document, "#main", HTMLElement);
+if (main.dataset.stateUrl) new SharedLive(main, transcript, comments, editor, player);
 
 /**
  * Says with each request who writes. The name, and a number by which the visit knows its own comments, are kept as long

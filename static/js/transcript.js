@@ -16,7 +16,7 @@ const FAR = 1.5; // windows away: jump instead of racing through the text
 const SCROLL_KEYS = new Set(["PageUp", "PageDown", "Home", "End"]);
 
 /** @import { Outline } from "./lines.js" */
-/** @typedef {{revision: number, lines?: string} & Partial<Outline>} Whole lines as elements, or as an outline */
+/** @typedef {{revision: number, lines?: string, voices?: string} & Partial<Outline>} Whole lines as elements, or as an outline */
 
 export class Transcript {
   #spoken = -1;

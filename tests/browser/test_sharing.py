@@ -32,6 +32,11 @@ def site(tmp_path: Path) -> Iterator[str]:
         server.shutdown()
 
 
+def look_again(page: Page) -> None:
+    """The page asks at once for what differs, as it does when somebody comes back to it."""
+    page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+
+
 def test_a_guest_hears_reads_and_searches_until_the_link_is_revoked(
     page: Page,
     fox: Path,
@@ -81,6 +86,10 @@ def test_a_guest_hears_reads_and_searches_until_the_link_is_revoked(
     page.get_by_role("button", name="Revoke the link The editor").click()
     page.get_by_role("dialog").get_by_role("button", name="Revoke").click()
     expect(page.get_by_text("The link was revoked.")).to_be_visible()
+    look_again(guest)
+    expect(guest.get_by_role("heading", name="This link has ended.")).to_be_visible()
+    assert "fox" not in guest.content()
+    picture(guest, "sharing-ended")
     guest.reload()
     expect(guest.get_by_role("heading", name="This link leads nowhere")).to_be_visible()
 
@@ -116,9 +125,11 @@ def test_a_guest_comments_and_corrects_by_a_link_and_alice_answers(
     heard.get_by_role("button", name="Reply").click()
     heard.get_by_role("textbox", name="Reply").fill("It is.")
     heard.get_by_role("button", name="Save").click()
+    expect(heard.get_by_text("It is.")).to_be_visible()
+    look_again(guest)
+    expect(comments.get_by_text("It is.")).to_be_visible()
     guest.reload()
     expect(guest.get_by_label("Your name")).to_have_value("Jané")
-    expect(comments.get_by_text("It is.")).to_be_visible()
     expect(comments.get_by_role("button", name="Edit")).to_have_count(1)
 
     line = guest.locator(".segment").first
@@ -137,8 +148,10 @@ def test_a_guest_comments_and_corrects_by_a_link_and_alice_answers(
     page.get_by_role("button", name="Back to the machine’s text").click()
     page.get_by_role("dialog").get_by_role("button", name="Go back").click()
     expect(page.get_by_text("as it was transcribed again")).to_be_visible()
-    guest.reload()
+    line.locator(".segment__time").focus()
+    look_again(guest)
     expect(line.locator(".segment__text")).not_to_have_text("The quick red fox.")
+    expect(line.locator(".segment__time")).to_be_focused()
 
 
 def test_the_site_that_a_link_names_shows_the_player_with_captions(

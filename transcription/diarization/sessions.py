@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from transcription.diarization import weights
 from transcription.diarization.fbank import fbank
 from transcription.diarization.types import SAMPLE_RATE
+from transcription.engine.onnx_network import open_network
 
 Array = NDArray[np.float32]
 Network = Callable[[Array], Array]
@@ -85,15 +86,7 @@ def _in_openvino(file: Path) -> Network | None:
 
 
 def _in_onnxruntime(file: Path) -> Network:
-    # Imported here: a process that only reads results does without it.
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.inter_op_num_threads = 1
-    options.enable_cpu_mem_arena = False
-    options.log_severity_level = 3
-    session = onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
+    session = open_network(file)
     (taken,) = session.get_inputs()
 
     def run(x: Array) -> Array:

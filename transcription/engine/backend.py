@@ -123,9 +123,10 @@ class Decoded:
 
 @dataclass(slots=True)
 class WordTiming:
-    """A word with its tokens; seconds from the window's start. openai-whisper's fields.
+    """A word with its tokens; seconds from the window's start. openai-whisper's fields, and `joint_probability`.
 
-    Raw alignment: punctuation still stands alone, long words are not cut yet.
+    Raw alignment: punctuation still stands alone, long words are not cut yet. The probability is the mean of the
+    tokens', the joint one their product, 1.0 where they are not known.
     """
 
     word: str
@@ -133,6 +134,7 @@ class WordTiming:
     start: float
     end: float
     probability: float
+    joint_probability: float = 1.0
 
 
 class Vocabulary(Protocol):

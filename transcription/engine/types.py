@@ -219,12 +219,16 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """A word with its seconds in the recording; it keeps its leading space."""
+    """A word with its seconds in the recording; it keeps its leading space.
+
+    The probability is the mean of its tokens', the joint one their product, 1.0 where they are not known.
+    """
 
     word: str
     start: float
     end: float
     probability: float
+    joint_probability: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)

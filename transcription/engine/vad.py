@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from transcription.engine.onnx_network import open_network
 from transcription.engine.types import EngineError
 
 if TYPE_CHECKING:
@@ -47,24 +48,16 @@ def model_path() -> Path:
 
 
 @cache
-def _session() -> InferenceSession:
-    """Returns the opened network, which threads share: it takes as long to open as ten seconds of sound to hear."""
-    # Imported here: a web process does without it.
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.inter_op_num_threads = 1
-    options.enable_cpu_mem_arena = False
-    options.log_severity_level = 3
-    return onnxruntime.InferenceSession(str(model_path()), options, providers=["CPUExecutionProvider"])
+def network() -> InferenceSession:
+    """Returns the opened network, which threads and forks share: it takes as long to open as 10 s of sound to hear."""
+    return open_network(model_path())
 
 
 class VoiceDetector:
     """A detector for one recording, which must be fed in order."""
 
     def __init__(self) -> None:
-        self._session = _session()
+        self._session = network()
         self._hidden = np.zeros(STATE_SHAPE, dtype=np.float32)
         self._cell = np.zeros(STATE_SHAPE, dtype=np.float32)
         self._context = np.zeros(CONTEXT_SAMPLES, dtype=np.float32)

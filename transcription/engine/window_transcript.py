@@ -16,7 +16,7 @@ from transcription.engine.segments import (
     split_fast,
     without_non_speech,
 )
-from transcription.engine.types import FRAMES_PER_SECOND, Segment, WindowResult, Word
+from transcription.engine.types import FRAMES_PER_SECOND, Segment, WindowResult
 from transcription.engine.words import add_words, last_word_end, text_tokens
 
 
@@ -136,6 +136,12 @@ class WindowTranscript:
             no_speech_prob=self._decoded.no_speech_prob,
             seek=self._following(0),
             words=tuple(
-                Word(word.word, round(word.start, 3), round(word.end, 3), word.probability) for word in draft.words
+                replace(
+                    word,
+                    start=round(word.start, 3),
+                    end=round(word.end, 3),
+                    joint_probability=round(word.joint_probability, 6),
+                )
+                for word in draft.words
             ),
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import string
 from collections.abc import Sequence
 from itertools import accumulate, pairwise
@@ -22,7 +23,7 @@ Spelled = tuple[str, list[int]]
 def timings(
     words: Sequence[Spelled], path: Sequence[tuple[int, int]], probabilities: Sequence[float]
 ) -> list[WordTiming]:
-    """Returns the words of a text with start and end in seconds of the window and their mean probability.
+    """Returns the words of a text with start and end in seconds of the window, their mean and their joint probability.
 
     words: all words of the text. path: pairs of token index and 20 ms step, neither of which decreases; the end of
     the text counts as a token. probabilities: of each token.
@@ -39,6 +40,7 @@ def timings(
             reached.get(begin, 0) / TOKENS_PER_SECOND,
             reached.get(end, 0) / TOKENS_PER_SECOND,
             fmean(probabilities[begin:end]),
+            math.prod(probabilities[begin:end]),
         )
         for (word, tokens), (begin, end) in zip(words, bounds, strict=True)
     ]

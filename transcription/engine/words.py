@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import pairwise
 from statistics import median
 
@@ -43,7 +44,9 @@ def add_words(
             _reconcile_start(draft, words, typical)
             _reconcile_end(draft, words, typical)
             last_speech = draft.end
-        draft.words = [Word(word.word, word.start, word.end, word.probability) for word in words]
+        draft.words = [
+            Word(word.word, word.start, word.end, word.probability, word.joint_probability) for word in words
+        ]
 
 
 def last_word_end(drafts: Sequence[SegmentDraft]) -> float | None:
@@ -102,7 +105,7 @@ def _words_of(draft: SegmentDraft, remaining: Iterator[WordTiming], eot: int, of
         wanted -= len(timing.tokens)
         if timing.word:
             start, end = round(offset + timing.start, 2), round(offset + timing.end, 2)
-            words.append(WordTiming(timing.word, timing.tokens, start, end, timing.probability))
+            words.append(replace(timing, start=start, end=end))
     return words
 
 

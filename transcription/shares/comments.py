@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from uuid import UUID
 
 from django.http import Http404
@@ -34,6 +35,15 @@ def threads_of(share: Share) -> list[tuple[Comment, list[Comment]]]:
         for one in (row, *replies):
             one.start, one.end = one.start - _begin(share), one.end - _begin(share)
     return found
+
+
+def state_of(share: Share) -> str:
+    """Returns what differs where `threads_of` gives something else."""
+    rows = Comment.objects.filter(recording=share.recording_id).only(
+        "start", "end", "colour", "edited_at", "resolved_at"
+    )
+    shown = sorted((str(row.id), row.colour, row.edited_at, row.resolved_at) for row in rows if _is_shown(share, row))
+    return hashlib.sha256(repr(shown).encode()).hexdigest()[:16]
 
 
 def shown_text(row: Comment) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -60,6 +61,11 @@ def newest(share: Share) -> Transcription | None:
     """Returns the transcription whose text a link gives, with its recording."""
     rows = Transcription.objects.filter(MAIN, recording=share.recording_id, status=Status.COMPLETED)
     return rows.filter(text_deleted_at=None).select_related("recording").order_by("-created_at", "-id").first()
+
+
+def state_of(row: Transcription) -> str:
+    """Returns what differs where it is another text, or something else of it is struck."""
+    return hashlib.sha256(repr((row.id, row.recording.struck)).encode()).hexdigest()[:16]
 
 
 def plain_recording(share: Share) -> Recording:

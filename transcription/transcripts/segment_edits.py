@@ -19,6 +19,7 @@ FIELD_NAMES = (
     "non_speech_share", "words", "language", "speaker", "overlap", "corrected", "checks",
 )  # fmt: skip
 SHORTEST_PART = 0.001  # seconds that a division leaves
+PROBABILITIES = ("probability", "joint_probability")
 WORST_IS_HIGHEST = ("temperature", "compression_ratio", "no_speech_prob", "non_speech_share")
 
 
@@ -88,14 +89,14 @@ def joined(former: SegmentFields, latter: SegmentFields) -> SegmentFields:
     """Returns one segment of two neighbours: the first one's, with what speaks against either of them.
 
     Its speaker is the second one's where nobody is known to speak in the first. Only what nobody has corrected is
-    doubted: the words of a corrected half vouch for themselves and lose their probability.
+    doubted: the words of a corrected half vouch for themselves and lose their probabilities.
     """
     halves = [former, latter]
     text = "".join(with_leading_space(half["text"].strip()) for half in halves)
     start, end = former["start"], max(half["end"] for half in halves)
     heard = [half for half in halves if not half.get("corrected")]
     words = [
-        {name: value for name, value in word.items() if name != "probability" or half in heard or not heard}
+        {name: value for name, value in word.items() if name not in PROBABILITIES or half in heard or not heard}
         for half in halves
         for word in half["words"]
     ]

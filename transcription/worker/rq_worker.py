@@ -29,6 +29,7 @@ from rq.job import Job
 from rq.serializers import JSONSerializer
 
 from transcription import media, redis
+from transcription.engine import vad
 from transcription.queue import fairness, lifecycle, progress, wakeups
 from transcription.queue.database_outage import retry_through_outage
 from transcription.redaction import redact
@@ -50,6 +51,7 @@ def preload() -> None:
     get_channel_layer()
     media.find_ffmpeg()
     media.without_network()
+    vad.network()
 
 
 def serve(number: int, count: int) -> None:

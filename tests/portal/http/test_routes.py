@@ -283,6 +283,7 @@ PAGES = """
     shares/<uuid:share_id>/comments/delete/
     shares/<uuid:share_id>/keep/
     s/<str:secret>/
+    s/<str:secret>/state
     s/<str:secret>/comments/
     s/<str:secret>/comments/<uuid:comment_id>/
     s/<str:secret>/lines

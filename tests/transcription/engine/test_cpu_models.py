@@ -215,7 +215,10 @@ def test_words_are_timed_in_order_and_within_the_clip(model: BatchModel, fox: by
         assert times == sorted(times)
         assert 0 <= times[0] < times[-1] <= work.window.end + 0.02
         assert [token for word in words for token in word.tokens] == list(text)
-        assert all(0 < word.probability <= 1 for word in words)
+        assert all(0 < word.joint_probability <= word.probability + 1e-9 <= 1 + 2e-9 for word in words)
+    ((the, burrow),) = model.align(works[:1], [model.vocabulary.encode(" The Fuchsbau")])
+    assert the.joint_probability == pytest.approx(the.probability), "of one token"
+    assert burrow.joint_probability < burrow.probability / 2, "of several unlikely ones"
 
 
 SPOKEN = {

@@ -15,7 +15,7 @@ from transcription.transcripts.segment_edits import divided, field_values, joine
 def fields(text: str, start: float = 0.0, **more: Any) -> dict[str, Any]:
     """Returns a segment of one word a second, with a pause of half a second after each."""
     words = [
-        {"word": f" {word}", "start": start + at, "end": start + at + 0.5, "probability": 0.4}
+        {"word": f" {word}", "start": start + at, "end": start + at + 0.5, "probability": 0.4, "joint_probability": 0.2}
         for at, word in enumerate(text.split())
     ]
     given = {"start": start, "end": start + len(words), "text": f" {text}", "words": words, "tokens": [1, 2]}
@@ -60,7 +60,8 @@ def test_what_was_doubted_stays_doubted_when_it_is_joined() -> None:
 
 def test_a_corrected_half_vouches_for_its_words_only() -> None:
     whole = joined(fields("right words", corrected=True), fields("maybe wrong", 2.0, avg_logprob=-2.0))
-    assert ["probability" in word for word in whole["words"]] == [False, False, True, True]
+    for name in ("probability", "joint_probability"):
+        assert [name in word for word in whole["words"]] == [False, False, True, True]
     assert [doubt.kind for doubt in doubts_of(Segment(**whole))] == ["unlikely"]
     assert joined(fields("one", corrected=True), fields("two", 1.0, corrected=True))["corrected"]
 

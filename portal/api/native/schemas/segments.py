@@ -122,7 +122,8 @@ class SegmentBody(TypedDict):
     """A timed piece of a transcript, seconds in the recording. `etag` is what If-Match names.
 
     `speaker` is the number of one of the transcription's speakers, null where it is not known whose it is; with
-    `overlap` somebody else speaks at the same time. A word has its `probability`, unless a correction put it there.
+    `overlap` somebody else speaks at the same time. A word has its `probability`, the mean of its tokens', and
+    their `joint_probability`, unless a correction put it there.
     """
 
     index: int
