@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Any, cast
 from uuid import uuid4
 
 import pytest
@@ -16,6 +17,7 @@ from tests.portal.api.characters import bearer, send
 from tests.portal.web.conftest import signed_in
 from transcription.folders import folders
 from transcription.library import views
+from transcription.library.orders import NEWEST
 
 pytestmark = pytest.mark.django_db
 VIEWS = "/api/v1/views"
@@ -63,7 +65,11 @@ def test_a_program_hears_what_the_page_would_pass_over(
 
 
 def test_the_names_are_those_of_the_library_s_address() -> None:
-    assert set(ViewQuery.model_fields) == set(FilterForm.base_fields)
+    fields = FilterForm.base_fields
+    assert set(ViewQuery.model_fields) == set(fields)
+    for name, known in views.CHOICES.items():
+        offered = {value for value, _label in cast(Any, fields[name]).choices if value}
+        assert offered == set(known) - {NEWEST}, "which the page takes for granted"
 
 
 def test_a_program_sees_no_member_s_own_and_in_folders_only_those_of_its_own(
