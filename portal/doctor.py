@@ -32,7 +32,7 @@ from tenants import database_clock, identity_providers
 from tenants.schema import missing_migrations
 from transcription import redis
 from transcription.engine.catalogue import CATALOGUE
-from transcription.engine.gpu_check.card import find_card, has_torch, require_driver
+from transcription.engine.gpu_check.card import find_card, has_torch, require_driver, require_working_driver
 from transcription.engine.types import EngineError
 from transcription.engine.weights import stored
 from transcription.media import ffmpeg, storage
@@ -177,6 +177,11 @@ def _ffmpeg() -> Findings:
 def _gpu() -> Findings:
     card = find_card()
     if card is None:
+        try:
+            require_working_driver()
+        except EngineError as error:
+            yield Finding("gpu", "problem", str(error), "Restart the machine.")
+            return
         if shutil.which("nvidia-smi") or settings.WHISPER_DEVICE == "cuda":
             remedy = "nvidia-smi must list it; a container needs NVIDIA's toolkit and --gpus all."
             state: State = "problem" if settings.WHISPER_DEVICE == "cuda" else "warning"

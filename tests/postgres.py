@@ -19,7 +19,7 @@ ON_POSTGRESQL = {
     "tests/transcription/fetches/test_forgetting.py": "one DELETE beside updates of the tenant",
     "tests/transcription/offboarding/test_deletion.py": "deletes in batches, beside transactions that insert",
     "tests/portal/api/test_filters.py": "filters, search and order of the database, and cursors into them",
-    "tests/portal/api/test_views.py": "JSON of views looked up by one of its fields",
+    "tests/portal/api/test_saved_views.py": "JSON of views looked up by one of its fields",
     "tests/portal/test_backup.py": "pg_dump and pg_restore in place of SQLite's own copy",
     "tests/portal/upgrade/test_upgrade.py": "schemas that are changed and changed back, and estimates of rows",
     "tests/portal/test_migrate.py": "migrations that two hosts start at once",

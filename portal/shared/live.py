@@ -14,7 +14,7 @@ from transcription.shares import comments, guests, text, visits
 @require_safe
 @by_link
 @inside
-@limited(visits.READINGS)
+@limited(visits.LOOKS)
 def state(visit: Visit) -> HttpResponseBase:
     """Answers with the states of the text and of the comments, which differ where these do; counts no opening."""
     row = text.newest(visit.share)

@@ -21,7 +21,7 @@ from tenants.models import LONGEST_HOTWORDS, Tenant
 from tenants.people_addresses import NetworksField
 from transcription.library.filters import CHECKED, EVERYBODY, PEOPLE, PROGRAMS, TO_CHECK, Filter
 from transcription.library.orders import LABELS, NEWEST
-from transcription.library.views import TEXTS
+from transcription.library.saved_views import TEXTS
 from transcription.models import Mode, Recording, Status, Transcription
 from transcription.options import tenant_defaults
 from transcription.options.offered_models import default_model, knows, offered_models

@@ -20,7 +20,7 @@ from portal.http.outage import RETRY_HEADERS
 from portal.http.receiving import UploadRefused
 from portal.http.statuses import status_of
 from portal.http.uploads import Upload, received
-from portal.web import beside, shares, views
+from portal.web import beside, saved_views, shares
 from portal.web.access import TenantRequest, member_required
 from portal.web.folders import library_context
 from portal.web.forms import OptionsForm, RehearingForm, new_options
@@ -65,7 +65,7 @@ def index(request: TenantRequest) -> HttpResponse:
     context = _list_context(request)
     context |= choices(request.actor, context["filters"])
     context |= library_context(request.actor, context["filters"].wanted.folder)
-    context |= {"views": views.shown_to(request.actor)}
+    context |= {"views": saved_views.shown_to(request.actor)}
     context |= {"options": new_options(request.actor.tenant)}
     return remember(request, render(request, "web/recordings.html", context), context["filters"])
 

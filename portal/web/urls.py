@@ -30,6 +30,7 @@ from portal.web import (
     rehearing,
     retention_settings,
     rules,
+    saved_views,
     segments,
     series,
     shares,
@@ -44,7 +45,6 @@ from portal.web import (
     transcriptions,
     usage,
     videos,
-    views,
     voices,
     webhooks,
 )
@@ -85,9 +85,9 @@ urlpatterns = [
         "folders/<uuid:folder_id>/members/<int:member_id>/remove/", folders.remove_member, name="remove_folder_member"
     ),
     path("folders/<uuid:folder_id>/retention/", retention_settings.folder, name="folder_retention"),
-    path("views/", views.views, name="views"),
-    path("views/<uuid:view_id>/", views.rename, name="rename_view"),
-    path("views/<uuid:view_id>/delete/", views.delete, name="delete_view"),
+    path("views/", saved_views.views, name="views"),
+    path("views/<uuid:view_id>/", saved_views.rename, name="rename_view"),
+    path("views/<uuid:view_id>/delete/", saved_views.delete, name="delete_view"),
     path("tags/", tags.index, name="tags"),
     path("tags/<uuid:tag_id>/retention/", retention_settings.tag, name="tag_retention"),
     path("tags/<uuid:tag_id>/", tags.change, name="tag"),

@@ -71,6 +71,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     serve.add_argument("--log-format", choices=("text", "json"), default="text", help="what log lines are")
     serve.add_argument("--unload-first", action="store_true", help="unload the first model, too")
+    serve.add_argument(
+        "--last-exit", type=int, default=0, help="how the engine before ended: its exit code, or minus its signal"
+    )
     serve.set_defaults(command=_serve)
 
     transcribe = commands.add_parser("transcribe", help="print the text of a media file")
@@ -84,7 +87,9 @@ def _parser() -> argparse.ArgumentParser:
     bench.set_defaults(command=_bench)
 
     check = commands.add_parser("gpu-check", help="find out on which rung the GPU runs right and fast, and keep it")
-    check.add_argument("--model", type=argument.model, default="large-v3", help="or your own, as NAME=SOURCE")
+    check.add_argument(
+        "--models", "--model", type=argument.models, default="large-v3", help="as the engine is to serve them"
+    )
     check.add_argument("--format", choices=("lines", "json"), default="lines")
     check.add_argument("--try", dest="attempt", choices=NAMES, help="only this rung, here, as lines of JSON")
     check.set_defaults(command=_gpu_check)
@@ -167,19 +172,22 @@ def _serve(options: argparse.Namespace) -> int:
     machine.keep_memory_together()
     from transcription.engine.backend_selection import weights_for
     from transcription.engine.gpu_check.choice import footing_of
-    from transcription.engine.server import Server
+    from transcription.engine.server import Server, Setup
+
+    def set_up() -> Setup:
+        footing = footing_of(options, options.models)
+        if footing.notice:
+            logging.getLogger(__name__).warning("%s", footing.notice)
+        backend = _backend(options, footing.rung)
+        on_cpu = footing.rung is not None and footing.rung.device == "cpu"
+        find = partial(weights_for, backend, options.weights, options.mirror, options.models, on_cpu)
+        batch_size = 1 if backend.name == "remote" else options.batch_size or (8 if backend.device == "cpu" else 16)
+        return Setup(backend, find, batch_size, footing)
 
     guard.die_with_parent()
-    footing = footing_of(options, options.models)
-    if footing.notice:
-        logging.getLogger(__name__).warning("%s", footing.notice)
-    backend = _backend(options, footing.rung)
-    on_cpu = footing.rung is not None and footing.rung.device == "cpu"
-    find = partial(weights_for, backend, options.weights, options.mirror, options.models, on_cpu)
     names = [model.name for model in options.models]
-    batch_size = 1 if backend.name == "remote" else options.batch_size or (8 if backend.device == "cpu" else 16)
-    unload = (options.unload_seconds, options.unload_first)
-    return Server(backend, names, find, options.socket, batch_size, options.memory_limit_mib, footing, *unload).run()
+    limits = options.memory_limit_mib, options.unload_seconds, options.unload_first
+    return Server(names, options.socket, set_up, *limits).run()
 
 
 def _backend(options: argparse.Namespace, rung: Rung | None) -> Backend:
@@ -203,7 +211,7 @@ def _gpu_check(options: argparse.Namespace) -> int:
 
     if options.attempt:
         return _try_rung(options)
-    ladder = ladder_for(options, [options.model])
+    ladder = ladder_for(options, options.models)
     if ladder is None:
         raise EngineError("no GPU was found: check nvidia-smi, or try the same on the CPU with --device cpu")
     return report(ladder, options.rung, options.format)
@@ -216,7 +224,7 @@ def _try_rung(options: argparse.Namespace) -> int:
     from transcription.engine.gpu_check.trial import line_of
 
     guard.die_with_parent()
-    rung, model = rung_of(options.attempt), options.model
+    rung, model = rung_of(options.attempt), options.models[0]
     rung = replace(rung, device="cpu", least_speed=0.0) if options.device == "cpu" else rung
     try:
         backend = _backend(options, rung)

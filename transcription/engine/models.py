@@ -6,7 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -173,8 +173,8 @@ class Models:
         finally:
             self._opening.release()
         for name in grown:
-            with self.using(name):
-                pass
+            with suppress(EngineError), self.using(name):
+                pass  # where it can't be opened now, who asks for it is told
 
     def _is_in_use(self, name: str) -> bool:
         """Returns whether a model stays, is used, or was lately, be it open or not."""
@@ -226,6 +226,8 @@ class Models:
         model = self._backend.open(name, path, beside)
         try:
             self._queue.note_probe(probe_model(self._backend, model, name))
+        except DeviceLost:
+            raise  # closing would fail, too, and hide it
         except Exception:
             model.close()
             raise

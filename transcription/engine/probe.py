@@ -9,7 +9,7 @@ from typing import cast
 
 import numpy as np
 
-from transcription.engine.backend import Backend, BatchModel, Decoded, StepModel, Work
+from transcription.engine.backend import Backend, BatchModel, Decoded, DeviceLost, StepModel, Work
 from transcription.engine.types import SAMPLE_RATE, DecodeOptions, Window
 
 AT_ONCE = 16
@@ -37,6 +37,8 @@ def decode_all(backend: Backend, model: BatchModel | StepModel, works: Sequence[
     stepping = cast("StepModel", model)
     try:
         return _in_steps(stepping, works)
+    except DeviceLost:
+        raise
     except Exception:
         for work in works:
             stepping.evict(work)

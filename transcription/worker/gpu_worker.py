@@ -49,7 +49,7 @@ class GpuWorker:
     def __init__(self) -> None:
         self.name: str = settings.GPUWORKER_NAME
         self.state = SharedState()
-        self.engine = ManagedProcess("The engine", partial(fork, "engine", exec_engine))
+        self.engine = ManagedProcess("The engine", lambda: fork("engine", partial(exec_engine, self.engine.last_exit)))
         report = partial(status_reporter.report, self.name, self.state)
         self.reporter = ManagedProcess("The status reporter", partial(fork, "status-reporter", report))
         self.live_relay = ManagedProcess("The live relay", partial(fork, "live-relay", live_relay.relay))
@@ -103,14 +103,14 @@ class GpuWorker:
         run_once("shut-down", partial(shut_down, self.name))
 
 
-def exec_engine() -> NoReturn:
+def exec_engine(last_exit: int = 0) -> NoReturn:
     """Runs the engine without the installation's secrets: it reads sound from strangers' files.
 
-    A remote server's key is the exception, where one is asked.
+    A remote server's key is the exception, where one is asked. last_exit: how the engine before ended.
     """
     remote = settings.WHISPER_BACKEND == "remote" and settings.REMOTE_ENGINE_KEY
     key = {"REMOTE_ENGINE_KEY": settings.REMOTE_ENGINE_KEY} if remote else {}
-    exec_command(engine_command(), settings.ENVIRONMENT_WITHOUT_SECRETS(**key))
+    exec_command([*engine_command(), "--last-exit", str(last_exit)], settings.ENVIRONMENT_WITHOUT_SECRETS(**key))
 
 
 def engine_command() -> list[str]:

@@ -40,6 +40,8 @@ class ManagedProcess:
     started_at: float = 0.0
     restart_at: float = 0.0
     restart_delay: float = 0.0
+    last_exit: int = 0
+    """The exit code of the process before, or minus the signal that ended it."""
 
     @property
     def is_running(self) -> bool:
@@ -59,7 +61,7 @@ class ManagedProcess:
             pid, status = self.pid, 0
         if not pid:
             return None
-        self.pid = 0
+        self.pid, self.last_exit = 0, os.waitstatus_to_exitcode(status)
         return status
 
     def schedule_restart(self) -> float:

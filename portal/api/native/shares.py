@@ -27,6 +27,7 @@ from portal.api.native.schemas.shares import (
 )
 from portal.api.native.tenant_view import TenantView
 from tenants.access import Actor
+from transcription.errors import InvalidOption
 from transcription.library import recordings
 from transcription.shares import links, moderation, visitors
 from transcription.shares.models import Share, Visitor
@@ -91,8 +92,11 @@ class ShareCommentsView(TenantView):
         parameters=[GUEST],
     )
     def delete(self, request: Request, recording_id: UUID, share_id: UUID) -> Response:
-        row = share_of(self.actor, recording_id, share_id)
-        return Response({"deleted": moderation.delete(self.actor, row.id, GUEST.read(request) or None)})
+        """Raises InvalidOption."""
+        row, guest = share_of(self.actor, recording_id, share_id), GUEST.read(request)
+        if not guest and GUEST.name in request.query_params:  # of whoever forgot the name not all are deleted
+            raise InvalidOption(GUEST.name, _("Name a guest, or leave “guest” out."))
+        return Response({"deleted": moderation.delete(self.actor, row.id, guest or None)})
 
 
 class SharesView(TenantView):

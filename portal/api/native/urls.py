@@ -13,6 +13,7 @@ from portal.api.native import (
     rehearings,
     rules,
     s3_uploads,
+    saved_views,
     search,
     segments,
     shares,
@@ -27,7 +28,6 @@ from portal.api.native import (
     uploads,
     usage,
     videos,
-    views,
     webhooks,
 )
 
@@ -45,7 +45,7 @@ urlpatterns = [
     *strikes.urls,
     *videos.urls,
     *tags.urls,
-    *views.urls,
+    *saved_views.urls,
     *folders.urls,
     *shares.urls,
     *substitutions.urls,

@@ -21,7 +21,7 @@ from transcription.exchange.models import Place
 from transcription.fetches import access
 from transcription.folders import folders
 from transcription.intake.request import CallContext
-from transcription.library import tags, views
+from transcription.library import saved_views, tags
 from transcription.models import Speaker, Transcription
 from transcription.options.options import TranscriptionOptions
 from transcription.rules import editing
@@ -267,7 +267,7 @@ def address_of(path: str, row: Transcription, alice: Character) -> str:
         if "{tag}" in path:
             made["tag"] = tags.create(alice.actor, "Board")[0].id
         if "{view}" in path:
-            made["view"] = views.save(alice.actor, "Held", {"held": "1"}, shared=True)[0].id
+            made["view"] = saved_views.save(alice.actor, "Held", {"held": "1"}, shared=True)[0].id
         if "{share}" in path:
             made["share"] = links.create(alice.actor, row.recording_id, links.LinkOptions()).share.id
         if "{series}" in path:

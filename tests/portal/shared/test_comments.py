@@ -20,6 +20,7 @@ from tenants import scope
 from tenants.models import AuditEntry, Member, Role
 from tenants.throttle import Limit
 from tests.conftest import Character, create_member
+from tests.portal.api.characters import bearer
 from tests.portal.shared.conftest import Share, make_interview, strike
 from tests.portal.shared.test_links import end_by_revoking, end_by_switching_off
 from tests.race import meeting
@@ -273,6 +274,9 @@ def test_an_owner_deletes_all_that_one_guest_or_a_link_has_written(
     assert "3 comments were deleted." in answer
     assert "Jane" not in answer
     assert "By Jane" not in listed(guest, path)
+    api = f"/api/v1/recordings/{interview.recording_id}/shares/{row.id}/comments"
+    assert guest.delete(f"{api}?guest=", headers=bearer(alice, "write")).json()["param"] == "guest"
+    assert guest.delete(f"{api}?guest=Nobody", headers=bearer(alice, "write")).json() == {"deleted": 0}
     owner.post(f"{page}comments/delete/")
     with scope.bound(alice.tenant.id):
         assert set(Comment.objects.values_list("id", flat=True)) == {kept.id, mine.id}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import tempfile
@@ -14,6 +15,8 @@ import pytest
 
 from tests.transcription.engine.conftest import ROOT
 from tests.transcription.engine.fake_backend import text_of
+from tests.transcription.engine.serve_fake import WAITS_FOR
+from tests.waiting import until
 from transcription.engine.client import EngineClient
 from transcription.engine.local import wait_until_ready
 from transcription.engine.types import DecodeOptions, Lane, Window
@@ -98,3 +101,24 @@ def test_many_short_recordings_fill_every_slot_and_a_clip_goes_before_them(addre
     clip.finish()
     assert any(recording.is_alive() for recording in short)
     assert all(len(recording.finish()) == 1 for recording in short)
+
+
+def test_who_comes_while_the_gpu_is_tried_is_answered_and_waits(tmp_path: Path) -> None:
+    """Trying a GPU takes minutes; without an answer meanwhile callers give up, and so does who watches the engine."""
+    sign = tmp_path / "tried"
+    with tempfile.TemporaryDirectory(prefix="engine-") as folder:
+        address = str(Path(folder) / "socket")
+        command = [sys.executable, "-m", "tests.transcription.engine.serve_fake", address, "0"]
+        process = subprocess.Popen(command, cwd=ROOT, env=os.environ | {WAITS_FOR: str(sign)})
+        client = EngineClient(address)
+        until(lambda: Path(address).exists())
+        status = client.status()
+        assert (status.ready, status.backend, status.models) == (False, "", ("base",))
+        assert "not ready" in client.order("load", "base")
+        recording = Recording(address, 3)
+        until(lambda: sum(client.status().queued_windows.values()) == 3 or not recording.is_alive())
+        sign.touch()
+        assert recording.finish() == [" w20", " w21", " w22"]
+        assert client.status().ready
+        process.terminate()
+        assert process.wait(20) == 0

@@ -60,6 +60,25 @@ def find_card() -> Card | None:
         return None
 
 
+def require_working_driver() -> None:
+    """Raises EngineError where NVIDIA's driver says that there is a GPU which can't be used as it is."""
+    if importlib.util.find_spec("pynvml") is None:
+        return
+    import pynvml
+
+    try:
+        pynvml.nvmlInit()
+        for number in range(pynvml.nvmlDeviceGetCount()):
+            pynvml.nvmlDeviceGetHandleByIndex(number)
+    except (pynvml.NVMLError_LibRmVersionMismatch, pynvml.NVMLError_GpuIsLost) as error:
+        raise EngineError(
+            f"there is a GPU, but NVIDIA's driver says: {error}. Restart the machine, as after each update of the "
+            "driver; until then WHISPER_DEVICE=cpu goes without it"
+        ) from error
+    except pynvml.NVMLError:
+        return
+
+
 def has_torch() -> bool:
     return importlib.util.find_spec("torch") is not None
 

@@ -18,7 +18,7 @@ from transcription.engine.gpu_check.rungs import Rung
 from transcription.engine.probe import AT_ONCE, decode_all
 from transcription.engine.types import DecodeOptions, DoesNotFit, EngineError
 
-Kind = Literal["", "missing", "memory", "text", "slow", "broken"]
+Kind = Literal["", "missing", "memory", "unread", "text", "slow", "broken"]
 """Of a failure: what it is that is to be put right."""
 
 ONE_POINT = 0.01

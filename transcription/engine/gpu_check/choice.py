@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -13,7 +14,14 @@ from pathlib import Path
 
 import transcription.engine
 from transcription.engine.arguments import machine_arguments
-from transcription.engine.gpu_check.card import Card, find_card, require_driver, torch_sees_gpu, torchs_card
+from transcription.engine.gpu_check.card import (
+    Card,
+    find_card,
+    require_driver,
+    require_working_driver,
+    torch_sees_gpu,
+    torchs_card,
+)
 from transcription.engine.gpu_check.ladder import PASSING, Facts, Ladder
 from transcription.engine.gpu_check.rungs import RUNGS, Rung, rung_of
 from transcription.engine.gpu_check.trial import Verdict, try_rung
@@ -24,6 +32,8 @@ from transcription.engine.types import EngineError
 from transcription.engine.weights import place_of, print_progress
 
 DIGITS = 12
+CRASHES = (signal.SIGSEGV, signal.SIGBUS, signal.SIGABRT, signal.SIGILL, signal.SIGFPE)
+"""Signals by which libraries and the driver end a process."""
 
 
 @dataclass(frozen=True)
@@ -53,18 +63,22 @@ def footing_of(options: argparse.Namespace, models: Sequence[Offered]) -> Footin
     if ladder is None:
         return Footing()
     chosen = ladder.choose()
+    if -options.last_exit in CRASHES:
+        ladder.note_loss(chosen.rung, f"the engine was ended by {signal.Signals(-options.last_exit).name}")
+        chosen = ladder.choose()
     return Footing(chosen.rung, chosen.notice, lambda reason: ladder.note_loss(chosen.rung, reason))
 
 
 def ladder_for(options: argparse.Namespace, models: Sequence[Offered]) -> Ladder | None:
     """Returns the ladder of this machine's GPU; None where there is none. With the device cpu its file is None.
 
-    Raises EngineError where the driver is too old for torch.
+    Raises EngineError where the driver is too old for torch, or has to be loaded again.
     """
     if options.device == "cpu":
         return Ladder(None, lambda rung: {}, lambda rung: _attempt(rung, options, models, sees=True), RUNGS)
     card, sees = find_card(), torch_sees_gpu()
     if card is None and not sees:
+        require_working_driver()
         return None
     if card is not None and not sees:
         require_driver(card)
@@ -82,9 +96,11 @@ def ladder_for(options: argparse.Namespace, models: Sequence[Offered]) -> Ladder
 def _attempt(rung: Rung, options: argparse.Namespace, models: Sequence[Offered], sees: bool) -> Verdict:
     """Tries a rung with each model. Only the first has to be there and to fit: others are refused by themselves."""
     if rung.needs_torch and not sees:
-        installed = _version("torch")
-        reason = f"torch {installed} does not see the GPU" if installed else "torch is not installed"
-        return Verdict(rung.name, False, f"{reason}: install requirements/torch.txt", "missing")
+        reason = "torch is not installed: install requirements/torch.txt"
+        if installed := _version("torch"):
+            seen = f"torch {installed} does not see the GPU"
+            reason = f"{seen}: install requirements/torch.txt, or, where that is done, look for /dev/nvidia-uvm"
+        return Verdict(rung.name, False, reason, "missing")
     found = _attempt_with(models[0], rung, options)
     for model in models[1:]:
         if not found.ok:

@@ -21,6 +21,8 @@ KILLED_SECONDS = 5.0
 """How long a killed child is waited for: in the driver it may never end."""
 
 LAST_WORDS = 300
+START, READING = "its start", ("its start", "open")
+"""Where a trial reads its libraries and weights, which takes minutes from a cold disk in the network."""
 
 
 @dataclass(frozen=True)
@@ -39,20 +41,21 @@ def try_rung(rung: Rung, command: Sequence[str], limit_seconds: float = LIMIT_SE
     """Runs a command that prints lines of `line_of`, and returns what came of it."""
     began = time.monotonic()
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as complaints:
-        with_limit = _run(command, out, complaints, limit_seconds)
+        end = _run(command, out, complaints, limit_seconds)
         out.seek(0)
         events = [json.loads(line) for line in out.read().decode(errors="replace").splitlines() if line[:1] == "{"]
         complaints.seek(0)
         last = " ".join(complaints.read().decode(errors="replace").split())[-LAST_WORDS:]
     cases = [event for event in events if "ok" in event]
-    at = events[-1]["name"] if events else "its start"
+    at = events[-1]["name"] if events else START
     seconds = round(time.monotonic() - began, 1)
     if bad := next((case for case in cases if not case["ok"]), None):
         reason = f"{bad['name']}: {bad['found']} (required: {bad['required']})"
         return Verdict(rung.name, False, reason, bad["kind"], cases, seconds)
-    if with_limit:
+    if end:
         words = f"; its last words: {last}" if last else ""
-        return Verdict(rung.name, False, f"its trial {with_limit} at “{at}”{words}", "broken", cases, seconds)
+        kind: Kind = "unread" if end.was_killed and at in READING else "broken"
+        return Verdict(rung.name, False, f"its trial {end.how} at “{at}”{words}", kind, cases, seconds)
     return Verdict(rung.name, True, cases=cases, seconds=seconds)
 
 
@@ -61,8 +64,16 @@ def line_of(event: str | Case) -> str:
     return json.dumps({"name": event} if isinstance(event, str) else asdict(event))
 
 
-def _run(command: Sequence[str], out: IO[bytes], complaints: IO[bytes], limit_seconds: float) -> str:
-    """Returns how the child ended, where not as it should: empty for an exit with 0."""
+@dataclass(frozen=True)
+class _End:
+    """How a child ended. was_killed: by us, as time was up, or by the kernel, as the machine's memory was."""
+
+    how: str
+    was_killed: bool = False
+
+
+def _run(command: Sequence[str], out: IO[bytes], complaints: IO[bytes], limit_seconds: float) -> _End | None:
+    """Returns how the child ended, where not as it should: None for an exit with 0."""
     child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=complaints)
     try:
         code = child.wait(limit_seconds)
@@ -71,11 +82,11 @@ def _run(command: Sequence[str], out: IO[bytes], complaints: IO[bytes], limit_se
         try:
             child.wait(KILLED_SECONDS)
         except subprocess.TimeoutExpired:
-            return f"took longer than {limit_seconds:g} s, and cannot even be killed,"
-        return f"took longer than {limit_seconds:g} s and was killed"
+            return _End(f"took longer than {limit_seconds:g} s, and cannot even be killed,")
+        return _End(f"took longer than {limit_seconds:g} s and was killed", was_killed=True)
     except BaseException:
         child.kill()
         raise
     if code < 0:
-        return f"was ended by {signal.Signals(-code).name}"
-    return f"ended with code {code}" if code else ""
+        return _End(f"was ended by {signal.Signals(-code).name}", was_killed=code == -signal.SIGKILL)
+    return _End(f"ended with code {code}") if code else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import weakref
 from collections.abc import Collection
 from pathlib import Path
 
@@ -67,6 +68,7 @@ class TorchBackend:
         self.cross = cross
         self._limit_mib = memory_limit_mib
         self._needs: dict[str, Need] = {}
+        self._models = weakref.WeakSet[TorchModel]()
         if threads:
             torch.set_num_threads(threads)
         self.graphs = graphs
@@ -85,7 +87,9 @@ class TorchBackend:
             log.info("%s: %d slots, cross-attention %s", name, slots, cross)
             with DEVICE.shared():
                 parameters = stored.parameters(self.device)
-            return TorchModel(parameters, slots, cross, self.graphs, is_short)
+            model = TorchModel(parameters, slots, cross, self.graphs, is_short)
+        self._models.add(model)
+        return model
 
     def _slots_for(self, name: str, dims: ModelDimensions, beside: Collection[str]) -> tuple[int, CrossName]:
         """Returns as many slots as were asked for and fit, and how their encodings are kept.
@@ -98,7 +102,7 @@ class TorchBackend:
         self._needs[name] = need = self._need_of(name, dims)
         needs = [need, *(self._needs[other] for other in beside if other in self._needs)]
         share = share_of(need, needs, left - CONTEXT_MIB + torch.cuda.memory_reserved() / MIB)
-        opened = torch.cuda.memory_allocated() > 0
+        opened = any(model.is_open for model in self._models)
         if opened and left - CONTEXT_MIB < min(need.wanted_mib, share * ENOUGH_SHARE):
             raise OutOfDeviceMemory(f"{name} is to have {share:.0f} MiB, and {left:.0f} MiB are free")
         try:

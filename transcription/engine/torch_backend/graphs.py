@@ -18,14 +18,16 @@ WARM_UPS = 2
 
 
 class StepGraphs:
-    """Runs a step, and captures it the first time that its shape occurs.
+    """Runs a step, and captures it the first time that its shape occurs, but for steps of short encodings: there are
+    hundreds of those shapes, which clips of the smaller models have.
 
     step: a function that reads and writes static tensors only and never waits for the device. idle: returns a context
     in which the step changes no window. stream: on which all is
     called. enabled: whether to use graphs, which needs CUDA.
 
     All graphs share one memory pool: they run one after another on one stream, and none reads what another left in it.
-    They are warmed up and captured on that stream, too: so cuBLAS has one workspace for it, outside of the pool.
+    They are warmed up and captured on that stream, too: so cuBLAS has one workspace for it, outside of the pool. torch
+    gives that up with the first graph that goes: so all stay until the last does, those that failed, too.
     """
 
     def __init__(
@@ -39,12 +41,13 @@ class StepGraphs:
         self._idle = idle
         self._stream = stream
         self._graphs: dict[StepShape, torch.cuda.CUDAGraph] = {}
+        self._begun: list[torch.cuda.CUDAGraph] = []
         self._enabled = enabled
         self._pool = torch.cuda.graph_pool_handle() if enabled else None
 
     def run(self, shape: StepShape) -> None:
         """Runs one step; on CUDA it is only queued on the current stream."""
-        if not self._enabled:
+        if not self._enabled or shape.audio is not None:
             with DEVICE.shared():
                 self._step(shape)
             return
@@ -66,6 +69,7 @@ class StepGraphs:
     def capture(self, shape: StepShape) -> torch.cuda.CUDAGraph:
         """Captures the graph of a shape. Takes a fraction of a second, waits for the device, and has it alone."""
         graph = torch.cuda.CUDAGraph()
+        self._begun.append(graph)
         with DEVICE.alone():
             with self._idle():
                 for _ in range(WARM_UPS):

@@ -80,6 +80,10 @@ class TorchModel:
         self._failed: list[tuple[Work, Exception]] = []
 
     @property
+    def is_open(self) -> bool:
+        return bool(self._running)
+
+    @property
     def slots(self) -> int:
         return self._slots.limit
 
@@ -200,10 +204,9 @@ class TorchModel:
     def close(self) -> None:
         cuda = self._device.type == "cuda"
         with DEVICE.alone():
-            for running in self._running.values():
-                running.decoder.close()
+            while self._running:
+                self._running.popitem()[1].decoder.close()  # and no name is left of it: it holds the device's memory
             self._side.close()
-            self._running.clear()
             del self._slots, self._encoder, self._aligner, self._parameters
             gc.collect()  # a decoder and its graphs know each other
             if cuda:

@@ -9,6 +9,7 @@ import whisper
 
 from transcription.engine import machine
 from transcription.engine.cpu_replicas import weights_mib
+from transcription.engine.torch_backend.device import configure
 from transcription.engine.torch_backend.errors import translated_errors
 from transcription.engine.torch_backend.limit import gpu_memory_mib, limit_memory
 from transcription.engine.torch_backend.loading import load_whisper
@@ -28,6 +29,7 @@ class WhisperBackend:
         self.device = device
         self.compute_type = "float16" if device == "cuda" else "float32"
         if device == "cuda":
+            configure()
             limit_memory(memory_limit_mib)
 
     def open(self, name: str, path: Path, beside: Collection[str] = ()) -> WhisperModel:

@@ -8,11 +8,12 @@ import threading
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
+import pynvml
 import pytest
 
 from benchmarks.weightless import Caller, WeightlessBackend, WeightlessModel
 from tests.transcription.engine.gpu_check.conftest import Machine
-from transcription.engine.backend import DeviceLost
+from transcription.engine.backend import DeviceLost, Work
 from transcription.engine.backend_selection import choose_backend, weights_for
 from transcription.engine.cli import _parser
 from transcription.engine.gpu_check import choice
@@ -174,6 +175,39 @@ class TestDriver:
         assert footing.rung == rung_of("ctranslate2")
         assert "does not see the GPU: install requirements/torch.txt" in footing.notice
 
+    @pytest.mark.parametrize("fault", [pynvml.NVML_ERROR_LIB_RM_VERSION_MISMATCH, pynvml.NVML_ERROR_GPU_IS_LOST])
+    def test_one_that_has_to_be_loaded_again_is_an_error_and_no_machine_without_a_gpu(
+        self, engine: Engine, monkeypatch: pytest.MonkeyPatch, fault: int
+    ) -> None:
+        def refuse() -> None:
+            raise pynvml.NVMLError(fault)
+
+        monkeypatch.setattr(pynvml, "nvmlInit", refuse)
+        with pytest.raises(EngineError, match=r"there is a GPU, but .* Restart the machine"):
+            engine.start()
+
+
+@pytest.mark.parametrize(("exits", "rung"), [((-11, -6), "eager"), ((-9, -9), "graphs"), ((70, 1), "graphs")])
+def test_two_crashes_in_libraries_drop_a_rung_and_other_ends_do_not(
+    engine: Engine, exits: tuple[int, int], rung: str
+) -> None:
+    for last_exit in exits:
+        footing = engine.start("--last-exit", str(last_exit))
+    assert footing.rung == rung_of(rung)
+    assert ("the engine was ended by SIGABRT" in footing.notice) == (rung == "eager")
+
+
+def test_the_check_of_all_models_is_the_one_that_the_engine_would_make(engine: Engine) -> None:
+    engine.others = [Offered("second", str(engine.model.source))]
+    models = ",".join(map(str, [engine.model, *engine.others]))
+    options = _parser().parse_args(["gpu-check", "--models", models, "--weights", str(engine.weights)])
+    ladder = choice.ladder_for(options, options.models)
+    assert ladder
+    ladder.choose()
+    before = len(engine.tried)
+    engine.start()
+    assert len(engine.tried) == before == 2
+
 
 def test_a_lost_device_is_noted_before_the_engine_ends(engine: Engine) -> None:
     """The scheduler's part: two engines lose the device, and the third runs on the next rung."""
@@ -207,6 +241,29 @@ def test_a_lost_device_is_noted_before_the_engine_ends(engine: Engine) -> None:
     footing = engine.start()
     assert footing.rung == rung_of("eager")
     assert "lost twice within 5 minutes: an illegal address" in footing.notice
+
+
+def test_a_device_that_is_lost_by_the_first_window_of_a_model_is_told_as_lost(tmp_path: Path) -> None:
+    """After an illegal address every call of the device fails, those that clean up, too."""
+
+    class Lost(WeightlessModel):
+        def step(self) -> None:
+            raise DeviceLost("an illegal address")
+
+        def evict(self, work: Work) -> None:
+            raise RuntimeError("CUDA error")
+
+        def close(self) -> None:
+            raise RuntimeError("CUDA error")
+
+    class Backend(WeightlessBackend):
+        def open(self, name: str, path: Path, beside: Collection[str] = ()) -> WeightlessModel:
+            return Lost(self.slots, self.steps)
+
+    models = Models(Backend(), RequestQueue())
+    models.weights["base"] = tmp_path
+    with pytest.raises(DeviceLost, match="an illegal address"):
+        models.acquire("base")
 
 
 def test_on_the_cpu_a_smaller_model_stands_in_for_a_large_one_and_results_name_it(

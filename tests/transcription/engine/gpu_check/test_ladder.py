@@ -25,6 +25,8 @@ CRASHES = (
 EXITS = f"import sys; print({line_of('open')!r}, flush=True); sys.exit('the driver says no')"
 HANGS = f"import time; print({line_of('every slot')!r}, flush=True); time.sleep(60)"
 CHATS = f"print('a library says hello'); {PASSES}"
+READS = f"import time; print({line_of('open')!r}, flush=True); time.sleep(60)"
+STARVES = f"import os; print({line_of('open')!r}, flush=True); os.kill(os.getpid(), 9)"
 LACKS = f"print({line_of(Case('start', False, 'what it needs', 'cuBLAS is missing', 'missing'))!r})"
 
 
@@ -38,7 +40,7 @@ class Children:
     def __call__(self, rung: Rung) -> Verdict:
         self.tried.append(rung.name)
         program = self.programs.get(rung.name, PASSES)
-        limit = 0.5 if program == HANGS else 30.0
+        limit = 0.5 if program in (HANGS, READS) else 30.0
         return try_rung(rung, [sys.executable, "-S", "-E", "-c", program], limit)
 
 
@@ -111,6 +113,15 @@ def test_a_verdict_is_void_when_a_fact_changes(file: Path) -> None:
 def test_what_may_pass_by_itself_is_tried_at_the_next_start(file: Path, kind: Kind) -> None:
     short = f"print({line_of(Case('open', False, 'no error', 'there was none', kind))!r})"
     assert climbed(file, Children({"graphs": short})).rung.name == "eager"
+    assert climbed(file, Children()).rung.name == "graphs"
+
+
+@pytest.mark.parametrize("program", [READS, STARVES])
+def test_what_was_killed_while_it_read_is_tried_at_the_next_start(file: Path, program: str) -> None:
+    """The weights lay on a cold disk, or the machine's memory was full: that says nothing of the card."""
+    chosen = climbed(file, Children({"graphs": program}))
+    assert chosen.rung.name == "eager"
+    assert "how fast the disk with the weights is" in chosen.notice
     assert climbed(file, Children()).rung.name == "graphs"
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -308,3 +310,26 @@ def test_a_window_that_is_no_number_in_half_precision_is_decoded_in_float32(para
         assert half._slots.free == 2
     with pytest.raises(ArithmeticError):
         whole.decode_apart(short_work(1))
+
+
+def test_a_closed_model_leaves_no_memory_to_anybody(parameters: Parameters, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is alive when a GPU's cached memory is given back stays taken, and the model can't be opened again."""
+    model = TorchModel(of_whisper(untrained_whisper()), 2, "keys_values")
+    works = [short_work(1), short_work(2, beams=3)]
+    model.encode(works)
+    model.admit(works)
+    kept = [weakref.ref(running.decoder) for running in model._running.values()]
+    weights = weakref.ref(model._parameters.embedding)
+    alive: list[object] = []
+    collect = gc.collect
+
+    def look() -> int:
+        found = collect()
+        alive.extend(one() for one in (*kept, weights) if one() is not None)
+        return found
+
+    monkeypatch.setattr(gc, "collect", look)
+    model.close()
+    assert len(kept) == 2
+    assert alive == []
+    assert not model.is_open

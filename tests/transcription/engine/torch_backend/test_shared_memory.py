@@ -19,6 +19,7 @@ from transcription.engine.request_queue import RequestQueue
 from transcription.engine.torch_backend import backend as torch_backend
 from transcription.engine.torch_backend.backend import MOST_OF_A_GPU, TorchBackend
 from transcription.engine.torch_backend.memory import CONTEXT_MIB, MIB, needed_mib
+from transcription.engine.types import DoesNotFit
 
 pytestmark = pytest.mark.torch
 
@@ -45,7 +46,10 @@ class Card:
         card = self
 
         class Opened(WeightlessModel):
+            is_open = True
+
             def close(self) -> None:
+                self.is_open = False
                 del card.taken[name]
 
         model = Opened(slots, 3)
@@ -69,7 +73,7 @@ def card(monkeypatch: pytest.MonkeyPatch) -> Card:
     for name, figure in {
         "mem_get_info": card.free,
         "memory_reserved": card.reserved,
-        "memory_allocated": card.reserved,
+        "memory_allocated": lambda: 40 * MIB,  # cuBLAS's workspaces, and what libraries keep
     }.items():
         monkeypatch.setattr(torch.cuda, name, figure)
     return card
@@ -125,3 +129,12 @@ def test_an_engine_that_fills_a_card_is_no_alert(card: Card, models: Models, gig
     use(models, "large-v3", "turbo")
     free, total = card.free()
     assert 1.0 - free / total < 0.9
+
+
+def test_what_cannot_fit_is_told_so_though_somebody_still_knows_a_closed_model(card: Card) -> None:
+    backend = TorchBackend("cuda", 0, 0)
+    closed = backend.open("turbo", Path("turbo"))
+    closed.close()
+    card.total_mib = 2000
+    with pytest.raises(DoesNotFit):
+        backend.open("large-v3", Path("large-v3"))

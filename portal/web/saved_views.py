@@ -18,7 +18,7 @@ from portal.web.forms import FilterForm
 from tenants.access import Actor
 from transcription.errors import InvalidOption
 from transcription.folders.visibility import MANAGE
-from transcription.library import views as service
+from transcription.library import saved_views as service
 from transcription.models import SavedView
 from transcription.models.saved_view import LONGEST_VIEW
 

@@ -10,10 +10,10 @@ from rest_framework.response import Response
 
 from portal.api.native.operations import JSON, operation
 from portal.api.native.parsing import parse_body
-from portal.api.native.schemas.views import NewView, ViewBody, ViewChanges, ViewsBody
+from portal.api.native.schemas.saved_views import NewView, ViewBody, ViewChanges, ViewsBody
 from portal.api.native.tenant_view import TenantView
 from transcription.folders.visibility import MANAGE
-from transcription.library import views
+from transcription.library import saved_views
 from transcription.models import SavedView
 
 
@@ -22,7 +22,7 @@ class ViewsView(TenantView):
 
     @operation("listViews", "The saved views of the organisation", {200: ViewsBody})
     def get(self, request: Request) -> Response:
-        return Response({"results": [view_fields(row) for row in views.visible(self.actor)]})
+        return Response({"results": [view_fields(row) for row in saved_views.visible(self.actor)]})
 
     @operation(
         "saveView",
@@ -35,7 +35,7 @@ class ViewsView(TenantView):
         """Raises InvalidOption and Refused."""
         self.actor.require(MANAGE)
         new = parse_body(request, NewView)
-        row, is_new = views.save(self.actor, new.name, new.query.model_dump(), shared=True)
+        row, is_new = saved_views.save(self.actor, new.name, new.query.model_dump(), shared=True)
         return Response(view_fields(row), 201 if is_new else 200, headers={"Location": f"/api/v1/views/{row.id}"})
 
 
@@ -44,18 +44,18 @@ class ViewView(TenantView):
 
     @operation("retrieveView", "One saved view", {200: ViewBody})
     def get(self, request: Request, view_id: UUID) -> Response:
-        return Response(view_fields(views.get(self.actor, view_id)))
+        return Response(view_fields(saved_views.get(self.actor, view_id)))
 
     @operation("renameView", "Rename a saved view", {200: ViewBody}, body={JSON: ViewChanges})
     def patch(self, request: Request, view_id: UUID) -> Response:
         """Raises InvalidOption."""
         self.actor.require(MANAGE)
-        return Response(view_fields(views.rename(self.actor, view_id, parse_body(request, ViewChanges).name)))
+        return Response(view_fields(saved_views.rename(self.actor, view_id, parse_body(request, ViewChanges).name)))
 
     @operation("deleteView", "Delete a saved view", {204: None})
     def delete(self, request: Request, view_id: UUID) -> Response:
         self.actor.require(MANAGE)
-        views.delete(self.actor, view_id)
+        saved_views.delete(self.actor, view_id)
         return Response(status=204)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, TypedDict
 
 from portal.api.native.parsing import RequestBody, Text, documented
-from transcription.library.views import CHOICES, TEXTS
+from transcription.library.saved_views import CHOICES, TEXTS
 from transcription.models.saved_view import LONGEST_VIEW
 
 Name = Annotated[Text, documented(minLength=1, maxLength=LONGEST_VIEW)]

@@ -86,7 +86,8 @@ def rename(actor: Actor, view_id: UUID, name: str) -> SavedView:
     row = _changeable(actor, view_id)
     before, row.name = row.name, _checked_name(name)
     with transaction.atomic():
-        row.save(update_fields=["name"])
+        if not SavedView.objects.filter(id=row.id).update(name=row.name):
+            raise Http404(_("There is no such view."))
         if row.member_id is None:
             audit.record(actor, "view.renamed", row, name=row.name, before=before)
     return row

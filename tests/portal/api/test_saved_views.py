@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any, cast
 from uuid import uuid4
 
 import pytest
 from django.test import Client
 
-from portal.api.native.schemas.views import ViewQuery
+from portal.api.native.schemas.saved_views import ViewQuery
 from portal.web.forms import FilterForm
 from tenants import scope
 from tenants.models import AuditEntry
@@ -15,7 +16,8 @@ from tests.conftest import Character
 from tests.portal.api.characters import bearer, send
 from tests.portal.web.conftest import signed_in
 from transcription.folders import folders
-from transcription.library import views
+from transcription.library import saved_views
+from transcription.library.orders import NEWEST
 
 pytestmark = pytest.mark.django_db
 VIEWS = "/api/v1/views"
@@ -63,7 +65,11 @@ def test_a_program_hears_what_the_page_would_pass_over(
 
 
 def test_the_names_are_those_of_the_library_s_address() -> None:
-    assert set(ViewQuery.model_fields) == set(FilterForm.base_fields)
+    fields = FilterForm.base_fields
+    assert set(ViewQuery.model_fields) == set(fields)
+    for name, known in saved_views.CHOICES.items():
+        offered = {value for value, _label in cast(Any, fields[name]).choices if value}
+        assert offered == set(known) - {NEWEST}, "which the page takes for granted"
 
 
 def test_a_program_sees_no_member_s_own_and_in_folders_only_those_of_its_own(
@@ -71,9 +77,9 @@ def test_a_program_sees_no_member_s_own_and_in_folders_only_those_of_its_own(
 ) -> None:
     with scope.bound(alice.tenant.id):
         press = str(folders.create(alice.actor, "Press").id)
-        own, _new = views.save(bob.actor, "Bob's own", {"folder": press})
+        own, _new = saved_views.save(bob.actor, "Bob's own", {"folder": press})
         for name, query in (("Press", {"folder": press}), ("Sales", {"folder": str(uuid4())}), ("All", {})):
-            views.save(alice.actor, name, query, shared=True)
+            saved_views.save(alice.actor, name, query, shared=True)
 
     def told(**key: object) -> list[str]:
         answer = client.get(VIEWS, headers=bearer(alice, "read", **key))
