@@ -109,7 +109,14 @@ class PreferencesForm(OrganisationForm):
         except InvalidOption as invalid:
             raise forms.ValidationError(str(invalid)) from invalid
 
+    def clean_hotwords(self) -> str:
+        """Returns them with one character at the end of a line, where browsers send two."""
+        return str(self.cleaned_data["hotwords"]).replace("\r\n", "\n")
+
     def save_for(self, actor: Actor) -> None:
+        """An operator who acts for a member doesn't decide when what is deleted is erased."""
+        if "bin_days" in self.changed_data:
+            actor.require_in_person()
         with transaction.atomic():
             super().save_for(actor)
             terms.note_hotwords(actor.tenant.id)

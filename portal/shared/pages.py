@@ -154,6 +154,7 @@ def _context(visit: Visit, shared: SharedText | None) -> dict[str, Any]:
         "lines_url": visit.url("lines"),
         "state_url": visit.url("state"),
         "text_state": live.text_state(visit, shared.row if shared else None),
+        "struck_state": text.struck_state(visit.share),
         "downloads": formats if shared else [],
         "may_download_sound": share.with_download and is_ready,
         "may_correct": guests.CORRECT in visit.permissions,

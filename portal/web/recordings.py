@@ -160,6 +160,7 @@ def _list_context(request: TenantRequest) -> dict[str, Any]:
         "filters": filters,
         "order": order,
         "filtered": wanted != Filter(by=wanted.by),
+        "most_counted": MOST_COUNTED,
         "elsewhere": 0 if page.rows else _elsewhere(request, wanted),
         "page": page,
         "favourites": tags.favourites_among(request.actor, page.rows),
@@ -178,9 +179,9 @@ def _passages(actor: Actor, query: str, rows: list[Recording]) -> dict[UUID, lis
 
 
 def _elsewhere(request: TenantRequest, wanted: Filter) -> int:
-    """Returns how many recordings match that are not shown, since others added them; MOST_COUNTED at most."""
+    """Returns how many recordings match that are not shown, since others added them, one more than counted at most."""
     anybody = replace(wanted, by="", key="", owner="", source="")
-    return library.recordings(request.actor, anybody)[:MOST_COUNTED].count() if anybody != wanted else 0
+    return library.recordings(request.actor, anybody)[: MOST_COUNTED + 1].count() if anybody != wanted else 0
 
 
 def _page_context(actor: Actor, row: Recording, latest: Transcription | None, *, original: bool) -> dict[str, Any]:

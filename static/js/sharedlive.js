@@ -11,7 +11,7 @@ const EVERY = 10_000;
 /** @import { LineEditor } from "./lineeditor.js" */
 /** @import { Player } from "./player.js" */
 /** @import { Transcript } from "./transcript.js" */
-/** @typedef {{text: string, revision: number, comments: string}} State */
+/** @typedef {{text: string, struck: string, revision: number, comments: string}} State */
 
 export class SharedLive {
   #asking = false;
@@ -33,6 +33,7 @@ export class SharedLive {
     this.editor = editor;
     this.player = player;
     this.text = data(root, "textState");
+    this.struck = data(root, "struckState");
     if (transcript) {
       this.#revision = Number(transcript.root.dataset.revision);
       transcript.root.addEventListener("changed", () => this.#changed());
@@ -54,6 +55,7 @@ export class SharedLive {
     try {
       const answer = await ask(data(this.root, "stateUrl"));
       if (answer.status === 404) await this.#doubt();
+      else if (answer.status === 403) location.reload();
       else if (answer.ok) await this.#take(await answer.json());
     } catch {
       /* asked again soon */
@@ -65,6 +67,10 @@ export class SharedLive {
   /** @param {State} now */
   async #take(now) {
     const { transcript, comments, editor } = this;
+    if (now.struck !== this.struck) {
+      if (!editor?.isOpen) return location.reload();
+      return this.player?.close(); // what it has of the sound may be struck; the page is loaded anew after the line
+    }
     const isOther = now.text !== this.text;
     if (Boolean(now.comments) !== Boolean(comments) && transcript) return location.reload();
     if (comments && comments.state !== undefined && now.comments !== comments.state) comments.loadSoon();

@@ -86,6 +86,10 @@ def rename(actor: Actor, view_id: UUID, name: str) -> SavedView:
     row = _changeable(actor, view_id)
     before, row.name = row.name, _checked_name(name)
     with transaction.atomic():
+        tenant_lock.lock_for_adding(actor.tenant.id)
+        others = SavedView.objects.filter(tenant=actor.tenant, member=row.member).exclude(id=row.id)
+        if others.filter(name=row.name).exists():
+            raise InvalidOption("name", _("Another view has that name."))
         if not SavedView.objects.filter(id=row.id).update(name=row.name):
             raise Http404(_("There is no such view."))
         if row.member_id is None:
@@ -120,7 +124,19 @@ def _checked_query(sent: Mapping[str, str]) -> dict[str, str]:
         if not known and len(value) > TEXTS[name]:
             message = _("“%(name)s” is longer than %(n)d characters.")
             raise InvalidOption(name, message % {"name": name, "n": TEXTS[name]})
-    return {name: value for name, value in sent.items() if value}
+    asked = {name: value for name, value in sent.items() if value}
+    for name in ("folder", "key"):
+        if asked.get(name) not in (None, filters.NO_FOLDER):
+            asked[name] = _checked_id(name, asked[name])
+    return asked
+
+
+def _checked_id(name: str, sent: str) -> str:
+    """Returns an id as it is written in addresses. Raises InvalidOption."""
+    try:
+        return str(UUID(sent))
+    except ValueError:
+        raise InvalidOption(name, _("“%(name)s” must be an id.") % {"name": name}) from None
 
 
 def _checked_name(sent: str) -> str:

@@ -26,10 +26,10 @@ def threads_of(share: Share) -> list[tuple[Comment, list[Comment]]]:
     """Returns the threads within the excerpt by their place, and what of the replies is shown; times count from its
     first second. What anybody says of struck passages is left out, since it may quote them.
     """
-    found = []
+    found, struck = [], united(share.recording.struck)
     for row in threads.threads(guests.actor_of(share), share.recording_id):
-        if _is_shown(share, row):
-            replies = [reply for reply in row.replies.all() if _is_shown(share, reply)]
+        if _is_shown(share, row, struck):
+            replies = [reply for reply in row.replies.all() if _is_shown(share, reply, struck)]
             found.append((row, replies))
     for row, replies in found:
         for one in (row, *replies):
@@ -42,8 +42,10 @@ def state_of(share: Share) -> str:
     rows = Comment.objects.filter(recording=share.recording_id).only(
         "start", "end", "colour", "edited_at", "resolved_at"
     )
-    shown = sorted((str(row.id), row.colour, row.edited_at, row.resolved_at) for row in rows if _is_shown(share, row))
-    return hashlib.sha256(repr(shown).encode()).hexdigest()[:16]
+    struck = united(share.recording.struck)
+    shown = [row for row in rows if _is_shown(share, row, struck)]
+    told = sorted((str(row.id), row.colour, row.edited_at, row.resolved_at) for row in shown)
+    return hashlib.sha256(repr(told).encode()).hexdigest()[:16]
 
 
 def shown_text(row: Comment) -> str:
@@ -94,17 +96,18 @@ def _begin(share: Share) -> float:
     return share.start or 0.0
 
 
-def _is_shown(share: Share, row: Comment) -> bool:
+def _is_shown(share: Share, row: Comment, struck: list[Span]) -> bool:
     first, last = share.excerpt or (0.0, float("inf"))
     if row.start < first - SLACK or row.end > last + SLACK:
         return False
-    return not overlaps(united(share.recording.struck), row.start, row.end)
+    return not overlaps(struck, row.start, row.end)
 
 
 def _require_shown(share: Share, comment_id: UUID) -> None:
     """Raises Http404."""
     row = Comment.objects.filter(recording=share.recording_id, id=comment_id).select_related("parent").first()
-    if row is None or not all(_is_shown(share, one) for one in (row, row.parent) if one):
+    struck = united(share.recording.struck)
+    if row is None or not all(_is_shown(share, one, struck) for one in (row, row.parent) if one):
         raise Http404(_("There is no such comment."))
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Count, F, Q, QuerySet
 
 from tenants import audit
 from tenants.access import Actor
@@ -28,8 +28,12 @@ class Written:
 
 def written_by(share: Share) -> list[Written]:
     """Returns the guests of a link who wrote something, by the names that they gave."""
-    counted = _by_link(share).order_by("guest_name").values_list("guest_name").annotate(Count("id"))
-    return [Written(name, count, _doomed(share, name).count() - count) for name, count in counted]
+    own = _by_link(share)
+    counted = own.order_by("guest_name").values_list("guest_name").annotate(Count("id"))
+    replies = Comment.objects.filter(recording=share.recording_id, parent__in=own.values("id"))
+    of_others = replies.exclude(link=share.id, guest_name=F("parent__guest_name")).order_by()
+    answers = dict(of_others.values_list("parent__guest_name").annotate(Count("id")))
+    return [Written(name, count, answers.get(name, 0)) for name, count in counted]
 
 
 def delete(actor: Actor, share_id: UUID, guest: str | None = None) -> int:

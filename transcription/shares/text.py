@@ -13,6 +13,7 @@ from transcription.options.speakers import OFF
 from transcription.segments.word_places import placed_words
 from transcription.shares.models import Share
 from transcription.strikes import MASK, redacted
+from transcription.strikes.spans import within
 
 SLACK = 0.005
 """Seconds: times are typed and sent with two or three digits."""
@@ -63,9 +64,10 @@ def newest(share: Share) -> Transcription | None:
     return rows.filter(text_deleted_at=None).select_related("recording").order_by("-created_at", "-id").first()
 
 
-def state_of(row: Transcription) -> str:
-    """Returns what differs where it is another text, or something else of it is struck."""
-    return hashlib.sha256(repr((row.id, row.recording.struck)).encode()).hexdigest()[:16]
+def struck_state(share: Share) -> str:
+    """Returns what differs where something else of what a link gives is struck."""
+    spans = within(share.recording.struck, *(share.excerpt or (0.0, float("inf"))))
+    return hashlib.sha256(repr(spans).encode()).hexdigest()[:16]
 
 
 def plain_recording(share: Share) -> Recording:

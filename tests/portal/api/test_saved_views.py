@@ -35,6 +35,9 @@ def test_what_a_program_saves_everybody_opens_and_its_name_is_had_once(
     again = send(client, "POST", VIEWS, admin, {"name": "To proofread", "query": {"held": "1"}})
     assert (again.status_code, again.json()) == (200, one | {"query": {"held": "1"}})
     assert client.get(VIEWS, headers=admin).json()["results"] == [again.json()]
+    other = send(client, "POST", VIEWS, admin, {"name": "Other", "query": {"folder": "none"}})["Location"]
+    assert send(client, "PATCH", other, admin, {"name": "To proofread"}).json()["param"] == "name"
+    send(client, "DELETE", other, admin)
     send(client, "PATCH", address, admin, {"name": "On hold"})
     signed_in(client, bob)
     page = client.get("/views/").content.decode()
@@ -44,8 +47,10 @@ def test_what_a_program_saves_everybody_opens_and_its_name_is_had_once(
     assert client.get(address, headers=admin).status_code == 404
     with scope.bound(alice.tenant.id):
         told = AuditEntry.objects.filter(action__startswith="view.").order_by("id")
-        assert [one.action for one in told] == ["view.shared"] * 2 + ["view.renamed", "view.deleted"]
-        assert {one.details["name"] for one in told} == {"To proofread", "On hold"}
+        assert [one.action for one in told if one.details["name"] != "Other"] == [
+            *("view.shared", "view.shared", "view.renamed", "view.deleted")
+        ]
+        assert {one.details["name"] for one in told} == {"To proofread", "Other", "On hold"}
 
 
 @pytest.mark.parametrize(
@@ -54,6 +59,8 @@ def test_what_a_program_saves_everybody_opens_and_its_name_is_had_once(
         ({"name": "x", "query": {"order": "random"}}, "order"),
         ({"name": "x", "query": {"page": "2"}}, "page"),
         ({"name": "x", "query": {"search": "o" * 201}}, "search"),
+        ({"name": "x", "query": {"folder": "nonsense"}}, "folder"),
+        ({"name": "x", "query": {"key": "nonsense"}}, "key"),
         ({"name": " ", "query": {}}, "name"),
     ],
 )

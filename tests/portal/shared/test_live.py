@@ -43,6 +43,8 @@ def test_what_the_link_shows_differs_where_its_state_does(
         told.append(state(guest, path))
         editing.edit(alice.actor, interview.id, 1, {"*"}, "Other words.")
         told.append(state(guest, path))
+        strike(alice, interview, 9.0, 10.0)
+        assert state(guest, path)["struck"] == before["struck"], "the link doesn't tell of it"
         strike(alice, interview, 5.0, 6.0)
         told.append(state(guest, path))
     lines = guest.get(f"{path}lines").json()
@@ -50,7 +52,8 @@ def test_what_the_link_shows_differs_where_its_state_does(
     assert (lines["revision"], "voices" in lines) == (told[5]["revision"], True)
     assert len({one["comments"] for one in told[:4]}) == 4
     assert told[4] == told[3] | {"revision": told[3]["revision"] + 1}
-    assert told[5]["text"] != told[4]["text"]
+    assert told[5]["struck"] != before["struck"]
+    assert f'data-struck-state="{told[5]["struck"]}"' in guest.get(path).content.decode()
     assert told[5]["comments"] == before["comments"], "what was said of struck words is not shown any more"
 
 
@@ -59,7 +62,7 @@ def test_asking_opens_nothing_and_ends_with_the_link(
 ) -> None:
     path, protected = share(), share(password="winter morning")
     assert state(guest, path)["comments"] == ""
-    assert guest.get(f"{protected}state").status_code == 404
+    assert guest.get(f"{protected}state").status_code == 403, "its page loads itself, and asks for the password"
     with scope.bound(alice.tenant.id):
         assert set(rows.Share.objects.values_list("openings", flat=True)) == {0}
         links.revoke(alice.actor, rows.Share.objects.get(password="").id)

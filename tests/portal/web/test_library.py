@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from html import unescape
+from typing import Any
 from uuid import UUID
 
 import pytest
 from django import forms
+from django.db.models.query_utils import DeferredAttribute
 from django.forms.renderers import DjangoTemplates
 from django.test import Client
 from django.utils import timezone
@@ -19,7 +21,7 @@ from tests.conftest import Character
 from tests.portal.web.conftest import Make
 from transcription import search, tenant_lock
 from transcription.library import recordings
-from transcription.models import Recording, SavedView, TenantSchedule, Transcription
+from transcription.models import Recording, SavedView, Status, TenantSchedule, Transcription
 
 PAGE = "/recordings/"
 NAMES = ("Meeting.mp3", "clip 7.mp3")
@@ -221,3 +223,29 @@ def test_a_search_shows_nothing_that_is_struck_or_of_an_older_text(
         Transcription.objects.create(tenant=alice.tenant, recording=row.recording, model="base")
     page = as_alice.get(f"{PAGE}rows/?search=two").content.decode()
     assert ("Meeting.mp3" in page, "risks" in page) == (True, False)
+
+
+@pytest.mark.parametrize("status", Status.values)
+def test_a_row_shows_nothing_that_its_list_has_not_read(
+    as_alice: Client, alice: Character, make: Make, monkeypatch: pytest.MonkeyPatch, status: str
+) -> None:
+    """A column that a list leaves out is read again for each row that shows it."""
+    row = make(alice.tenant, "meeting.mp3", status)
+    with scope.bound(alice.tenant.id):
+        tracks = [{"codec": "aac"}, {"codec": "aac"}]
+        Recording.objects.update(
+            created_by=alice.user, audio_tracks=tracks, struck=[[0.0, 1.0]], held_at=timezone.now()
+        )
+        Transcription.objects.filter(id=row.id).update(warnings=["file_incomplete"], doubtful_words=3)
+    loaded: list[str] = []
+    read = DeferredAttribute.__get__
+
+    def noted(self: DeferredAttribute, instance: Any, cls: Any = None) -> Any:
+        if isinstance(instance, Recording | Transcription) and self.field.attname not in instance.__dict__:
+            loaded.append(self.field.attname)
+        return read(self, instance, cls)
+
+    monkeypatch.setattr(DeferredAttribute, "__get__", noted)
+    for path in ("/recordings/?by=all", "/recordings/rows/?by=all&search=meeting"):
+        assert "meeting.mp3" in as_alice.get(path).content.decode()
+    assert loaded == []

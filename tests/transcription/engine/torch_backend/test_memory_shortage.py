@@ -318,18 +318,18 @@ def test_a_closed_model_leaves_no_memory_to_anybody(parameters: Parameters, monk
     works = [short_work(1), short_work(2, beams=3)]
     model.encode(works)
     model.admit(works)
-    kept = [weakref.ref(running.decoder) for running in model._running.values()]
-    weights = weakref.ref(model._parameters.embedding)
+    kept: list[weakref.ref[Any]] = [weakref.ref(running.decoder) for running in model._running.values()]
+    kept.append(weakref.ref(model._parameters.embedding))
     alive: list[object] = []
     collect = gc.collect
 
     def look() -> int:
         found = collect()
-        alive.extend(one() for one in (*kept, weights) if one() is not None)
+        alive.extend(one() for one in kept if one() is not None)
         return found
 
     monkeypatch.setattr(gc, "collect", look)
     model.close()
-    assert len(kept) == 2
+    assert len(kept) == 3
     assert alive == []
     assert not model.is_open
