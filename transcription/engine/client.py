@@ -60,7 +60,7 @@ class EngineClient:
         As many wait for an answer as the engine has room for beside others', which it says with each answer; with
         `one_by_one`, a window is pulled when the result of the one before was taken. Closing the generator takes the
         unanswered ones back from the engine. `on_progress` is called every few seconds of waiting in
-        which the engine is at work, for whomever. `spoken` is the language before the first window, where
+        which the engine starts or is at work, for whomever. `spoken` is the language before the first window, where
         that is known.
 
         Raises EngineUnavailable, WindowRejected (permanent), WindowFailed (try again).
@@ -106,8 +106,10 @@ class EngineClient:
             else:
                 if model in status.mels:
                     return status.mels[model]
-                if status.ready or time.monotonic() > deadline:
+                if status.ready:
                     raise WindowRejected(f"the engine does not serve the model {model!r}: {status.error}")
+                if time.monotonic() > deadline:
+                    raise EngineUnavailable(f"the engine at {self.address} is still starting")
             time.sleep(RETRY_SECONDS)
 
     def connect(self, timeout: float) -> socket.socket:
@@ -245,8 +247,10 @@ class _Conversation:
         return _receive(self.connection)
 
     def _note_progress(self, status: EngineStatus) -> None:
-        """Reports progress. A call in progress counts: the engine's watchdog ends one that hangs."""
-        if status.calls_in_hand or status.calls_done != self.calls_done:
+        """Reports progress. A call in progress counts: the engine's watchdog ends one that hangs. So does a start,
+        which takes minutes where a GPU is tried.
+        """
+        if not status.ready or status.calls_in_hand or status.calls_done != self.calls_done:
             self.on_progress()
         self.calls_done = status.calls_done
 

@@ -16,14 +16,17 @@ from transcription.engine.backend import Backend, BatchModel, DeviceLost, OutOfD
 from transcription.engine.probe import probe_model
 from transcription.engine.request_queue import RequestQueue
 from transcription.engine.types import EngineError, Unload
+from transcription.engine.watchdog import patience_for
 
 log = logging.getLogger(__name__)
 
 TENURE_SECONDS = 10.0
 """Seconds after an opening in which windows of open models come first: opening takes seconds."""
 
-OPENING_PATIENCE_SECONDS = 300.0
-"""The time limit of an opening: reading gigabytes from a slow disk, after another model's windows are done."""
+OPENING_PATIENCE_SECONDS, FIRST_PATIENCE_SECONDS = 300.0, 900.0
+"""The time limit of an opening: reading gigabytes from a slow disk, after another model's windows are done. The first
+one has longer, as nobody has read the file before.
+"""
 
 ORDER_SECONDS = 600.0
 """For how long operators are told that an order of theirs was not followed."""
@@ -106,7 +109,8 @@ class Models:
         with self._opening:
             if (found := self._taken(name, users)) is not None:
                 return found
-            with self._queue.timed(patience=OPENING_PATIENCE_SECONDS):
+            limit = OPENING_PATIENCE_SECONDS if self._opened_at else FIRST_PATIENCE_SECONDS
+            with self._queue.timed(patience=max(limit, patience_for(self._queue.probe_seconds, 1))):
                 opened = self._opened(name, users)
             with self._changed:
                 self._open[name] = opened

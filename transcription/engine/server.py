@@ -231,7 +231,7 @@ class Server:
             if isinstance(error, DeviceLost) and self.running:
                 self.running.setup.footing.on_lost(str(error))
             self._die(f"cannot load {first}: {error}", LOADING_EXIT)
-        except Exception as error:
+        except BaseException as error:
             log.exception("loading failed")
             self._die(f"cannot load {first}: {error!r}", LOADING_EXIT)
         running.scheduler.start(versions)

@@ -13,6 +13,7 @@ import json
 import re
 import struct
 from dataclasses import asdict
+from dataclasses import fields as fields_of
 from typing import Any
 
 import numpy as np
@@ -60,6 +61,9 @@ LOUDEST_SOUND = 10.0
 
 class ProtocolError(Exception):
     """A message that does not follow the protocol: the receiver closes the connection."""
+
+
+WORD_FIELDS = {field.name for field in fields_of(Word)}
 
 
 def frame(header: Header, payload: bytes = b"") -> bytes:
@@ -295,7 +299,8 @@ def parse_result(header: Header) -> WindowResult:
 
 
 def _segment(fields: Header) -> Segment:
-    words = tuple(Word(**word) for word in fields["words"])
+    """Leaves out what a newer engine says of words."""
+    words = tuple(Word(**{name: word[name] for name in WORD_FIELDS & word.keys()}) for word in fields["words"])
     return Segment(**{**fields, "tokens": tuple(fields["tokens"]), "words": words})
 
 

@@ -56,12 +56,15 @@ def report(
 
 
 def _figures_of(status: EngineStatus) -> dict[str, object]:
-    return {
+    """Leaves what an engine runs on as it was until it has found that out, which takes minutes with a GPU."""
+    known = {
         "backend": status.backend,
         "device": status.device,
         "rung": status.rung,
-        "models_loaded": list(status.loaded),
         "model_versions": status.versions,
+    }
+    return (known if status.backend else {}) | {
+        "models_loaded": list(status.loaded),
         "ready": status.ready,
         "problem": redact(status.error),
         "memory_used_mib": status.memory_used_mib,

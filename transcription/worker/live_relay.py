@@ -6,6 +6,7 @@ import logging
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import NoReturn
 
 from django.conf import settings
@@ -13,7 +14,7 @@ from redis.exceptions import RedisError
 
 from transcription.engine import modes
 from transcription.engine.client import EngineClient
-from transcription.engine.types import DecodeOptions, EngineError
+from transcription.engine.types import DecodeOptions, EngineError, EngineUnavailable
 from transcription.live.agreement import Heard
 from transcription.live.passes import Pass, PassResult, PassSource
 from transcription.worker import voice_listener
@@ -46,6 +47,9 @@ def relay() -> NoReturn:
 def hear(wanted: Pass) -> PassResult:
     """Returns what the engine hears in a pass, on the interactive lane. Raises EngineError."""
     client = EngineClient(str(settings.ENGINE_SOCKET), PATIENCE_SECONDS, wanted.request_id)
+    with suppress(EngineUnavailable):
+        if not client.status().ready:
+            raise EngineError("the engine is starting")
     options = DecodeOptions(
         model=wanted.model,
         language=wanted.language or None,

@@ -156,7 +156,7 @@ class LaneWorker(Worker):
         pass
 
     def heartbeat(self, timeout: int | None = None, pipeline: Pipeline | None = None) -> None:
-        if pipeline is None and self.last_heartbeat and timezone.now() - self.last_heartbeat < HEARTBEAT:
+        if pipeline is None and self.last_heartbeat and abs(timezone.now() - self.last_heartbeat) < HEARTBEAT:
             return
         with suppress(RedisError):
             super().heartbeat(timeout, pipeline)

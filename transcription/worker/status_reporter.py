@@ -23,8 +23,10 @@ from transcription.options import engines
 
 log = logging.getLogger(__name__)
 STARTING_SECONDS = 0.2
-LONGEST_SILENCE_SECONDS = 30.0
-
+LONGEST_SILENCE_SECONDS, LONGEST_IMPORT_SECONDS = 30.0, 600.0
+"""Without an answer of an engine; and of one that has not found out what it runs on, and may still be reading libraries
+from a slow disk.
+"""
 
 LEAST_WORKERS, MOST_WORKERS = 8, 64
 """Of a gpuworker that is told no number. A recording in exact mode, and a short one, has one window at a time: a worker
@@ -94,7 +96,7 @@ class Heartbeat:
     def __init__(self) -> None:
         self.restarts = 0
         self._pid = self._last_pid = 0
-        self._answered_at = time.monotonic()
+        self._answered_at, self._patience = time.monotonic(), LONGEST_SILENCE_SECONDS
 
     def record(self, status: EngineStatus | None) -> None:
         """Takes an answer of the engine, or None where it gave none."""
@@ -102,8 +104,9 @@ class Heartbeat:
             self.restarts += self._last_pid not in (0, status.pid)
             self._pid = self._last_pid = status.pid
             self._answered_at = time.monotonic()
-        elif self._pid and time.monotonic() - self._answered_at > LONGEST_SILENCE_SECONDS:
-            log.error("The engine has not answered for %g s; it is killed.", LONGEST_SILENCE_SECONDS)
+            self._patience = LONGEST_SILENCE_SECONDS if status.backend else LONGEST_IMPORT_SECONDS
+        elif self._pid and time.monotonic() - self._answered_at > self._patience:
+            log.error("The engine has not answered for %g s; it is killed.", self._patience)
             if _is_sibling(self._pid):
                 os.kill(self._pid, signal.SIGKILL)
             self._pid = 0

@@ -129,3 +129,14 @@ def test_the_fleet_forgets_who_left_and_who_died_long_ago(engine: Engine) -> Non
     assert engines.forget_the_dead() == 1
     engines.leave("here:0")
     assert not Engine.objects.exists()
+
+
+def test_an_engine_that_starts_again_is_known_by_what_it_ran_on(engine: Engine) -> None:
+    """Else no finished text is reused while it tries its GPU, for minutes."""
+    before = Engine.objects.get(name=engine.name)
+    starting = replace(condition(ready=False), backend="", device="", rung="", versions={})
+    engines.report(engine.name, starting, 1, 1)
+    now = Engine.objects.get(name=engine.name)
+    assert not now.ready
+    assert (now.backend, now.device, now.model_versions) == (before.backend, before.device, before.model_versions)
+    assert now.model_versions

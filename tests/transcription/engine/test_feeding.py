@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -17,9 +17,10 @@ from tests.transcription.engine.conftest import ROOT
 from tests.transcription.engine.fake_backend import text_of
 from tests.transcription.engine.serve_fake import WAITS_FOR
 from tests.waiting import until
+from transcription.engine import client as engine_client
 from transcription.engine.client import EngineClient
 from transcription.engine.local import wait_until_ready
-from transcription.engine.types import DecodeOptions, Lane, Window
+from transcription.engine.types import DecodeOptions, EngineUnavailable, Lane, Window
 
 SLOTS, STEPS, AHEAD = 32, 100, 8
 CAPACITY = SLOTS + AHEAD + 1
@@ -43,8 +44,15 @@ def address() -> Iterator[str]:
 class Recording(threading.Thread):
     """Has some windows decoded, in a thread of its own; `in_flight` are those without an answer."""
 
-    def __init__(self, address: str, windows: int, lane: Lane = "standard") -> None:
+    def __init__(
+        self,
+        address: str,
+        windows: int,
+        lane: Lane = "standard",
+        on_progress: Callable[[], None] = lambda: None,
+    ) -> None:
         super().__init__()
+        self._on_progress = on_progress
         self._client = EngineClient(address)
         self._options = DecodeOptions("base", language="en", lane=lane)
         self._count = windows
@@ -58,7 +66,7 @@ class Recording(threading.Thread):
         return self._sent - len(self.texts)
 
     def run(self) -> None:
-        for result in self._client.decode(self._windows(), self._options):
+        for result in self._client.decode(self._windows(), self._options, on_progress=self._on_progress):
             self.most_in_flight = max(self.most_in_flight, self.in_flight)
             self.texts.append(text_of(result))
 
@@ -103,9 +111,12 @@ def test_many_short_recordings_fill_every_slot_and_a_clip_goes_before_them(addre
     assert all(len(recording.finish()) == 1 for recording in short)
 
 
-def test_who_comes_while_the_gpu_is_tried_is_answered_and_waits(tmp_path: Path) -> None:
+def test_who_comes_while_the_gpu_is_tried_is_answered_and_waits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Trying a GPU takes minutes; without an answer meanwhile callers give up, and so does who watches the engine."""
-    sign = tmp_path / "tried"
+    monkeypatch.setattr(engine_client, "SILENCE_SECONDS", 0.05)
+    sign, progress = tmp_path / "tried", list[None]()
     with tempfile.TemporaryDirectory(prefix="engine-") as folder:
         address = str(Path(folder) / "socket")
         command = [sys.executable, "-m", "tests.transcription.engine.serve_fake", address, "0"]
@@ -115,8 +126,11 @@ def test_who_comes_while_the_gpu_is_tried_is_answered_and_waits(tmp_path: Path) 
         status = client.status()
         assert (status.ready, status.backend, status.models) == (False, "", ("base",))
         assert "not ready" in client.order("load", "base")
-        recording = Recording(address, 3)
+        with pytest.raises(EngineUnavailable, match="still starting"):
+            EngineClient(address, patience=0.1).mels("clinic")
+        recording = Recording(address, 3, on_progress=lambda: progress.append(None))
         until(lambda: sum(client.status().queued_windows.values()) == 3 or not recording.is_alive())
+        until(lambda: len(progress) > 1)  # by which whoever sent them knows that they are not lost
         sign.touch()
         assert recording.finish() == [" w20", " w21", " w22"]
         assert client.status().ready

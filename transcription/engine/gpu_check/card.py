@@ -62,7 +62,8 @@ def find_card() -> Card | None:
 
 def require_working_driver() -> None:
     """Raises EngineError where NVIDIA's driver says that there is a GPU which can't be used as it is."""
-    if importlib.util.find_spec("pynvml") is None:
+    wanted = os.environ.get("CUDA_VISIBLE_DEVICES", "0").split(",")[0].strip()
+    if wanted in HIDDEN or importlib.util.find_spec("pynvml") is None:
         return
     import pynvml
 

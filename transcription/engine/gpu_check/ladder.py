@@ -6,7 +6,7 @@ import json
 import logging
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +17,8 @@ from transcription.engine.types import EngineError
 
 log = logging.getLogger(__name__)
 
-LOSS_SECONDS = 300.0
-"""Two losses of the device within this drop a rung."""
+LOSS_SECONDS = 1200.0
+"""Two losses of the device within this drop a rung: longer than the first opening of a model may hang."""
 
 PASSING: tuple[Kind, ...] = ("missing", "memory", "unread")
 """Failures that are not kept: the next start may find the file, the memory, or the file in the disk's cache."""
@@ -103,6 +103,12 @@ class Ladder:
         else:
             log.warning("%s: fails: %s", rung.title, verdict.reason)
         record = self._read()
+        unread = [name for name in record.get("unread", []) if name != rung.name]
+        if verdict.kind == "unread" and len(unread) < len(record.get("unread", [])):
+            verdict = replace(verdict, kind="broken")  # twice: the driver hangs, and not the disk
+        elif verdict.kind == "unread":
+            unread.append(rung.name)
+        record["unread"] = unread
         if verdict.kind in PASSING:
             record.get("verdicts", {}).pop(rung.name, None)
         else:

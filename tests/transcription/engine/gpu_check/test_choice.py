@@ -240,7 +240,7 @@ def test_a_lost_device_is_noted_before_the_engine_ends(engine: Engine) -> None:
         run_until_lost(footing)
     footing = engine.start()
     assert footing.rung == rung_of("eager")
-    assert "lost twice within 5 minutes: an illegal address" in footing.notice
+    assert "lost twice within 20 minutes: an illegal address" in footing.notice
 
 
 def test_a_device_that_is_lost_by_the_first_window_of_a_model_is_told_as_lost(tmp_path: Path) -> None:

@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from transcription.engine.gpu_check.checks import Case, Kind
-from transcription.engine.gpu_check.ladder import Chosen, Facts, Ladder
+from transcription.engine.gpu_check.ladder import LOSS_SECONDS, Chosen, Facts, Ladder
 from transcription.engine.gpu_check.rungs import NAMES, RUNGS, Rung, rung_of
 from transcription.engine.gpu_check.trial import Verdict, line_of, try_rung
+from transcription.engine.models import FIRST_PATIENCE_SECONDS
 from transcription.engine.types import EngineError
 from transcription.models.engine import RUNGS as SHOWN
 
@@ -125,6 +126,19 @@ def test_what_was_killed_while_it_read_is_tried_at_the_next_start(file: Path, pr
     assert climbed(file, Children()).rung.name == "graphs"
 
 
+def test_what_is_killed_while_it_reads_twice_in_a_row_is_not_tried_a_third_time(file: Path) -> None:
+    for _start in range(2):
+        chosen = climbed(file, Children({"graphs": STARVES}))
+    assert "look for Xid errors" in chosen.notice
+    children = Children()
+    assert climbed(file, children) == chosen
+    assert children.tried == []
+
+
+def test_a_hang_of_the_first_opening_counts_with_the_next_one() -> None:
+    assert LOSS_SECONDS > FIRST_PATIENCE_SECONDS + 120
+
+
 def test_a_damaged_record_is_made_anew(file: Path) -> None:
     file.write_text("{")
     assert climbed(file, Children()).rung.name == "graphs"
@@ -155,10 +169,10 @@ class TestLosses:
     def test_two_within_minutes_drop_a_rung(self, file: Path) -> None:
         chosen = self.lose(file, after=60.0)
         assert chosen.rung.name == "eager"
-        assert "graphs: the device was lost twice within 5 minutes: an illegal address" in chosen.notice
+        assert "graphs: the device was lost twice within 20 minutes: an illegal address" in chosen.notice
 
     def test_two_far_apart_drop_none(self, file: Path) -> None:
-        assert self.lose(file, after=400.0) == Chosen(rung_of("graphs"))
+        assert self.lose(file, after=LOSS_SECONDS + 1) == Chosen(rung_of("graphs"))
 
     def test_a_new_check_gives_the_rung_another_chance(self, file: Path) -> None:
         self.lose(file, after=60.0)
