@@ -237,6 +237,7 @@ def test_a_row_shows_nothing_that_its_list_has_not_read(
             created_by=alice.user, audio_tracks=tracks, struck=[[0.0, 1.0]], held_at=timezone.now()
         )
         Transcription.objects.filter(id=row.id).update(warnings=["file_incomplete"], doubtful_words=3)
+        search.index_recording(row.recording_id)
     loaded: list[str] = []
     read = DeferredAttribute.__get__
 
