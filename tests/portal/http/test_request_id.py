@@ -25,7 +25,7 @@ SECONDS = 60
 TRACED = (
     "transcription.intake.commit",  # in the web process
     "transcription.worker.job",
-    "transcription.engine.server",
+    "transcription.engine.connection",
     "transcription.webhooks.dispatcher",  # beside the sweeper
 )
 
