@@ -76,6 +76,11 @@ def test_a_guest_hears_reads_and_searches_until_the_link_is_revoked(
     assert audio_time(guest) >= 0
     picture(guest, "sharing-guest")
     assert {cookie["name"] for cookie in guest.context.cookies()} == {"opened"}
+    guest.context.clear_cookies()  # as after twelve hours
+    look_again(guest)
+    guest.get_by_label("Password").fill("winter morning")
+    guest.keyboard.press("Enter")
+    expect(guest.get_by_role("heading", name="shared.wav")).to_be_visible()
 
     page.get_by_role("button", name="Close").last.click()
     page.reload()

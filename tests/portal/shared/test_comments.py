@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from datetime import timedelta
+from importlib import import_module
 from typing import Any
 from urllib.parse import quote
 from uuid import uuid4
 
 import pytest
+from django.apps import apps
 from django.core import mail
 from django.db import connection
 from django.http import Http404
@@ -286,6 +288,21 @@ def test_an_owner_deletes_all_that_one_guest_or_a_link_has_written(
             (str(row.id), None, 2),
         ]
     said(guest, path, "The link goes on")
+
+
+def test_earlier_comments_are_told_their_links_by_the_audit_log(
+    guest: Client, share: Share, alice: Character, interview: Transcription
+) -> None:
+    path = share(level="comment")
+    row = said(guest, path, "By a guest")
+    with scope.bound(alice.tenant.id):
+        ours = threads.comment(alice.actor, interview.recording_id, 1.0, 2.0, "Ours")
+        Comment.objects.update(link=None)
+    with scope.across_tenants("a migration has no tenant"):
+        import_module("transcription.migrations.0041_links_of_earlier_comments").say_by_which_link(apps, None)
+    with scope.bound(alice.tenant.id):
+        assert Comment.objects.get(id=row.id).link == rows.Share.objects.get().id
+        assert Comment.objects.get(id=ours.id).link is None
 
 
 @pytest.mark.parametrize("level", ["comment", "edit"])
