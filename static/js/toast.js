@@ -6,6 +6,7 @@ import { text } from "./strings.js";
 
 const SECONDS = 7;
 const SECONDS_WITH_ACTION = 15;
+const AT_ONCE = 2;
 
 /**
  * @param {string} message
@@ -26,9 +27,19 @@ export function toast(message, { error = false, action } = {}) {
     });
     find(node, ".toast__text", HTMLElement).after(button);
   }
-  find(document, "#toasts", HTMLElement).append(node);
+  const toasts = find(document, "#toasts", HTMLElement);
+  for (const same of [...toasts.children].filter((one) => one.textContent === node.textContent)) same.remove();
+  toasts.append(node);
+  while (toasts.children.length > AT_ONCE) toasts.firstElementChild?.remove();
   letGo(node);
   return node;
+}
+
+/** What earlier messages offer to undo is not what was done last any more. */
+export function dropUndo() {
+  for (const button of document.querySelectorAll("#toasts button.button--undo[type=button]")) {
+    button.closest(".toast")?.remove();
+  }
 }
 
 export function watchToasts() {
