@@ -17,7 +17,7 @@ from transcription.engine.torch_backend.cache import SlotCache
 from transcription.engine.torch_backend.cross import CrossName
 from transcription.engine.torch_backend.decode_request import DecodeRequest
 from transcription.engine.torch_backend.decoder import Decoder
-from transcription.engine.torch_backend.device import URGENT
+from transcription.engine.torch_backend.device import DEVICE, URGENT
 from transcription.engine.torch_backend.graphs import StepGraphs
 from transcription.engine.torch_backend.parameters import Parameters
 from transcription.engine.torch_backend.readback import Occupant
@@ -158,8 +158,9 @@ class BeamDecoder(Decoder):
             if source != target
         ]
         if moves:
-            sources, targets = (self._tensors.rows(rows) for rows in zip(*moves, strict=True))
-            self._cache.reorder(sources, targets, context)
+            with DEVICE.shared():
+                sources, targets = (self._tensors.rows(rows) for rows in zip(*moves, strict=True))
+                self._cache.reorder(sources, targets, context)
         for search in searches.values():
             search.reset_sources()
 
