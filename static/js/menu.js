@@ -50,6 +50,6 @@ export function watchMenus() {
 function place(menu) {
   menu.classList.remove("menu--up");
   const list = find(menu, ".menu__list", HTMLElement).getBoundingClientRect();
-  const above = find(menu, "summary", HTMLElement).getBoundingClientRect().top;
-  menu.classList.toggle("menu--up", list.bottom > innerHeight && above > list.height);
+  const button = find(menu, "summary", HTMLElement).getBoundingClientRect();
+  menu.classList.toggle("menu--up", list.bottom > innerHeight && button.top > innerHeight - button.bottom);
 }

@@ -93,7 +93,7 @@ def test_a_view_is_saved_opened_renamed_and_deleted(page: Page, picture: Picture
     page.get_by_label("Order").select_option("longest")
     page.wait_for_url("**order=longest*")
     page.get_by_text("Save this view").click()
-    page.get_by_label("Name", exact=True).fill("Longest of mine")
+    page.locator("[data-save-view]").get_by_label("Name", exact=True).fill("Longest of mine")
     page.get_by_label("For everybody in the organisation").check()
     picture(page, "save a view")
     page.get_by_role("button", name="Save", exact=True).click()
@@ -125,7 +125,7 @@ def test_many_are_selected_tagged_downloaded_deleted_and_brought_back(
         expect(row(page, name)).to_contain_text("Done", timeout=60_000)
     page.get_by_label("Search names and texts").fill("many")
     expect(page.locator(".row")).to_have_count(3)
-    page.set_viewport_size({"width": 1280, "height": 500})
+    page.set_viewport_size({"width": 1280, "height": 680})
     for one in page.locator(".row").all():  # the last one's menu opens upwards
         one.locator("summary").click()
         items = one.locator(".menu__item")
