@@ -16,7 +16,7 @@ from pathlib import Path
 import psutil
 
 from transcription.engine import machine
-from transcription.engine.backend import Backend, DeviceLost, ServerAway
+from transcription.engine.backend import Backend, DeviceBusy, DeviceLost, ServerAway
 from transcription.engine.catalogue import CATALOGUE
 from transcription.engine.connection import Connection
 from transcription.engine.ct2_file import dimensions_of
@@ -211,7 +211,7 @@ class Server:
             backend, weights = running.backend, running.models.weights
             versions = {name: version_of(name, path, backend) for name, path in weights.items()}
         except (EngineError, DeviceLost, ServerAway, OSError) as error:
-            if isinstance(error, DeviceLost) and self.running:
+            if isinstance(error, DeviceLost) and not isinstance(error, DeviceBusy) and self.running:
                 self.running.setup.footing.on_lost(str(error))
             self._die(f"cannot load {first}: {error}", LOADING_EXIT)
         except BaseException as error:

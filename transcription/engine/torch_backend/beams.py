@@ -138,8 +138,9 @@ class BeamDecoder(Decoder):
             if source != target
         ]
         if moves:
-            sources, targets = (self._tensors.rows(rows) for rows in zip(*moves, strict=True))
-            self._cache.reorder(sources, targets, context)
+            with DEVICE.shared():
+                sources, targets = (self._tensors.rows(rows) for rows in zip(*moves, strict=True))
+                self._cache.reorder(sources, targets, context)
         for search in searches.values():
             search.reset_sources()
 
