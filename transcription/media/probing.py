@@ -13,13 +13,22 @@ from pathlib import Path
 import numpy as np
 
 from transcription.media import ffmpeg, structure
-from transcription.media.audio_reader import BYTES_PER_SECOND, SAMPLE_RATE, SHORTEST_SECONDS, AudioReader, goes_on
+from transcription.media.audio_reader import (
+    BYTES_PER_SECOND,
+    FAR_AHEAD,
+    SAMPLE_RATE,
+    SHORTEST_SECONDS,
+    AudioReader,
+    goes_on,
+    is_jump,
+)
 from transcription.media.errors import DecoderDied, MediaError
 from transcription.media.ffmpeg import last_line
 from transcription.media.formats import demuxer_by_extension, is_refused, source_options
 from transcription.media.heads import Part
+from transcription.media.parts import MOST_PARTS
 from transcription.media.playback import is_playable
-from transcription.media.report import MAX_DOWNMIXED_CHANNELS, MOST_TRACKS, AudioTrack, is_format_refused, is_guessed
+from transcription.media.report import MOST_TRACKS, AudioTrack, is_format_refused, is_guessed
 
 PROBE_SECONDS = 20
 PROBE_WALL_SECONDS = 20
@@ -35,6 +44,16 @@ LARGEST_EMPTY_FILE = 8192
 """The size in bytes of the header of a recording that was stopped as it began."""
 
 SLACK_SECONDS = 1.0
+MOST_PLAYED_CHANNELS = 8
+"""By browsers."""
+
+CONTINUING = "setts=ts='if(eq(N,0),DTS,PREV_OUTDTS+if(lt(DTS,PREV_INDTS-1/TB),PREV_OUTDURATION,DTS-PREV_INDTS))'"
+"""What `MONOTONIC_TIMESTAMPS` does to audio; ffmpeg itself would squeeze the packets after a step back."""
+
+LONGEST_PACKET_SECONDS = 2.0
+LEAST_BYTES_A_SECOND = 50
+"""Packets that say they last longer, with fewer bytes, are not believed."""
+
 TIME_BASE = re.compile(rb"^#tb 0: (\d+)/(\d+)")
 
 
@@ -57,7 +76,7 @@ class Probe:
     @property
     def is_playable(self) -> bool:
         """Whether common browsers play the file as it is."""
-        plain = len(self.tracks) < 2 and all(track.channels <= MAX_DOWNMIXED_CHANNELS for track in self.tracks)
+        plain = len(self.tracks) < 2 and all(track.channels <= MOST_PLAYED_CHANNELS for track in self.tracks)
         return plain and is_playable(self.format, self.codec, self.warnings)
 
 
@@ -211,7 +230,7 @@ def _count_packets(reader: AudioReader, enough: float) -> float:
     if reader.header.container == "aac":  # ffmpeg counts by the first frame's rate, though another may follow
         return min(structure.aac_frames(reader.path, enough)[0], enough + 1 / SAMPLE_RATE)
     counted, until = 0.0, time.monotonic() + PROBE_WALL_SECONDS
-    for part in reader.parts:
+    for part in reader.parts[:MOST_PARTS]:
         if counted <= enough and time.monotonic() < until:
             counted = _count_packets_of_part(reader, part, counted, enough)
     return counted
@@ -222,12 +241,24 @@ def _count_packets_of_part(reader: AudioReader, part: Part, before: float, enoug
 
     Returns a lower bound if a limit or PROBE_WALL_SECONDS ends it. Raises DecoderDied.
     """
-    output = ["-map", f"0:a:{reader.track}", "-c", "copy", "-copyinkf", "-f", "framecrc", "pipe:1"]
+    output = [
+        "-map",
+        f"0:a:{reader.track}",
+        "-c",
+        "copy",
+        "-copyinkf",
+        "-bsf:a",
+        CONTINUING,
+        "-f",
+        "framecrc",
+        "pipe:1",
+    ]
     counted = before
     limits = (PROBE_CPU_SECONDS, PROBE_WALL_SECONDS, part)
-    with ffmpeg.decoder(reader.path, reader.source, output, *limits) as process:
-        for begins, ends in _reached(process.chunks(), reader.origin):
-            counted = ends if before and goes_on(begins, before) else before + ends
+    has_form = reader.header.tracks[reader.track].channels  # packets without one are not copied
+    source = reader.source if has_form else [*reader.source, *FAR_AHEAD]
+    with ffmpeg.decoder(reader.path, source, output, *limits) as process:
+        for counted in _reached(process.chunks(), reader, before):
             if counted > enough:
                 return enough + 1 / SAMPLE_RATE
         process.wait_for_exit()
@@ -237,21 +268,26 @@ def _count_packets_of_part(reader: AudioReader, part: Part, before: float, enoug
     return counted
 
 
-def _reached(chunks: Iterable[bytes], origin: float) -> Iterator[tuple[float, float]]:
-    """Yields, after each chunk of framecrc's lines, where packets begin and end in seconds.
+def _reached(chunks: Iterable[bytes], reader: AudioReader, before: float) -> Iterator[float]:
+    """Yields, after each chunk of framecrc's lines, where packets end in seconds, on the clock that the reader keeps.
 
-    The end is that by their times or by their total length.
+    before: where the part before ended.
     """
-    rest, tick, length, end = b"", 0.0, 0, 0
-    begin: int | None = None
+    rest, tick, moved, end, is_first = b"", 0.0, before, before, True
     for chunk in chunks:
         *lines, rest = (rest + chunk).split(b"\n")
         for line in lines:
             if not line.startswith(b"#"):
-                _stream, _dts, time, duration, _size = line.split(b",", 4)
-                length += int(duration)
-                begin = int(time) if begin is None else begin
-                end = max(end, int(time) + int(duration))
+                _stream, time, _pts, duration, size = line.split(b",")[:5]
+                begin = int(time) * tick - reader.origin
+                if is_first and goes_on(begin, before):
+                    moved = 0.0
+                is_first = False
+                begin += moved
+                if is_jump(begin - end, reader.header.container, is_late=not end):
+                    moved, begin = moved + end - begin, end
+                longest = max(LONGEST_PACKET_SECONDS, int(size) / LEAST_BYTES_A_SECOND)
+                end = max(begin, begin + min(int(duration) * tick, longest))
             elif match := TIME_BASE.match(line):
                 tick = int(match[1]) / int(match[2])
-        yield (begin or 0) * tick - origin, max(length * tick, end * tick - origin)
+        yield end

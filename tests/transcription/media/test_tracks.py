@@ -118,6 +118,29 @@ def test_one_of_ten_channels_without_a_layout_is_heard(place: int, make_media: M
     assert onsets(pcm) == pytest.approx(TONES, abs=0.05)
 
 
+PLACES = {
+    "low frequencies.flac": ("5.1", 3),
+    "low frequencies.wav": ("FC+LFE", 1),
+    "no right.wav": ("FL+FC", 1),
+    "backs.mov": ("BL+BR", 0),
+    "tops.wav": ("cube", 7),
+    "five of 5.1.wav": ("FL+FR+FC+LFE+BL", 4),
+    "sixteen.mov": ("hexadecagonal", 15),
+    "heights.mov": ("3.1.2", 4),
+}
+
+
+@pytest.mark.parametrize("name", PLACES)
+def test_who_speaks_in_one_channel_is_heard_wherever_it_is_meant_to_sound(name: str, make_media: MakeMedia) -> None:
+    layout, place = PLACES[name]
+    pan = "|".join(f"c{index}={'c0' if index == place else '0*c0'}" for index in range(place + 1))
+    form = ("-ar", "16000", "-c:a", "flac" if name.endswith("flac") else "pcm_s16le")
+    path = make_media(name, *speech(make_media), "-filter_complex", f"pan={layout}|{pan}", *form)
+    _found, pcm, warnings = heard(path)
+    assert onsets(pcm) == pytest.approx(TONES, abs=0.05)
+    assert warnings == []
+
+
 @pytest.mark.parametrize("name", ["inverted.flac", "inverted.m4a"])
 def test_channels_that_cancel_out_are_noticed_and_one_is_taken(name: str, make_media: MakeMedia) -> None:
     _found, pcm, warnings = heard(channels(make_media, name, TONE, f"-0.95*{TONE}"))
