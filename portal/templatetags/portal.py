@@ -20,7 +20,7 @@ from django.utils.translation import get_language, gettext_lazy, ngettext, pgett
 from django.utils.translation import gettext as _
 
 from portal.preferences import speakers_choices
-from portal.web import audit_words, strings
+from portal.web import strings
 from portal.web import tracks as tracks_of
 from portal.web.forms import other_options
 from portal.web.languages import language_name
@@ -48,8 +48,6 @@ from transcription.webhooks.models import Attempt, Delivery
 register = template.Library()
 FORM_FIELDS = "form_fields"
 NOBODYS = UUID(int=0)
-register.filter("object_in_words", audit_words.object_in_words)
-register.filter("details_in_words", audit_words.details_in_words)
 ROW_LABELS = {
     "select": gettext_lazy("Select %(name)s"),
     "favourite": gettext_lazy("%(name)s is a favourite of mine"),

@@ -20,8 +20,11 @@ from transcription.models.tag import MOST_ON_ONE, folded_name
 TO_CHECK, CHECKED = "to_check", "checked"
 PEOPLE, PROGRAMS, EVERYBODY = "people", "programs", "all"
 NO_FOLDER = "none"
-MOST_COUNTED = 500
-"""Up to which matching recordings are counted. What more of them have is looked for row by row, in the order shown."""
+MOST_COUNTED, MOST_FOUND = 500, 200
+"""Up to which recordings of a list are counted, and those that a search finds, each of which is looked at.
+
+Where it finds more, a page of them is looked for row by row, in the order shown.
+"""
 
 
 @dataclass(frozen=True)
@@ -57,7 +60,7 @@ class Filter:
         return self.searched(rows, actor)[0]
 
     def searched(self, rows: QuerySet[Recording], actor: Actor) -> tuple[QuerySet[Recording], list[UUID] | None]:
-        """Returns those that match, and what a search has found of them: all, or more than MOST_COUNTED."""
+        """Returns those that match, and what a search has found of them: all, or more than MOST_FOUND."""
         rows, part = self._narrowed(rows, actor), self.search.replace("\x00", "")
         if not self.search or rows.query.is_empty():
             return rows, None
@@ -74,9 +77,9 @@ class Filter:
                     _ids(rows.filter(named, id__in=search.names_containing(tenant_id, terms))),
                     _ids(rows.filter(named, search_entry__edition=0)),
                     _ids(rows.filter(tagged)),
-                )[: MOST_COUNTED + 1]
+                )[: MOST_FOUND + 1]
             )
-        return rows.filter(by_row if len(found) > MOST_COUNTED else Q(id__among=found)), found
+        return rows.filter(by_row if len(found) > MOST_FOUND else Q(id__among=found)), found
 
     def _narrowed(self, rows: QuerySet[Recording], actor: Actor) -> QuerySet[Recording]:
         """Filters by all but the search."""
@@ -153,7 +156,7 @@ class Filter:
 
 
 def _ids(rows: QuerySet[Recording]) -> QuerySet[Recording, UUID]:
-    return rows.order_by().values_list("id", flat=True)[: MOST_COUNTED + 1]
+    return rows.order_by().values_list("id", flat=True)[: MOST_FOUND + 1]
 
 
 def _tagged(**name: str) -> QuerySet[Tagging, UUID]:

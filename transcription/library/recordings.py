@@ -22,7 +22,7 @@ from transcription import search as text_search
 from transcription import tenant_lock
 from transcription.folders.visibility import among, seen, seen_in_lists
 from transcription.library import holds, videos
-from transcription.library.filters import EVERYTHING, MOST_COUNTED, TO_CHECK, Filter
+from transcription.library.filters import EVERYTHING, MOST_COUNTED, MOST_FOUND, TO_CHECK, Filter
 from transcription.library.orders import ordered
 from transcription.media import storage
 from transcription.models import MAIN, WHOLE, Recording, Tagging, Transcription
@@ -52,7 +52,7 @@ def recordings(
 
 
 def _matching(actor: Actor, filters: Filter, permission: str) -> tuple[QuerySet[Recording], list[UUID] | None]:
-    """Returns the recordings in no order, and what a search has found of them: all, or more than MOST_COUNTED."""
+    """Returns the recordings in no order, and what a search has found of them: all, or more than MOST_FOUND."""
     actor.require(permission)
     is_seen = seen_in_lists(actor, permission=permission)
     return filters.searched(Recording.objects.filter(is_seen, tenant=actor.tenant, deleted_at=None), actor)
@@ -75,7 +75,7 @@ def _with_relations(rows: QuerySet[Recording], *without: str) -> QuerySet[Record
 
 @dataclass(frozen=True)
 class Listing:
-    """A page of a list of recordings, and how many there are: more than `count` if that is MOST_COUNTED `and_more`."""
+    """A page of a list of recordings, and how many there are: more than `count` if there are `and_more`."""
 
     rows: list[Recording]
     number: int
@@ -92,8 +92,9 @@ class Listing:
 def listing(actor: Actor, filters: Filter, order: str, number: int, size: int) -> Listing:
     """Returns a page of what `recordings` returns, the last one for a number that is too high. From 1."""
     rows, found = _matching(actor, filters, "recordings.view")
-    count = rows[: MOST_COUNTED + 1].count() if found is None else len(found)
-    and_more, count = count > MOST_COUNTED, min(count, MOST_COUNTED)
+    most = MOST_FOUND if filters.search else MOST_COUNTED
+    count = rows[: most + 1].count() if found is None else len(found)
+    and_more, count = count > most, min(count, most)
     if found is not None and not and_more:
         with scope.across_tenants("they were found among the tenant's, whose index is slower than theirs"):
             rows = Recording.objects.filter(id__among=found)

@@ -266,8 +266,8 @@ def test_the_list_of_recordings_is_searched_by_name_and_text(alice: Character) -
 def test_the_list_finds_what_names_contain_and_stays_behind_the_walls_however_many_match(
     most: int, common: int, alice: Character, bob: Character, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(filters, "MOST_COUNTED", most)
-    monkeypatch.setattr(recordings, "MOST_COUNTED", most)
+    monkeypatch.setattr(filters, "MOST_FOUND", most)
+    monkeypatch.setattr(recordings, "MOST_FOUND", most)
     monkeypatch.setattr(lookup, "COMMON_AMONG_PROBED", common)
     rows = [
         spoken(alice, name, " We saw a lynx.") for name in ("Meeting.mp3", "meeting 2.mp3", "董事会议.mp3", "x-y.mp3")
@@ -379,8 +379,8 @@ def test_many_hits_cost_no_more_queries_than_one(alice: Character) -> None:
 
 
 def test_what_matches_in_several_ways_is_counted_once(alice: Character, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(filters, "MOST_COUNTED", 3)
-    monkeypatch.setattr(recordings, "MOST_COUNTED", 3)
+    monkeypatch.setattr(filters, "MOST_FOUND", 3)
+    monkeypatch.setattr(recordings, "MOST_FOUND", 3)
     for number in range(3):
         spoken(alice, f"Meeting {number}.mp3", " A meeting.")
     with scope.bound(alice.tenant.id):

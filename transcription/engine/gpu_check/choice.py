@@ -17,17 +17,19 @@ from transcription.engine.arguments import machine_arguments
 from transcription.engine.gpu_check.card import (
     Card,
     find_card,
+    lacks_kernels,
     require_driver,
     require_working_driver,
     torch_sees_gpu,
     torchs_card,
+    wait_until_ready,
 )
 from transcription.engine.gpu_check.ladder import PASSING, Facts, Ladder
 from transcription.engine.gpu_check.rungs import RUNGS, Rung, rung_of
 from transcription.engine.gpu_check.trial import Verdict, try_rung
-from transcription.engine.model_folder import NEEDED
+from transcription.engine.model_folder import MODEL
 from transcription.engine.offered import Offered
-from transcription.engine.own_models import ensure_offered
+from transcription.engine.own_models.ensure import ensure_offered
 from transcription.engine.types import EngineError
 from transcription.engine.weights import place_of, print_progress
 
@@ -76,7 +78,10 @@ def ladder_for(options: argparse.Namespace, models: Sequence[Offered]) -> Ladder
     """
     if options.device == "cpu":
         return Ladder(None, lambda rung: {}, lambda rung: _attempt(rung, options, models, sees=True), RUNGS)
-    card, sees = find_card(), torch_sees_gpu()
+    card = find_card()
+    if card is not None:
+        wait_until_ready()
+    sees = torch_sees_gpu()
     if card is None and not sees:
         require_working_driver()
         return None
@@ -88,12 +93,14 @@ def ladder_for(options: argparse.Namespace, models: Sequence[Offered]) -> Ladder
     return Ladder(
         options.weights / place,
         lambda rung: _facts(rung, card, options, models),
-        lambda rung: _attempt(rung, options, models, sees),
+        lambda rung: _attempt(rung, options, models, sees, card),
         rungs,
     )
 
 
-def _attempt(rung: Rung, options: argparse.Namespace, models: Sequence[Offered], sees: bool) -> Verdict:
+def _attempt(
+    rung: Rung, options: argparse.Namespace, models: Sequence[Offered], sees: bool, card: Card | None = None
+) -> Verdict:
     """Tries a rung with each model. Only the first has to be there and to fit: others are refused by themselves."""
     if rung.needs_torch and not sees:
         reason = "torch is not installed: install requirements/torch.txt"
@@ -101,6 +108,9 @@ def _attempt(rung: Rung, options: argparse.Namespace, models: Sequence[Offered],
             seen = f"torch {installed} does not see the GPU"
             reason = f"{seen}: install requirements/torch.txt, or, where that is done, look for /dev/nvidia-uvm"
         return Verdict(rung.name, False, reason, "missing")
+    if rung.needs_torch and card is not None and lacks_kernels(card):
+        reason = f"torch {_version('torch')} is not made for a {card.name}"
+        return Verdict(rung.name, False, reason, "card")
     found = _attempt_with(models[0], rung, options)
     for model in models[1:]:
         if not found.ok:
@@ -140,8 +150,8 @@ def _facts(rung: Rung, card: Card, options: argparse.Namespace, models: Sequence
 def _stamp(rung: Rung, folder: Path, model: Offered) -> str:
     """Returns the size and time of the weights, which tell them apart without reading gigabytes; empty without any."""
     form = "ctranslate2" if model.source else rung.form
-    places = [place_of(model.name, form, folder), place_of(model.name, "ctranslate2", folder) / NEEDED[0]]
-    for file in (place / NEEDED[0] if place.is_dir() else place for place in places):
+    places = [place_of(model.name, form, folder), place_of(model.name, "ctranslate2", folder) / MODEL]
+    for file in (place / MODEL if place.is_dir() else place for place in places):
         if file.is_file():
             facts = file.stat()
             return f"{file.name} {facts.st_size} {facts.st_mtime_ns}"
