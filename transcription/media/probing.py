@@ -39,6 +39,10 @@ LONGEST_SILENCE_SECONDS = 300
 SILENT_PEAK = 32
 """The loudest sample of silence: about -60 dB, above the noise that coding adds to digital silence."""
 
+BLOCK_SAMPLES = 800
+STEADY = 2.0
+"""How many times louder the loud blocks of a sound in which nobody speaks are than its faint ones, at most."""
+
 MAX_TRACKS_TRIED = 16
 LARGEST_EMPTY_FILE = 8192
 """The size in bytes of the header of a recording that was stopped as it began."""
@@ -85,9 +89,9 @@ def probe(path: Path, longest: float, budget: float, track: int | None = None, n
 
     `longest` is the allowed length of a recording and `budget` the remaining quota, in seconds. Counting stops beyond
     either, or after PROBE_WALL_SECONDS; then `duration` is a lower bound. The header's length isn't trusted. Without
-    `track` the default track is chosen, else the first, unless it is silent and another isn't. `name` is the file's
-    name, used only if the content doesn't identify the format. Raises MediaError, among others too_long if the audio
-    is longer than `longest` and no_such_track; and DecoderDied if ffmpeg was killed.
+    `track` the default track is chosen, else the first, unless nobody can be heard in it and somebody in another.
+    `name` is the file's name, used only if the content doesn't identify the format. Raises MediaError, among others
+    too_long if the audio is longer than `longest` and no_such_track; and DecoderDied if ffmpeg was killed.
     """
     beginning = _read_start(path, longest, track, name)
     reader, duration = beginning.reader, beginning.reader.seconds
@@ -113,12 +117,29 @@ def probe(path: Path, longest: float, budget: float, track: int | None = None, n
 
 @dataclass
 class _TrackStart:
-    """The first seconds of a track; `pcm` is empty if there are more than PROBE_SECONDS."""
+    """The first seconds of a track; `pcm` is empty if there are more than PROBE_SECONDS.
+
+    `levels` are those of its blocks.
+    """
 
     reader: AudioReader
     pcm: bytes = b""
-    is_silent: bool = True
+    peak: int = 0
+    levels: list[float] = field(default_factory=list)
     error: MediaError | None = None
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether nobody can be heard: it is silent, or as loud all the time as hiss and hum are."""
+        faintest, loudest = np.percentile(self.levels, [10, 95]) if self.levels else (0.0, 0.0)
+        return self.peak <= SILENT_PEAK or bool(0 < loudest < STEADY * faintest)
+
+    def hear(self, pcm: bytes) -> None:
+        samples = np.frombuffer(pcm, dtype="<i2").astype(np.float64)
+        self.peak = max(self.peak, int(np.abs(samples).max(initial=0)))
+        whole = samples[: len(samples) // BLOCK_SAMPLES * BLOCK_SAMPLES]
+        changes = np.diff(whole, prepend=samples[:1]).reshape(-1, BLOCK_SAMPLES)
+        self.levels += np.sqrt(np.square(changes).mean(axis=1)).tolist()
 
     @property
     def can_be_decoded(self) -> bool:
@@ -126,7 +147,7 @@ class _TrackStart:
 
     def is_enough(self, choosing: bool) -> bool:
         """Returns whether enough was decoded: more of a silent track if another one may be chosen."""
-        waits = choosing and self.is_silent and len(self.reader.header.tracks) > 1
+        waits = choosing and len(self.reader.header.tracks) > 1 and self.is_silent
         return self.reader.decoded_seconds >= (LONGEST_SILENCE_SECONDS if waits else PROBE_SECONDS)
 
 
@@ -206,7 +227,7 @@ def _decode_start(
     try:
         with closing(reader.pcm()) as sound:
             for chunk in sound:
-                start.is_silent = start.is_silent and _peak(chunk) <= SILENT_PEAK
+                start.hear(chunk)
                 if len(pcm) <= PROBE_SECONDS * BYTES_PER_SECOND:
                     pcm += chunk
                 if start.is_enough(choosing):
@@ -216,10 +237,6 @@ def _decode_start(
     if len(pcm) <= PROBE_SECONDS * BYTES_PER_SECOND:
         start.pcm = bytes(pcm)
     return start
-
-
-def _peak(pcm: bytes) -> int:
-    return int(np.abs(np.frombuffer(pcm, dtype="<i2").astype(np.int32)).max(initial=0))
 
 
 def _count_packets(reader: AudioReader, enough: float) -> float:

@@ -22,6 +22,12 @@ def speech(make: MakeMedia) -> tuple[str, ...]:
     return ("-i", str(tones(make)))
 
 
+@pytest.mark.parametrize("noise", ["anoisesrc=d=9:a=0.02:r=48000:c=pink", "sine=f=50:d=9:r=48000"])
+def test_a_track_of_hiss_or_hum_yields_to_one_in_which_something_happens(noise: str, make_media: MakeMedia) -> None:
+    path = two(make_media, "hiss.mkv", ("-f", "lavfi", "-i", noise), speech(make_media))
+    assert heard(path)[0].track == 1
+
+
 @pytest.mark.parametrize("kind", ["mkv", "mp4"])
 def test_a_silent_track_yields_to_one_that_is_not(kind: str, make_media: MakeMedia) -> None:
     found, pcm, warnings = heard(two(make_media, f"silent first.{kind}", SILENCE, speech(make_media)))
