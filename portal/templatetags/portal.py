@@ -24,7 +24,7 @@ from portal.web import strings
 from portal.web import tracks as tracks_of
 from portal.web.forms import other_options
 from portal.web.languages import language_name
-from portal.web.undo import move_to_undo, recording_to_restore
+from portal.web.undo import move_to_undo, name_to_undo, recording_to_restore
 from portal.web.word_positions import word_positions
 from tenants import units
 from tenants.access import PAGE_TENANT_FIELD, Actor
@@ -322,6 +322,12 @@ def export_formats(chosen: str = "") -> list[tuple[str, str]]:
 def undone_move(message: Message) -> tuple[UUID, str] | None:
     """Returns the recording that the message's Undo button moves back, and the id of its folder."""
     return move_to_undo(message)
+
+
+@register.filter
+def undone_name(message: Message) -> tuple[UUID, str] | None:
+    """Returns the recording that the message's Undo button renames, and the name that it had."""
+    return name_to_undo(message)
 
 
 @register.filter
