@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tests.conftest import MakeMedia
@@ -125,24 +127,31 @@ def test_one_of_ten_channels_without_a_layout_is_heard(place: int, make_media: M
 
 
 PLACES = {
-    "low frequencies.flac": ("5.1", 3),
-    "low frequencies.wav": ("FC+LFE", 1),
-    "no right.wav": ("FL+FC", 1),
-    "backs.mov": ("BL+BR", 0),
-    "tops.wav": ("cube", 7),
-    "five of 5.1.wav": ("FL+FR+FC+LFE+BL", 4),
-    "sixteen.mov": ("hexadecagonal", 15),
-    "heights.mov": ("3.1.2", 4),
+    "low frequencies": (0x3F, 3),
+    "low frequencies beside a centre": (0xC, 1),
+    "left beside a centre": (0x5, 0),
+    "the left of the back": (0x30, 0),
+    "a back beside the front": (0x1F, 4),
+    "above the front": (0x500F, 4),
+    "above the back": (0x2D033, 7),
 }
+"""WAVE's mask of places, and which of these channels somebody speaks in."""
 
 
 @pytest.mark.parametrize("name", PLACES)
-def test_who_speaks_in_one_channel_is_heard_wherever_it_is_meant_to_sound(name: str, make_media: MakeMedia) -> None:
-    layout, place = PLACES[name]
-    pan = "|".join(f"c{index}={'c0' if index == place else '0*c0'}" for index in range(place + 1))
-    form = ("-ar", "16000", "-c:a", "flac" if name.endswith("flac") else "pcm_s16le")
-    path = make_media(name, *speech(make_media), "-filter_complex", f"pan={layout}|{pan}", *form)
-    _found, pcm, warnings = heard(path)
+def test_who_speaks_in_one_channel_is_heard_wherever_it_is_meant_to_sound(
+    name: str, tmp_path: Path, make_media: MakeMedia
+) -> None:
+    mask, place = PLACES[name]
+    samples = np.frombuffer(tones(make_media).read_bytes()[-18 * 48_000 :], "<i2")
+    channels = np.zeros((len(samples), mask.bit_count()), "<i2")
+    channels[:, place] = samples
+    count, kind = mask.bit_count(), bytes.fromhex("0100000000001000800000aa00389b71")
+    form = struct.pack("<HHIIHHHHI", 0xFFFE, count, 48_000, 96_000 * count, 2 * count, 16, 22, 16, mask) + kind
+    chunks = b"WAVEfmt " + struct.pack("<I", len(form)) + form + b"data" + struct.pack("<I", channels.nbytes)
+    size = struct.pack("<I", len(chunks) + channels.nbytes)
+    (tmp_path / "placed.wav").write_bytes(b"RIFF" + size + chunks + channels.tobytes())
+    _found, pcm, warnings = heard(tmp_path / "placed.wav")
     assert onsets(pcm) == pytest.approx(TONES, abs=0.05)
     assert warnings == []
 
