@@ -10,7 +10,8 @@ const AT_ONCE = 2;
 
 /**
  * @param {string} message
- * @param {{error?: boolean, action?: {label: string, run: () => void}}} [options] `action` is what a button in it does
+ * @param {{error?: boolean, action?: {label: string, run: () => void, lasts?: boolean}}} [options] `action` is what a
+ *   button in it does; where it `lasts`, a later change of the text leaves it right
  */
 export function toast(message, { error = false, action } = {}) {
   const node = element(
@@ -21,6 +22,7 @@ export function toast(message, { error = false, action } = {}) {
   );
   if (action) {
     const button = element("button", { type: "button", class: "button button--small button--undo" }, action.label);
+    button.toggleAttribute("data-lasts", action.lasts ?? false);
     button.addEventListener("click", () => {
       node.remove();
       action.run();
@@ -37,7 +39,7 @@ export function toast(message, { error = false, action } = {}) {
 
 /** What earlier messages offer to undo is not what was done last any more. */
 export function dropUndo() {
-  for (const button of document.querySelectorAll("#toasts button.button--undo[type=button]")) {
+  for (const button of document.querySelectorAll("#toasts .button--undo[type=button]:not([data-lasts])")) {
     button.closest(".toast")?.remove();
   }
 }
