@@ -160,7 +160,8 @@ def checked_text(value: object) -> str:
     """Returns a comment's text, trimmed. Raises InvalidOption."""
     if not isinstance(value, str):
         raise InvalidOption("text", _("“%(name)s” must be a string.") % {"name": "text"})
-    text = value.replace("\r\n", "\n").replace("\x00", "").strip()
+    whole = value.encode(errors="ignore").decode()  # half a character is no text of a database
+    text = whole.replace("\r\n", "\n").replace("\x00", "").strip()
     if len(text) > LONGEST_COMMENT:
         raise InvalidOption("text", _("A comment can have at most %(n)d characters.") % {"n": LONGEST_COMMENT})
     return text

@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, TypeVar
+from uuid import UUID
 
 from django.template.defaultfilters import filesizeformat
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails, PydanticCustomError
 from rest_framework import status
 from rest_framework.exceptions import APIException
@@ -22,12 +23,15 @@ from transcription.errors import InvalidOption
 
 LONGEST_NAME = 60  # of an unknown field, in an answer
 INDEX_AT_END = re.compile(r"\[\d+\]$")
+INCOMPLETE = gettext_lazy("“%(name)s” must be a string without NUL and without half a character.")
 MESSAGES: dict[str, str | Promise] = {
     "missing": gettext_lazy("“%(name)s” is missing."),
     "model_type": gettext_lazy("“%(name)s” must be an object."),
     "datetime_type": gettext_lazy("“%(name)s” must be a string with date, time and zone, as in 2027-01-31T12:00:00Z."),
     "string_type": gettext_lazy("“%(name)s” must be a string."),
-    "incomplete_string": gettext_lazy("“%(name)s” must be a string without NUL and without half a character."),
+    "incomplete_string": INCOMPLETE,
+    "string_unicode": INCOMPLETE,
+    "id_type": gettext_lazy("“%(name)s” must be an id."),
     "bool_type": gettext_lazy("“%(name)s” must be true or false."),
     "float_type": gettext_lazy("“%(name)s” must be a number."),
     "int_type": gettext_lazy("“%(name)s” must be an integer."),
@@ -37,7 +41,7 @@ MESSAGES: dict[str, str | Promise] = {
     "less_than_equal": gettext_lazy("“%(name)s” must be %(le)d or less."),
     "literal_error": gettext_lazy("“%(name)s” must be one of: %(expected)s."),
 }
-"""By Pydantic's error types (https://docs.pydantic.dev/latest/errors/validation_errors/) and our own one."""
+"""By Pydantic's error types (https://docs.pydantic.dev/latest/errors/validation_errors/) and our own ones."""
 
 
 class BodyTooLarge(APIException):
@@ -113,7 +117,15 @@ def _complete(text: str) -> str:
     return text
 
 
+def _read_id(value: Any) -> UUID:
+    try:
+        return UUID(value if isinstance(value, str) else "")
+    except ValueError:
+        raise PydanticCustomError("id_type", "not an id") from None
+
+
 Text = Annotated[str, AfterValidator(_complete)]
+Id = Annotated[UUID, BeforeValidator(_read_id)]
 Count = Annotated[int, Field(ge=0, le=2**31 - 1)]
 
 
@@ -129,7 +141,7 @@ def _invalid_option(error: ErrorDetails) -> InvalidOption:
         return InvalidOption(name if error["loc"][-1:] == (said.param,) else said.param, str(said), said.code)
     if not name:
         return InvalidOption("body", _("Send a JSON object."))
-    message = MESSAGES["missing" if error["input"] is None else error["type"]]
+    message = MESSAGES.get(error["type"], gettext_lazy("“%(name)s” can’t have this value."))
     return InvalidOption(INDEX_AT_END.sub("", name), str(message) % {"name": name, **context})
 
 

@@ -100,7 +100,7 @@ class SegmentView(TenantView):
         parameters=[IF_MATCH, REDACTED],
     )
     def patch(self, request: Request, transcription_id: UUID, index: int) -> Response:
-        changes = parse_body(request, SegmentChanges).model_dump()
+        changes = parse_body(request, SegmentChanges).model_dump(exclude_unset=True)
         found = editing.edit(self.actor, transcription_id, index, seen_tags(request._request), **changes)
         return one_answer(found, hidden_spans(self.actor, request, found.transcription))
 

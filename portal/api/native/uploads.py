@@ -13,6 +13,7 @@ from rest_framework.response import Response
 from portal.api.form_options import ignored_headers
 from portal.api.native.operations import (
     FILE,
+    IDEMPOTENCY_KEY,
     OFFSET,
     UPLOAD_LENGTH,
     UPLOAD_METADATA,
@@ -100,7 +101,7 @@ class UploadsView(TusView):
         "createUpload",
         "Begin a resumable upload (tus 1.0)",
         {201: None},
-        parameters=[VERSION, UPLOAD_LENGTH, UPLOAD_METADATA],
+        parameters=[VERSION, UPLOAD_LENGTH, UPLOAD_METADATA, IDEMPOTENCY_KEY],
         description="`Location` is where its bytes go with PATCH. The metadata holds `filename` and the options.",
     )
     def post(self, request: Request) -> Response:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from portal.api.native.operations import SAME_KEY
 from portal.api.native.schemas.recordings import FOLDER
 from portal.api.openai.parameters import FORM_OPTIONS, GRANULARITIES, RESPONSE_FORMATS, TRANSLATED_FORMATS
 from transcription.intake.known_voices import MOST_VOICES
@@ -157,6 +158,7 @@ def _audio(name: str, summary: str, fields: dict[str, Schema]) -> Schema:
         "summary": summary,
         "tags": [TAG],
         "security": [{"key": []}],
+        "parameters": [{"name": "Idempotency-Key", "in": "header", "schema": TEXT, "description": SAME_KEY}],
         "requestBody": {"required": True, "content": {"multipart/form-data": {"schema": form}}},
         "responses": {"200": {"description": "The text in the format asked for.", "headers": HEADERS, "content": done}}
         | _failures(),
