@@ -25,7 +25,7 @@ from transcription.engine.torch_backend.cross import CrossName
 from transcription.engine.torch_backend.decode_request import DecodeRequest
 from transcription.engine.torch_backend.parameters import of_whisper
 from transcription.engine.torch_backend.slots import SlotDecoder
-from transcription.engine.torch_backend.vocabulary import start_of
+from transcription.engine.torch_backend.vocabulary import start_of, vocabulary_of
 
 BATCHES = (1, 4, 8)
 
@@ -75,7 +75,7 @@ def _theirs(model: Whisper, encodings: Tensor, batch: int) -> Callable[[], int]:
 
 def _ours(model: Whisper, encodings: Tensor, batch: int, cross: CrossName = "keys_values") -> Callable[[], int]:
     decoder = SlotDecoder(of_whisper(model), batch, cross=cross)
-    requests = [DecodeRequest(encoding, start_of(model.dims, "en")) for encoding in encodings]
+    requests = [DecodeRequest(encoding, start_of(vocabulary_of(model.dims), "en")) for encoding in encodings]
     return lambda: sum(len(result.tokens) for result in decode_all(decoder, requests))
 
 

@@ -11,7 +11,8 @@ from torch import Tensor
 from whisper.model import ModelDimensions, Whisper
 
 from transcription.engine.torch_backend.decode_request import DecodeRequest
-from transcription.engine.torch_backend.vocabulary import Start, Vocabulary, start_of, vocabulary_of
+from transcription.engine.torch_backend.vocabulary import Start, start_of, vocabulary_of
+from transcription.engine.whisper_vocabulary import WhisperVocabulary
 
 LARGE_V3 = ModelDimensions(128, 1500, 1280, 20, 32, 51866, 448, 1280, 20, 32)
 SMALL = ModelDimensions(80, 300, 256, 4, 2, 51865, 448, 256, 4, 2)
@@ -34,12 +35,12 @@ class Job:
     label: str
 
     @cached_property
-    def vocabulary(self) -> Vocabulary:
+    def vocabulary(self) -> WhisperVocabulary:
         return vocabulary_of(self.dims)
 
     @cached_property
     def start(self) -> Start:
-        return start_of(self.dims, LANGUAGE)
+        return start_of(self.vocabulary, LANGUAGE)
 
     @cached_property
     def suppressed(self) -> tuple[int, ...]:

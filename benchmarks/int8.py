@@ -131,7 +131,7 @@ def _encodings(decoder: SlotDecoder, sound: Sound) -> Tensor:
 
 
 def _decoded(decoder: SlotDecoder, encodings: Tensor, language: str) -> list[DecodeResult]:
-    start = start_of(decoder.parameters.dims, language)
+    start = start_of(decoder.vocabulary, language)
     return decode_all(decoder, [DecodeRequest(encoding, start) for encoding in encodings])
 
 

@@ -74,7 +74,7 @@ def _windows(model: Whisper, decoder: SlotDecoder, recordings: list[tuple[Path, 
         for kind, task, prompt in [*kinds, *([("translate", "translate", "")] if language != "en" else [])]:
             options = DecodingOptions(task=task, language=language, prompt=prompt or None, fp16=False)
             before = decoder.vocabulary.encode(f" {prompt}") if prompt else ()
-            request = DecodeRequest(encoding, start_of(model.dims, language, task, before))
+            request = DecodeRequest(encoding, start_of(decoder.vocabulary, language, task, before))
             yield Window(kind, language, task, prompt, decode(model, encoding, options), request)
 
 

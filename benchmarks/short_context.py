@@ -32,7 +32,7 @@ from benchmarks.speech import clips, pcm
 from benchmarks.table import machine, print_table
 from transcription.engine.backend import Work
 from transcription.engine.client import EngineClient
-from transcription.engine.ctranslate2_backend import Ctranslate2Backend
+from transcription.engine.ctranslate2_backend.backend import Ctranslate2Backend
 from transcription.engine.ctranslate2_backend.model import Ctranslate2Model
 from transcription.engine.machine import sleep_between_parallel_work
 from transcription.engine.modes import transcribe

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from transcription.engine.backend import Decoded, Language, WordTiming, Work
+from transcription.engine.backend import Backend, Decoded, Language, WordTiming, Work
 from transcription.engine.lane_queue import Request, Stream
 from transcription.engine.types import DecodeOptions, EngineError, Lane, Window, WindowResult
 
@@ -101,7 +101,7 @@ class WeightlessModel:
 
 
 @dataclass
-class WeightlessBackend:
+class WeightlessBackend(Backend):
     """`workers` as backend.Backend has it: 0 for slots."""
 
     workers: int = 0
@@ -122,9 +122,6 @@ class WeightlessBackend:
 
     def free_mib(self) -> float:
         return float("inf")
-
-    def gpu_memory_mib(self) -> None:
-        return None
 
 
 @dataclass

@@ -16,7 +16,7 @@ from django.shortcuts import redirect, render
 from django.urls import path, re_path
 from django.utils.translation import gettext as _
 
-from portal import accounts, device_pages, factor_pages, invitation_pages, provider_pages, sign_up_pages
+from portal import accounts, device_pages, factor_pages, invitation_pages, name_pages, provider_pages, sign_up_pages
 from portal.http.mail_links import key_of
 from tenants import addresses, announcements, support
 from tenants.access import require_some_tenant, signed_by_of
@@ -108,6 +108,7 @@ urlpatterns = [
     path("login/organisation/<uuid:tenant_id>/metadata/", provider_pages.metadata, name="account_provider_metadata"),
     path("logout/", views.logout, name="account_logout"),
     path("signup/", sign_up_pages.sign_up, name="account_signup"),
+    path("name/", own_account(name_pages.own_name), name="account_name"),
     path("devices/", own_account(device_pages.devices), name="account_devices"),
     path("devices/sign-out/", own_account(device_pages.sign_out), name="account_sign_out_device"),
     path("security/", own_factors(factor_pages.index), name="mfa_index"),

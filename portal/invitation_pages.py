@@ -30,21 +30,22 @@ TRIES = Limit("invitations opened from an address", 60, 300)
 SESSION_KEY = "invitation"
 
 
+def name_fields() -> tuple[forms.CharField, forms.CharField]:
+    """Returns the fields of a first and a last name."""
+    labels = {"given-name": gettext_lazy("First name"), "family-name": gettext_lazy("Last name")}
+    first, last = (
+        forms.CharField(
+            label=label, max_length=150, required=False, widget=forms.TextInput(attrs={"autocomplete": autocomplete})
+        )
+        for autocomplete, label in labels.items()
+    )
+    return first, last
+
+
 class NewAccountForm(SetPasswordMixin, forms.Form):  # type: ignore[type-arg]  # no parameters at run time
     """The account of somebody who has none. The address is the invitation's."""
 
-    first_name = forms.CharField(
-        label=gettext_lazy("First name"),
-        max_length=150,
-        required=False,
-        widget=forms.TextInput(attrs={"autocomplete": "given-name"}),
-    )
-    last_name = forms.CharField(
-        label=gettext_lazy("Last name"),
-        max_length=150,
-        required=False,
-        widget=forms.TextInput(attrs={"autocomplete": "family-name"}),
-    )
+    first_name, last_name = name_fields()
     password1, password2 = SetPasswordMixin.create_password_fields()
 
     def __init__(self, email: str, *args: Any, **kwargs: Any) -> None:

@@ -115,6 +115,7 @@ ACTIONS: dict[str, Promise] = {
     "member.changed": _("Member changed"),
     "member.removed": _("Member removed"),
     "member.email_changed": _("E-mail address changed"),
+    "member.renamed": _("Name changed"),
     "member.password_changed": _("Password changed"),
     "member.signed_in": _("Signed in"),
     "member.signed_out": _("Signed out"),

@@ -128,6 +128,15 @@ def _admitted(actor: Actor, wanted: DirectoryEntry) -> Member:
     return member
 
 
+def names(user: User) -> Tenant | None:
+    """Returns the tenant whose directory gives this person's name: it does where they belong to no other."""
+    known = people.all_memberships(user.pk)
+    if len(known) != 1 or user.is_staff or user.is_superuser:
+        return None
+    with scope.bound(known[0].tenant_id):
+        return known[0].tenant if DirectoryPerson.objects.filter(member=known[0]).exists() else None
+
+
 def _rename(actor: Actor, member: Member, wanted: DirectoryEntry) -> None:
     """Gives an account another name or address, which only this tenant uses. Raises NewcomerRefused."""
     user = member.user

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from smtplib import SMTPServerDisconnected
 from typing import Any, Generic, TypeVar
 
+from django.conf import settings
 from django.core.mail import EmailMessage, get_connection
 from django.core.mail.backends.base import BaseEmailBackend
 from django.db.models import F, Manager, Model, QuerySet
@@ -29,8 +30,16 @@ IN_A_ROUND = 100
 SENDING = timedelta(minutes=5)
 """For as long no other sweeper sends what one has taken."""
 
+NOWHERE = ("console", "dummy", "filebased")
+"""Backends of Django that send nothing to anybody."""
+
 NO_SERVER = timedelta(minutes=1)
 """Before it is asked again: the sweeper has other things to do meanwhile."""
+
+
+def are_sent() -> bool:
+    """Returns whether a mail server is set up."""
+    return not settings.EMAIL_BACKEND.endswith(tuple(f".{name}.EmailBackend" for name in NOWHERE))
 
 
 def rendered(template: str, to: str, context: dict[str, Any]) -> EmailMessage:

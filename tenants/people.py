@@ -1,4 +1,4 @@
-"""Audit entries of changes to a user's e-mail address, password and rights, in every tenant they belong to."""
+"""Audit entries of changes to a user's e-mail address, name, password and rights, in every tenant they belong to."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from tenants.access import Actor
 from tenants.models import Identity, Member, User
 
 ActorFor = Callable[[Member], Actor]
+NAMES = ("first_name", "last_name")
 RIGHTS = ("is_active", "is_staff", "is_superuser")
 
 
@@ -27,7 +28,7 @@ def recording_changes(user_id: int, actor_for: ActorFor, **details: audit.Detail
 
 def audited_fields(user_id: int) -> dict[str, Any]:
     """Returns the fields whose changes are audited."""
-    return dict(User.objects.filter(pk=user_id).values("email", "password", *RIGHTS).get())
+    return dict(User.objects.filter(pk=user_id).values("email", "password", *NAMES, *RIGHTS).get())
 
 
 def record_changes(user_id: int, before: dict[str, Any], actor_for: ActorFor, **details: audit.Detail) -> None:
@@ -40,6 +41,8 @@ def record_changes(user_id: int, before: dict[str, Any], actor_for: ActorFor, **
         actor = actor_for(member)
         if now["email"] != before["email"]:
             audit.record(actor, "member.email_changed", member, email=now["email"], before=before["email"])
+        if _name(now) != _name(before):
+            audit.record(actor, "member.renamed", member, email=now["email"], name=_name(now), before=_name(before))
         if now["password"] != before["password"]:
             audit.record(actor, "member.password_changed", member, email=now["email"], **details)
         if rights:
@@ -56,6 +59,10 @@ def record_removal(user: User, actor_for: ActorFor) -> None:
 def all_memberships(user_id: int) -> list[Member]:
     """Returns a user's memberships, including those of inactive users and tenants."""
     return list(Member.objects.filter(user_id=user_id).select_related("tenant", "user").order_by("id"))
+
+
+def _name(fields: dict[str, Any]) -> str:
+    return " ".join(fields[name] for name in NAMES if fields[name])
 
 
 def _untie(user_id: int) -> None:

@@ -10,7 +10,7 @@ from django.http import HttpRequest
 from django.utils.functional import SimpleLazyObject
 
 from portal.web.tenant import memberships
-from tenants import access, addresses, announcements, identity_providers, notices, quota, second_factors
+from tenants import access, addresses, announcements, identity_providers, mails, notices, quota, second_factors
 from tenants.notices import CurrentNotice
 from tenants.quota import QuotaSnapshot
 
@@ -23,6 +23,7 @@ def portal(request: HttpRequest) -> dict[str, Any]:
         "actor": actor,
         "announcements": SimpleLazyObject(lambda: announcements.shown_to(actor) if actor else []),
         "maintenance": SimpleLazyObject(announcements.maintenance),
+        "mails_are_sent": mails.are_sent(),
         "memberships": SimpleLazyObject(lambda: actor.reachable if actor else memberships(request)),
         "notices": SimpleLazyObject(lambda: _notices(actor, snapshot)),
         "providers_offered": SimpleLazyObject(identity_providers.are_offered),

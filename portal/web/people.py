@@ -18,7 +18,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from portal.web.access import TenantRequest, member_required
 from portal.web.people_forms import InvitationForm, LeavingForm, ListForm, RoleForm, SecondFactorForm
-from tenants import enrolled_voices, factor_changes, invitations, members, second_factors
+from tenants import enrolled_voices, factor_changes, invitations, mails, members, second_factors
 from tenants.former_members import KeyDecision
 from tenants.invitations import InvalidInvitation, Invitee
 from tenants.members import MemberConflict
@@ -64,7 +64,8 @@ def invite_again(request: TenantRequest, invitation_id: UUID) -> HttpResponse:
     except MemberConflict as conflict:
         messages.error(request, str(conflict))
     else:
-        text = _("%(email)s is mailed again. The earlier link no longer works.")
+        mailed = _("%(email)s is mailed again. The earlier link no longer works.")
+        text = mailed if mails.are_sent() else _("There is a new link for %(email)s. The earlier one no longer works.")
         messages.success(request, text % {"email": row.email})
     return redirect("web:people")
 

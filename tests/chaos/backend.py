@@ -14,7 +14,7 @@ from typing import Any
 
 from tests.chaos import recordings
 from tests.chaos.orders import Orders, die
-from transcription.engine.backend import Decoded, DeviceLost, Language, OutOfDeviceMemory, WordTiming, Work
+from transcription.engine.backend import Backend, Decoded, DeviceLost, Language, OutOfDeviceMemory, WordTiming, Work
 from transcription.engine.types import FRAMES_PER_SECOND, SAMPLE_RATE
 
 HANGS, RAISES, IS_FULL, LOSES_ITS_DEVICE = "engine.hang", "engine.raise", "engine.full", "engine.lost"
@@ -51,7 +51,7 @@ class ChaosVocabulary:
         return f" {LANGUAGES[token - 256]}" if token >= 256 else f" {WORDS[token % 16]}{token // 16:x}"
 
 
-class ChaosBackend:
+class ChaosBackend(Backend):
     """Takes the time that a small GPU would: a moment for each batch, and more for longer windows."""
 
     name = "chaos"
@@ -59,8 +59,6 @@ class ChaosBackend:
     device = "cpu"
     compute_type = "none"
     workers = 1
-    urgent_workers = 0
-    encoders = 1
 
     def __init__(self, slowness: float) -> None:
         """`slowness`: seconds of work for each second of the longest window in a batch."""
@@ -72,12 +70,6 @@ class ChaosBackend:
 
     def memory_mib(self, path: Path) -> float:
         return 1.0
-
-    def free_mib(self) -> float:
-        return float("inf")
-
-    def gpu_memory_mib(self) -> tuple[float, float] | None:
-        return None
 
 
 class DisturbedBackend:

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tests.scripted.control import EngineControl
-from transcription.engine.backend import Decoded, Language, WordTiming, Work
+from transcription.engine.backend import Backend, Decoded, Language, WordTiming, Work
 from transcription.engine.types import (
     FRAMES_PER_SECOND,
     SAMPLE_RATE,
@@ -89,7 +89,7 @@ class ScriptedModel:
         return [_decoded(work) for work in batch]
 
 
-class ScriptedBackend:
+class ScriptedBackend(Backend):
     """One thread on no device."""
 
     name = "scripted"
@@ -97,20 +97,12 @@ class ScriptedBackend:
     device = "cpu"
     compute_type = "none"
     workers = 1
-    urgent_workers = 0
-    encoders = 1
 
     def open(self, name: str, path: Path, beside: Collection[str] = ()) -> ScriptedModel:
         return ScriptedModel(EngineControl(Path(os.environ[FOLDER_VARIABLE])))
 
     def memory_mib(self, path: Path) -> float:
         return 1.0
-
-    def free_mib(self) -> float:
-        return float("inf")
-
-    def gpu_memory_mib(self) -> tuple[float, float] | None:
-        return None
 
 
 def _decoded(work: Work) -> Decoded:

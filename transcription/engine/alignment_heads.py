@@ -8,10 +8,9 @@ from pathlib import Path
 
 from transcription.engine.dimensions import Dimensions
 from transcription.engine.library_errors import damaged
+from transcription.engine.model_folder import CONFIG
 
 log = logging.getLogger(__name__)
-
-CONFIG = "config.json"
 
 Heads = list[tuple[int, int]]
 """Pairs of (layer, head)."""

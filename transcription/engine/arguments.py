@@ -92,16 +92,7 @@ def temperature(text: str) -> float:
 
 def machine_arguments(options: argparse.Namespace) -> list[str]:
     """Returns the arguments that another process of the engine needs to run on the same machine in the same way."""
-    named = {
-        "--weights": options.weights,
-        "--backend": options.backend,
-        "--remote-url": options.remote_url,
-        "--device": options.device,
-        "--rung": options.rung,
-        "--batch-size": options.batch_size,
-        "--threads": options.threads,
-        "--cross-attention": options.cross_attention,
-        "--memory-limit-mib": options.memory_limit_mib,
-    }
+    names = ("weights", "backend", "remote-url", "device", "rung", "batch-size", "threads", "cross-attention")
+    named = {f"--{name}": getattr(options, name.replace("-", "_")) for name in (*names, "memory-limit-mib")}
     mirrors = [part for url in options.mirror for part in ("--mirror", url)]
     return [*(str(part) for pair in named.items() for part in pair), *mirrors]

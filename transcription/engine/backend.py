@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import math
 import zlib
-from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar
 
+from transcription.engine import machine
 from transcription.engine.types import WINDOW_FRAMES, DecodeOptions, Window
+
+T = TypeVar("T")
 
 
 class OutOfDeviceMemory(Exception):
@@ -64,6 +67,11 @@ class Work:
         """The number of beams; 1 at temperatures above 0, as in openai-whisper."""
         return self.options.beam_size if self.temperature == 0 else 1
 
+    @property
+    def seed(self) -> int:
+        """Of the sampling: the same recording gets the same text again, and a hotter try another draw."""
+        return 1000 * self.window.index + round(100 * self.temperature)
+
     def hear_in_full(self) -> None:
         """Discards the encoding: the next one is of Whisper's 30 s, and may be no number in half precision, too."""
         self.window = replace(self.window, encoder_frames=WINDOW_FRAMES)
@@ -72,17 +80,22 @@ class Work:
 
 
 def alike(work: Work) -> Hashable:
-    """Returns the key of works with as many start tokens and encodings of one length."""
+    """Returns the key of works that may share a batch: with as many start tokens and encodings of one length."""
     window = work.window
     return (work.urgent, work.temperature, len(work.prompt), work.beams, window.tail is None, window.encoder_frames)
 
 
+def grouped(items: Iterable[T], key: Callable[[T], Hashable]) -> list[list[T]]:
+    """Returns the items in groups of equal keys."""
+    groups: dict[Hashable, list[T]] = {}
+    for item in items:
+        groups.setdefault(key(item), []).append(item)
+    return list(groups.values())
+
+
 def by_encoder_frames(works: Iterable[Work]) -> list[list[Work]]:
     """Returns the works in groups whose encodings have one length."""
-    groups: dict[int, list[Work]] = {}
-    for work in works:
-        groups.setdefault(work.window.encoder_frames, []).append(work)
-    return list(groups.values())
+    return grouped(works, lambda work: work.window.encoder_frames)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +105,12 @@ class Language:
     code: str
     probability: float
     chances: Mapping[str, float] = field(default_factory=dict, compare=False, repr=False)
+
+    @classmethod
+    def likeliest(cls, chances: Mapping[str, float]) -> Language:
+        """Returns the most probable of some languages."""
+        code = max(chances, key=chances.__getitem__)
+        return cls(code, chances[code], chances)
 
 
 @dataclass(frozen=True)
@@ -188,6 +207,7 @@ class BatchModel(Model, Protocol):
     def decode(self, works: Sequence[Work]) -> list[Decoded]:
         """Decodes encoded works of one batch key, whose languages are known.
 
+        At most 224 tokens each, fewer after a long prompt or in a short context; the first is a timestamp up to 1.00 s.
         Raises OutOfDeviceMemory, DeviceLost, ServerAway, or anything else for a poisoned window.
         """
 
@@ -232,27 +252,23 @@ class StepModel(Model, Protocol):
 
 
 class Backend(Protocol):
-    """A device and the library that decodes on it."""
+    """A device and the library that decodes on it. Backends inherit from it."""
 
     name: str
     library_version: str
     """The version of the library that decodes, such as "4.6.0"."""
     device: str
+    compute_type: str
+    """The type of its arithmetic, such as "int8"; final once a model is open."""
     workers: int
     """Threads that may call a BatchModel at once, urgent ones not counted; 0 where models are StepModels.
 
-    How many is certain when a model is open.
+    This number and the next two are final once a model is open.
     """
-    urgent_workers: int
+    urgent_workers: int = 0
     """Threads that may call a BatchModel besides, with urgent works only."""
-
-    @property
-    def encoders(self) -> int:
-        """Threads that may have a BatchModel encode at once, at least one; certain when a model is open."""
-
-    @property
-    def compute_type(self) -> str:
-        """The type of its arithmetic, such as "int8"; final once a model is open."""
+    encoders: int = 1
+    """Threads that may have a BatchModel encode at once, at least one."""
 
     def open(self, name: str, path: Path, beside: Collection[str] = ()) -> BatchModel | StepModel:
         """Loads a model from its file or folder.
@@ -263,10 +279,12 @@ class Backend(Protocol):
         """
 
     def memory_mib(self, path: Path) -> float:
-        """Estimates the memory of a model from this file or folder."""
+        """Estimates the memory of a model from this file or folder, in MiB."""
 
     def free_mib(self) -> float:
-        """Returns the memory that is free for models; infinite where only opening one tells."""
+        """Returns the memory that is free for models, in MiB; infinite where only opening one tells."""
+        return machine.available_mib() if self.device == "cpu" else math.inf
 
     def gpu_memory_mib(self) -> tuple[float, float] | None:
-        """Returns the used and the total memory of the GPU; None without a GPU."""
+        """Returns the used and the total memory of the GPU, in MiB; None without a GPU."""
+        return None

@@ -14,8 +14,8 @@ from transcription.engine.catalogue import CATALOGUE
 from transcription.engine.gpu_check.card import find_card, torch_sees_gpu
 from transcription.engine.gpu_check.rungs import STAND_INS, Rung
 from transcription.engine.offered import Offered
-from transcription.engine.own_models import ensure_offered
-from transcription.engine.remote_backend import RemoteBackend
+from transcription.engine.own_models.ensure import ensure_offered
+from transcription.engine.remote_backend.backend import RemoteBackend
 from transcription.engine.types import EngineError
 from transcription.engine.weights import Form, WeightsError, print_progress
 
@@ -69,23 +69,18 @@ def choose_backend(
             device, threads, memory_limit_mib, slots, cross, way == "graphs", math_attention=way == "math"
         )
     if name == "openai-whisper":
-        from transcription.engine.whisper_backend import WhisperBackend
+        from transcription.engine.whisper_backend.backend import WhisperBackend
 
         return WhisperBackend(device, memory_limit_mib)
     if name == "openvino":
         return _openvino(device, threads)
-    from transcription.engine.ctranslate2_backend import Ctranslate2Backend
+    from transcription.engine.ctranslate2_backend.backend import Ctranslate2Backend
 
     return Ctranslate2Backend(device, threads)
 
 
 def weights_for(
-    backend: Backend,
-    folder: Path,
-    mirrors: Sequence[str],
-    models: Sequence[Offered],
-    stand_in: bool,
-    name: str,
+    backend: Backend, folder: Path, mirrors: Sequence[str], models: Sequence[Offered], stand_in: bool, name: str
 ) -> Path:
     """Returns the weights of an offered model in the form that the backend reads, fetched where they are missing.
 

@@ -11,19 +11,21 @@ from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import cast
 
-from transcription.engine.backend import Backend, BatchModel, Decoded, ServerAway, Work
-from transcription.engine.encoded_buffer import Encoded, EncodedBuffer
+from transcription.engine.backend import Backend, BatchModel, Decoded, Work, grouped
 from transcription.engine.lane_queue import Request, model_of
 from transcription.engine.models import Models
 from transcription.engine.request_queue import RequestQueue
-from transcription.engine.stages import announce, attempt, prepare, set_next_try, time_words
-from transcription.engine.types import LANES, EngineError, Lane
+from transcription.engine.stages import attempt, open_model, prepare, set_next_try, time_words
+from transcription.engine.types import LANES, Lane
 from transcription.engine.window_transcript import WindowTranscript
 
 log = logging.getLogger(__name__)
 
 URGENT: tuple[Lane, ...] = LANES[:1]
 ORDINARY: tuple[Lane, ...] = LANES[1:]
+
+Encoded = tuple[BatchModel, Request]
+"""A request whose window was encoded, with its model, which it keeps open."""
 
 MIN_BATCH = 4
 """The smallest batch while more windows are being encoded: with base on two cores a call takes 0.8 s for one window
@@ -44,19 +46,14 @@ class BatchLoop:
     """
 
     def __init__(
-        self,
-        backend: Backend,
-        models: Models,
-        queue: RequestQueue,
-        encode_batch: int,
-        batch_size: int,
+        self, backend: Backend, models: Models, queue: RequestQueue, encode_batch: int, batch_size: int
     ) -> None:
         self._models = models
         self._queue = queue
         self._encode_batch = encode_batch
         self._batch_size = batch_size
         self._backend = backend
-        self._buffer = EncodedBuffer()
+        self._encoded: list[Encoded] = []
         self._encoding = 0
         self._opening = False
         self._urgent_idle = 0
@@ -109,7 +106,7 @@ class BatchLoop:
     def _may_encode(self) -> bool:
         if self._opening:
             return False
-        held = len(self._buffer) + self._encoding
+        held = len(self._encoded) + self._encoding
         return held < max(self._batch_size, MIN_BATCH) and self._queue.ready(self._lanes()) > 0
 
     def _lanes(self) -> Sequence[Lane]:
@@ -117,43 +114,42 @@ class BatchLoop:
 
     def _encode_into_buffer(self, requests: Sequence[Request]) -> None:
         model = self._opened(requests)
-        with self._queue.changed:
+        with self._queue.changing():
             self._opening = False
             self._encoding += 1
-            self._queue.changed.notify_all()
-        encoded = self._encoded(model, requests) if model else []
-        with self._queue.changed:
+        encoded = self._ready(model, requests) if model else []
+        with self._queue.changing():
             self._encoding -= 1
-            self._buffer.add(encoded)
-            self._queue.changed.notify_all()
+            self._encoded += encoded
 
-    def _encoded(self, model: BatchModel, requests: Sequence[Request]) -> list[Encoded]:
+    def _ready(self, model: BatchModel, requests: Sequence[Request]) -> list[Encoded]:
         ready = prepare(self._queue, model, requests, self._shrink_encoding)
         self._models.release(requests[0].work.options.model, users=len(requests) - len(ready))
         for request in ready:
             request.work.urgent = False
-        return [Encoded(model, request) for request in ready]
+        return [(model, request) for request in ready]
 
     # Decoding threads
 
     def _decode(self) -> None:
         queue = self._queue
         with queue.changed:
-            queue.changed.wait_for(lambda: queue.stopping or self._buffer)
+            queue.changed.wait_for(lambda: queue.stopping or self._encoded)
             if not queue.changed.wait_for(lambda: queue.stopping or self._may_decode(), RECHECK_SECONDS):
                 return
             self._drop_abandoned()
-            batch = [] if queue.stopping else self._buffer.take(self._share())
+            batch = [] if queue.stopping else self._next_batch()
             self._running += 1
         with self._counted_out():
             if batch:
-                self._run(batch[0].model, [encoded.request for encoded in batch])
+                self._run(batch[0][0], [request for _, request in batch])
 
     def _may_decode(self) -> bool:
         """Returns whether this thread may decode: not while `backend.workers` threads run or a batch is filling up."""
-        if not self._buffer or self._running >= self._backend.workers:
+        if not self._encoded or self._running >= self._backend.workers:
             return False
-        return len(self._buffer) >= MIN_BATCH or self._buffer.holds(URGENT) or not self._more_to_come()
+        is_urgent = any(request.stream.lane in URGENT for _, request in self._encoded)
+        return is_urgent or len(self._encoded) >= MIN_BATCH or not self._more_to_come()
 
     def _more_to_come(self) -> bool:
         """Returns whether windows will be encoded soon: none are while a model opens."""
@@ -164,12 +160,21 @@ class BatchLoop:
         if self._more_to_come():
             return self._batch_size
         idle = max(1, self._backend.workers - self._running)
-        return max(1, min(self._batch_size, -(-len(self._buffer) // idle)))
+        return max(1, min(self._batch_size, -(-len(self._encoded) // idle)))
+
+    def _next_batch(self) -> list[Encoded]:
+        """Removes and returns the most urgent encoded window, and others of its model and batch key."""
+        order = sorted(self._encoded, key=lambda encoded: LANES.index(encoded[1].stream.lane))
+        alike = grouped(order, lambda encoded: (encoded[0], encoded[0].batch_key(encoded[1].work)))
+        batch = alike[0][: self._share()] if alike else []
+        self._encoded = [encoded for encoded in self._encoded if encoded not in batch]
+        return batch
 
     def _drop_abandoned(self) -> None:
-        for encoded in self._buffer.drop_abandoned():
-            self._queue.discard(encoded.request)
-            self._models.release(encoded.request.work.options.model)
+        for encoded in [encoded for encoded in self._encoded if encoded[1].stream.abandoned]:
+            self._encoded.remove(encoded)
+            self._queue.discard(encoded[1])
+            self._models.release(encoded[1].work.options.model)
 
     # Threads for urgent windows
 
@@ -198,9 +203,8 @@ class BatchLoop:
         try:
             yield
         finally:
-            with self._queue.changed:
+            with self._queue.changing():
                 self._running -= 1
-                self._queue.changed.notify_all()
 
     def _run_urgent(self, model: BatchModel, requests: Sequence[Request]) -> None:
         for request in requests:
@@ -208,23 +212,13 @@ class BatchLoop:
         ready = prepare(self._queue, model, requests, self._shrink_encoding)
         name = requests[0].work.options.model
         self._models.release(name, users=len(requests) - len(ready))
-        for group in _by_key(model, ready):
+        for group in grouped(ready, lambda request: model.batch_key(request.work)):
             self._run(model, group)
 
     # Shared by all threads
 
     def _opened(self, requests: Sequence[Request]) -> BatchModel | None:
-        """Returns the model of some requests, each a user of it; fails them and returns None if it cannot be opened."""
-        announce(requests)
-        try:
-            return cast("BatchModel", self._models.acquire(requests[0].work.options.model, users=len(requests)))
-        except ServerAway as error:
-            self._queue.wait(requests, error)
-            return None
-        except EngineError as error:
-            for request in requests:
-                self._queue.fail(request, error)
-            return None
+        return cast("BatchModel | None", open_model(self._queue, self._models, requests))
 
     def _run(self, model: BatchModel, batch: Sequence[Request]) -> None:
         """Decodes a batch in one call, answers it, and releases its model."""
@@ -242,9 +236,8 @@ class BatchLoop:
         kept = self._conclude(model, [(request, outcomes[request]) for request in decoded])
         self._models.release(batch[0].work.options.model, users=len(batch) - len(kept))
         if kept:
-            with self._queue.changed:
-                self._buffer.add(kept)
-                self._queue.changed.notify_all()
+            with self._queue.changing():
+                self._encoded += kept
 
     def _conclude(self, model: BatchModel, decoded: Sequence[tuple[Request, Decoded]]) -> list[Encoded]:
         """Answers decoded requests, with word times where they were asked for, or retries them.
@@ -256,7 +249,7 @@ class BatchLoop:
         for request, outcome in decoded:
             if set_next_try(request.work, outcome, model.vocabulary):
                 if request.suspect:
-                    kept.append(Encoded(model, request))
+                    kept.append((model, request))
                 else:
                     self._queue.retry(request)
                 continue
@@ -278,13 +271,6 @@ class BatchLoop:
         self._queue.count_shortage()
         self._encode_batch = max(1, min(self._encode_batch, windows // 2))
         log.warning("out of memory with %d windows; encoding %d at once from now on", windows, self._encode_batch)
-
-
-def _by_key(model: BatchModel, requests: Sequence[Request]) -> list[list[Request]]:
-    groups: dict[Hashable, list[Request]] = {}
-    for request in requests:
-        groups.setdefault(model.batch_key(request.work), []).append(request)
-    return list(groups.values())
 
 
 def _alike(work: Work) -> Hashable:

@@ -45,21 +45,12 @@ class Search:
     """The beams of a window. While it is fed its start tokens there is one beam, which all rows repeat.
 
     start: the tokens before the first sampled one. fed: how many of them are fed when `advance` is called for the first
-    time. end: the most tokens, start tokens included. candidates: how many finished texts end the search. beams: the
-    unfinished texts, best first. sources: for each row, the row whose text it continues. The caller copies the cache
-    accordingly, and then calls `reset_sources`.
+    time. end: the most tokens, start tokens included. beams: the unfinished texts, best first; as many finished ones
+    end the search, which is openai-whisper's patience of 1. sources: for each row, the row whose text it continues. The
+    caller copies the cache accordingly, and then calls `reset_sources`.
     """
 
-    def __init__(
-        self,
-        start: Sequence[int],
-        fed: int,
-        end: int,
-        beams: int,
-        candidates: int,
-        eot: int,
-        timestamp_begin: int,
-    ) -> None:
+    def __init__(self, start: Sequence[int], fed: int, end: int, beams: int, eot: int, timestamp_begin: int) -> None:
         self.no_speech = 0.0
         self.done = False
         self._start = start
@@ -67,7 +58,6 @@ class Search:
         self._end = end
         self._size = beams
         self.sources = list(range(beams))
-        self._candidates = candidates
         self._eot = eot
         self._timestamp_begin = timestamp_begin
         self._length = fed
@@ -98,7 +88,7 @@ class Search:
         self._length += 1
         if self._length > len(self._start):
             self.sources = self._update(logprobs[: len(self.beams)], tokens[: len(self.beams)])
-            self.done = len(self._finished) >= self._candidates or self._length >= self._end
+            self.done = len(self._finished) >= self._size or self._length >= self._end
 
     def result(self) -> DecodeResult:
         """Returns the text with the highest mean log-probability.
@@ -130,7 +120,7 @@ class Search:
             if token != self._eot:
                 kept.append(beam)
                 sources.append(source)
-            elif len(self._finished) < self._candidates:
+            elif len(self._finished) < self._size:
                 self._finished.append(beam)
             if len(kept) == self._size:
                 break

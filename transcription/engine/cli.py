@@ -156,7 +156,7 @@ def _decode_options(options: argparse.Namespace) -> DecodeOptions:
 
 
 def _fetch(options: argparse.Namespace) -> int:
-    from transcription.engine.own_models import ensure_offered
+    from transcription.engine.own_models.ensure import ensure_offered
     from transcription.engine.weights import print_progress
 
     path = ensure_offered(options.model, options.form, options.weights, print_progress, options.mirror)

@@ -12,7 +12,7 @@ from transcription.engine import wire
 from transcription.engine.backend import Language, Work
 from transcription.engine.lane_queue import Request, Stream
 from transcription.engine.languages import LANGUAGES, languages_of
-from transcription.engine.remote_backend import RemoteBackend
+from transcription.engine.remote_backend.backend import RemoteBackend
 from transcription.engine.types import DecodeOptions, EngineError, Lane, WindowRejected, WindowResult
 
 if TYPE_CHECKING:
@@ -93,7 +93,8 @@ class Connection:
             Request(
                 Work(window, options, options.language or _only_language(options.model), options.temperature),
                 stream,
-                lambda outcome: self._answer_later(number, outcome),
+                # Called by a thread that decodes.
+                lambda outcome: self.loop.call_soon_threadsafe(self._answer, number, outcome),
                 suspect=header.get("suspect") is True,
                 announce=lambda: self._announce(number),
             )
@@ -125,10 +126,6 @@ class Connection:
             of_request = {"request_id": stream.request_id}
             log.info("%s: decoding a stream of windows in the %s lane", stream.request_id, lane, extra=of_request)
         return self.streams[name, lane]
-
-    def _answer_later(self, number: int, outcome: WindowResult | EngineError) -> None:
-        """Hands an outcome from a decode thread to the event loop."""
-        self.loop.call_soon_threadsafe(self._answer, number, outcome)
 
     def _announce(self, number: int) -> None:
         """Sends a message from a decode thread, which waits up to ANNOUNCE_SECONDS until it is sent."""

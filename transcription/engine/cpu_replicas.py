@@ -9,12 +9,11 @@ from typing import TypeVar
 
 from transcription.engine import machine
 from transcription.engine.backend import OutOfDeviceMemory
+from transcription.engine.model_folder import MODEL
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
-
-WEIGHTS = "model.bin"
 
 MOST_WORKERS = 4
 """Calls at once, which share the cores: a second thread costs encoding a tenth and helps decoding little."""
@@ -47,5 +46,5 @@ def has_room(folder: Path) -> bool:
 
 def weights_mib(path: Path) -> float:
     """Returns the size of a model's file, or of the weights in its folder, in MiB; 0 if there is none."""
-    file = path / WEIGHTS if path.is_dir() else path
+    file = path / MODEL if path.is_dir() else path
     return file.stat().st_size / machine.MIB if file.is_file() else 0.0

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from transcription.engine.backend import Decoded, Vocabulary
+
 
 @dataclass(frozen=True, slots=True)
 class DecodeResult:
@@ -22,3 +24,7 @@ class DecodeResult:
     def avg_logprob(self) -> float:
         """As openai-whisper has it: over the tokens and the end of the text."""
         return self.sum_logprob / (len(self.tokens) + 1)
+
+    def decoded(self, vocabulary: Vocabulary) -> Decoded:
+        """Returns this with its text. Raises ArithmeticError as Decoded does."""
+        return Decoded(self.tokens, vocabulary.decode(self.tokens), self.avg_logprob, self.no_speech_prob)

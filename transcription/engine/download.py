@@ -24,13 +24,7 @@ ATTEMPTS = 20
 PART = ".part"
 SHA256 = re.compile(r"[0-9a-f]{64}")
 RANGE = re.compile(r"bytes (\d+)-")
-NETWORK_ERRORS = (
-    urllib.error.URLError,
-    http.client.HTTPException,
-    TimeoutError,
-    ConnectionError,
-    ssl.SSLError,
-)
+NETWORK_ERRORS = (urllib.error.URLError, http.client.HTTPException, TimeoutError, ConnectionError, ssl.SSLError)
 """OSErrors that come from the network, not from the disk."""
 
 

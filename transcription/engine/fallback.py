@@ -33,10 +33,7 @@ def next_temperature(decoded: Decoded, temperature: float, requested: float) -> 
 
     temperature: that of this decoding. requested: the temperature of the request; above 0 there is no fallback.
     """
-    if requested > 0 or is_silence(decoded):
-        return None
-    repetitive = decoded.compression_ratio > MAX_COMPRESSION_RATIO
-    improbable = decoded.avg_logprob < MIN_AVG_LOGPROB
-    if not (repetitive or improbable):
+    is_good = decoded.compression_ratio <= MAX_COMPRESSION_RATIO and decoded.avg_logprob >= MIN_AVG_LOGPROB
+    if requested > 0 or is_silence(decoded) or is_good:
         return None
     return next((t for t in TEMPERATURES if t > temperature), None)

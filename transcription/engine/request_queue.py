@@ -45,24 +45,28 @@ class RequestQueue:
         self._refusals = 0
         self._paused_until = 0.0
 
+    @contextmanager
+    def changing(self) -> Iterator[None]:
+        """Holds `changed` for a block, and notifies those who wait for it."""
+        with self.changed:
+            yield
+            self.changed.notify_all()
+
     def submit(self, request: Request) -> None:
         """Adds a request. Another thread calls its `answer`."""
-        with self.changed:
+        with self.changing():
             self._waiting.add(request)
-            self.changed.notify_all()
 
     def drop(self, streams: Iterable[Stream]) -> None:
         """Removes the requests of streams whose callers have left."""
-        with self.changed:
+        with self.changing():
             for stream in streams:
                 self._waiting.drop(stream)
-            self.changed.notify_all()
 
     def stop(self) -> None:
         """Sets `stopping` and wakes all threads that wait for `changed`."""
-        with self.changed:
+        with self.changing():
             self.stopping = True
-            self.changed.notify_all()
 
     def queued(self) -> dict[Lane, int]:
         """Counts the requests that wait in each lane."""
@@ -143,10 +147,9 @@ class RequestQueue:
 
     def release(self, requests: Sequence[Request]) -> None:
         """Lets streams continue whose language detection is over."""
-        with self.changed:
+        with self.changing():
             for request in requests:
                 request.stream.detecting = False
-            self.changed.notify_all()
 
     def answer(self, request: Request, transcript: WindowTranscript) -> None:
         """Answers a request with its transcript and counts it."""

@@ -38,10 +38,12 @@ class Scheduler:
     ) -> None:
         self.queue = queue
         self.models = models
+        # On a CPU one at a time: its caches don't hold the attention of several.
+        encode_batch = GPU_ENCODE_BATCH if backend.device == "cuda" else 1
         self.loop = (
-            BatchLoop(backend, models, self.queue, _encode_batch(backend), batch_size)
+            BatchLoop(backend, models, queue, encode_batch, batch_size)
             if backend.workers
-            else StepLoop(models, self.queue, _encode_batch(backend), batch_size)
+            else StepLoop(models, queue, encode_batch, batch_size)
         )
         self._on_fatal = on_fatal
         self._on_lost = on_lost
@@ -72,8 +74,3 @@ class Scheduler:
         except Exception as error:
             log.exception("the scheduler broke")
             self._on_fatal(f"the scheduler broke: {error!r}")
-
-
-def _encode_batch(backend: Backend) -> int:
-    """Returns how many windows to encode at once: one on a CPU, whose caches don't hold the attention of several."""
-    return GPU_ENCODE_BATCH if backend.device == "cuda" else 1

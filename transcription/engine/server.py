@@ -21,18 +21,15 @@ from transcription.engine.catalogue import CATALOGUE
 from transcription.engine.connection import Connection
 from transcription.engine.ct2_file import dimensions_of
 from transcription.engine.gpu_check.choice import Footing
-from transcription.engine.model_folder import NEEDED
+from transcription.engine.model_folder import MODEL
 from transcription.engine.models import Models
-from transcription.engine.remote_backend import RemoteBackend
+from transcription.engine.remote_backend.backend import RemoteBackend
 from transcription.engine.remote_backend.transport import REQUEST_SECONDS, TRIES
 from transcription.engine.request_queue import RequestQueue
 from transcription.engine.scheduler import Scheduler
-from transcription.engine.types import (
-    EngineError,
-    EngineStatus,
-)
+from transcription.engine.types import EngineError, EngineStatus
 from transcription.engine.version import version_of
-from transcription.engine.watchdog import PROBES_PER_WINDOW, Watchdog
+from transcription.engine.watchdog import PROBES_PER_WINDOW, watch
 
 log = logging.getLogger(__name__)
 
@@ -60,26 +57,17 @@ class Setup:
     footing: Footing = field(default_factory=Footing)
 
 
+@dataclass(frozen=True)
 class _Running:
     """The models and the threads of an engine that knows what it runs on."""
 
-    def __init__(
-        self,
-        setup: Setup,
-        queue: RequestQueue,
-        memory_limit_mib: float,
-        unload_seconds: float,
-        kept: str,
-        on_fatal: Callable[[str], None],
-    ) -> None:
-        self.setup = setup
-        self.backend = setup.backend
-        if isinstance(self.backend, RemoteBackend):
-            queue.note_probe((TRIES + 1) * REQUEST_SECONDS / PROBES_PER_WINDOW)
-            unload_seconds = 0.0  # it takes no memory
-        self.models = Models(self.backend, queue, memory_limit_mib, unload_seconds, kept)
-        on_lost = setup.footing.on_lost
-        self.scheduler = Scheduler(self.backend, self.models, queue, setup.batch_size, on_fatal, on_lost)
+    setup: Setup
+    models: Models
+    scheduler: Scheduler
+
+    @property
+    def backend(self) -> Backend:
+        return self.setup.backend
 
 
 class Server:
@@ -135,14 +123,9 @@ class Server:
         queue = self.queue
         status = EngineStatus(
             ready=self.ready,
-            backend="",
-            device="",
             models=self.names,
-            compute_type="",
             pid=os.getpid(),
             memory_used_mib=psutil.Process().memory_info().rss / machine.MIB,
-            gpu_memory_used_mib=None,
-            gpu_memory_total_mib=None,
             queued_windows=queue.queued(),
             windows_under_way=queue.under_way,
             calls_in_hand=queue.calls_in_hand,
@@ -247,13 +230,16 @@ class Server:
 
     def _begin(self) -> _Running:
         """Finds out what to run on, and all weights. Raises EngineError."""
-        setup = self._set_up()
-        limits = self._memory_limit_mib, self._unload_seconds
-        running = _Running(setup, self.queue, *limits, self._kept, self._die)
+        setup, queue, unload_seconds = self._set_up(), self.queue, self._unload_seconds
+        if isinstance(setup.backend, RemoteBackend):
+            queue.note_probe((TRIES + 1) * REQUEST_SECONDS / PROBES_PER_WINDOW)
+            unload_seconds = 0.0  # it takes no memory
+        models = Models(setup.backend, queue, self._memory_limit_mib, unload_seconds, self._kept)
+        scheduler = Scheduler(setup.backend, models, queue, setup.batch_size, self._die, setup.footing.on_lost)
         for name in self.names:
-            self._find(name, running.models, setup.find_weights, needed=name == self.names[0])
-        self.running = running
-        Watchdog(self.queue.overdue, self._give_up).start()
+            self._find(name, models, setup.find_weights, needed=name == self.names[0])
+        self.running = running = _Running(setup, models, scheduler)
+        watch(self.queue.overdue, self._give_up)
         return running
 
     def _find(self, name: str, models: Models, find_weights: Callable[[str], Path], needed: bool) -> None:
@@ -261,7 +247,7 @@ class Server:
         try:
             models.weights[name] = place = find_weights(name)
             if name not in CATALOGUE:
-                dimensions = dimensions_of(place / NEEDED[0]) if place.is_dir() else None
+                dimensions = dimensions_of(place / MODEL) if place.is_dir() else None
                 self.mels[name] = dimensions.n_mels if dimensions else UNKNOWN_MELS
         except EngineError as error:
             if needed:

@@ -26,8 +26,7 @@ def among(found: Language, allowed: Collection[str]) -> Language:
     total = sum(chances.values())
     if not total:
         return found
-    code = max(chances, key=lambda code: chances[code])
-    return Language(code, chances[code] / total, {code: chance / total for code, chance in chances.items()})
+    return Language.likeliest({code: chance / total for code, chance in chances.items()})
 
 
 def followed(found: Language, before: Language, work: Work) -> Language:

@@ -7,22 +7,25 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from transcription.engine.backend import (
+    BatchModel,
     Decoded,
     DeviceLost,
     Language,
     Model,
     OutOfDeviceMemory,
     ServerAway,
+    StepModel,
     Vocabulary,
     Work,
 )
 from transcription.engine.fallback import next_temperature
 from transcription.engine.lane_queue import Request, request_ids
+from transcription.engine.models import Models
 from transcription.engine.prompts import context_of, prompt_of
 from transcription.engine.request_queue import RequestQueue
 from transcription.engine.short_context import is_doubtful, is_measured
 from transcription.engine.spoken_language import among, followed
-from transcription.engine.types import LAST_TIMESTAMP, WINDOW_FRAMES, WindowRejected
+from transcription.engine.types import LAST_TIMESTAMP, WINDOW_FRAMES, EngineError, WindowRejected
 from transcription.engine.window_transcript import WindowTranscript
 
 log = logging.getLogger(__name__)
@@ -32,10 +35,21 @@ OnMemoryShortage = Callable[[int], None]
 """Is called after memory ran out with so many windows at once."""
 
 
-def announce(requests: Sequence[Request]) -> None:
-    """Tells the callers of suspects, before their model is opened, that these are decoded alone."""
+def open_model(queue: RequestQueue, models: Models, requests: Sequence[Request]) -> BatchModel | StepModel | None:
+    """Returns the model of some requests, each a user of it; None if it can't be opened, after failing them.
+
+    Tells the callers of suspects before that these are decoded alone.
+    """
     for suspect in (request for request in requests if request.suspect):
         suspect.announce()
+    try:
+        return models.acquire(requests[0].work.options.model, users=len(requests))
+    except ServerAway as error:
+        queue.wait(requests, error)
+    except EngineError as error:
+        for request in requests:
+            queue.fail(request, error)
+    return None
 
 
 def attempt(

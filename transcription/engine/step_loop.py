@@ -13,16 +13,15 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 from typing import cast
 
 from transcription.engine.backend import Decoded, DeviceLost, OutOfDeviceMemory, StepModel, Work
 from transcription.engine.lane_queue import Request, model_of, request_ids
 from transcription.engine.models import Models
 from transcription.engine.request_queue import RequestQueue
-from transcription.engine.stages import announce, prepare, set_next_try, time_words
-from transcription.engine.types import LANES, EngineError, Lane
+from transcription.engine.stages import open_model, prepare, set_next_try, time_words
+from transcription.engine.types import LANES, Lane
 from transcription.engine.window_transcript import WindowTranscript
 
 log = logging.getLogger(__name__)
@@ -30,14 +29,6 @@ log = logging.getLogger(__name__)
 URGENT = LANES[:1]
 
 Pending = tuple[StepModel, Request]
-
-
-@dataclass(slots=True, eq=False)
-class _Running:
-    """The requests in a model's slots, by their work."""
-
-    model: StepModel
-    requests: dict[Work, Request] = field(default_factory=dict)
 
 
 class StepLoop:
@@ -57,7 +48,7 @@ class StepLoop:
         self._retry_groups: deque[list[Pending]] = deque()
         self._not_numbers: deque[Pending] = deque()
         self._untimed: deque[tuple[StepModel, Request, WindowTranscript]] = deque()
-        self._running: dict[StepModel, _Running] = {}
+        self._running: dict[StepModel, dict[Work, Request]] = {}
 
     def rounds(self) -> list[Callable[[], None]]:
         """Returns a function for each thread, which is called again and again until the queue stops."""
@@ -84,28 +75,19 @@ class StepLoop:
                 0 if queue.stopping else self._encode_batch, model_of, self._wanted_lanes(), self._models.prefers
             )
         if requests:
-            self._encode(requests)
+            model = open_model(queue, self._models, requests)
+            if model is not None:
+                self._make_ready(cast("StepModel", model), requests)
 
     def _wanted_lanes(self) -> Sequence[Lane]:
         return LANES if len(self._encoded) < self._ahead else URGENT
-
-    def _encode(self, requests: Sequence[Request]) -> None:
-        announce(requests)
-        try:
-            model = cast("StepModel", self._models.acquire(requests[0].work.options.model, users=len(requests)))
-        except EngineError as error:
-            for request in requests:
-                self._queue.fail(request, error)
-            return
-        self._make_ready(model, requests)
 
     def _make_ready(self, model: StepModel, requests: Sequence[Request]) -> None:
         """Encodes the windows of requests, each a user of the model, and lets them wait for slots."""
         ready = prepare(self._queue, model, requests, self._shrink)
         self._models.release(requests[0].work.options.model, users=len(requests) - len(ready))
-        with self._queue.changed:
+        with self._queue.changing():
             self._encoded.extend((model, request) for request in ready)
-            self._queue.changed.notify_all()
 
     def _shrink(self, windows: int) -> None:
         self._queue.count_shortage()
@@ -137,10 +119,7 @@ class StepLoop:
         transcripts = {request: transcript for _, request, transcript in batch}
         for request in time_words(self._queue, first, transcripts, self._shrink):
             self._queue.answer(request, transcripts[request])
-        self._release(transcripts)
-
-    def _release(self, requests: Iterable[Request]) -> None:
-        for request in requests:
+        for request in transcripts:
             self._models.release(request.work.options.model)
 
     # The thread for what came out as no number
@@ -176,9 +155,10 @@ class StepLoop:
         for model, requests in entering.items():
             self._admit(model, requests)
         # A model without windows may be closed at any time, so that it is not stepped.
-        for running in [running for running in self._running.values() if running.requests]:
-            self._advance(running)
-        self._running = {model: running for model, running in self._running.items() if running.requests}
+        for model, running in self._running.items():
+            if running:
+                self._advance(model, running)
+        self._running = {model: running for model, running in self._running.items() if running}
 
     def _entering(self) -> dict[StepModel, list[Request]]:
         """Removes and returns the windows for the free slots: urgent ones first, then groups whose step failed."""
@@ -205,10 +185,10 @@ class StepLoop:
                 waiting.remove(pending)
                 self._discard(pending[1])
         self._retry_groups = deque(group for group in self._retry_groups if group)
-        for running in self._running.values():
-            for work in [work for work, request in running.requests.items() if request.stream.abandoned]:
-                running.model.evict(work)
-                self._discard(running.requests.pop(work))
+        for model, running in self._running.items():
+            for work in [work for work, request in running.items() if request.stream.abandoned]:
+                model.evict(work)
+                self._discard(running.pop(work))
 
     def _discard(self, request: Request) -> None:
         self._queue.discard(request)
@@ -218,7 +198,6 @@ class StepLoop:
         """Admits windows to a model's slots. If that fails, the windows in other slots continue."""
         if not requests:
             return
-        running = self._running.get(model)
         try:
             with self._queue.timed(len(requests)):
                 model.admit([request.work for request in requests])
@@ -228,7 +207,7 @@ class StepLoop:
             short = isinstance(error, OutOfDeviceMemory)
             if short:
                 self._halve(model)
-            if short and running is not None and running.requests:
+            if short and self._running.get(model):
                 self._put_back([(model, request) for request in requests])
             elif len(requests) == 1:
                 self._fail(requests[0], error)
@@ -236,56 +215,55 @@ class StepLoop:
                 for request in requests:
                     self._admit(model, [request])
             return
-        running = self._running.setdefault(model, _Running(model))
-        running.requests |= {request.work: request for request in requests}
+        self._running.setdefault(model, {}).update({request.work: request for request in requests})
 
-    def _advance(self, running: _Running) -> None:
+    def _advance(self, model: StepModel, running: dict[Work, Request]) -> None:
+        """Runs one step of a model. running: the requests in its slots, by their work."""
         try:
             with self._queue.timed():
-                running.model.step()
-                done = running.model.finished()
+                model.step()
+                done = model.finished()
             tokens = sum(len(outcome.tokens) for _, outcome in done if isinstance(outcome, Decoded))
-            self._queue.count_batch(len(running.requests), tokens)
+            self._queue.count_batch(len(running), tokens)
         except DeviceLost:
             raise
         except Exception as error:
-            self._recover(running, error)
+            self._recover(model, running, error)
             return
         for work, outcome in done:
-            request = running.requests.pop(work)
+            request = running.pop(work)
             if isinstance(outcome, Exception):
-                self._retry_alone(running.model, request, outcome)
+                self._retry_alone(model, request, outcome)
             else:
-                self._conclude(running.model, request, outcome)
+                self._conclude(model, request, outcome)
 
     def _retry_alone(self, model: StepModel, request: Request, error: Exception) -> None:
         """Tries one window again that failed beside others, or fails it: no other window is touched."""
         if isinstance(error, ArithmeticError) and not request.work.in_float32:
             request.work.in_float32 = True
-            with self._queue.changed:
+            with self._queue.changing():
                 self._not_numbers.append((model, request))
-                self._queue.changed.notify_all()
         elif isinstance(error, OutOfDeviceMemory):
             self._retry_groups.append([(model, request)])
         else:
             self._fail(request, error)
 
-    def _recover(self, running: _Running, error: Exception) -> None:
+    def _recover(self, model: StepModel, running: dict[Work, Request], error: Exception) -> None:
         """Takes back a model's windows after a failed step, to admit them again in smaller groups.
 
         The window at fault is alone in its group in the end, and fails.
         """
-        requests = list(running.requests.values())
+        requests = list(running.values())
         for request in requests:
-            running.model.evict(request.work)
-        running.requests.clear()
+            model.evict(request.work)
+        running.clear()
         if len(requests) == 1:
             self._fail(requests[0], error)
             return
         log.warning("%s: %d windows under way failed together: %s", request_ids(requests), len(requests), error)
-        again = [(running.model, request) for request in requests]
+        again = [(model, request) for request in requests]
         if isinstance(error, OutOfDeviceMemory):
-            self._halve(running.model)
+            self._halve(model)
             self._put_back(again)
         else:
             half = len(again) // 2
@@ -297,10 +275,9 @@ class StepLoop:
 
     def _put_back(self, pending: Sequence[Pending]) -> None:
         """Lets windows wait for slots before all others of their lanes; those without encodings for that first."""
-        with self._queue.changed:
+        with self._queue.changing():
             self._unencoded.extend(one for one in pending if one[1].work.encoding is None)
             self._encoded.extendleft(one for one in reversed(pending) if one[1].work.encoding is not None)
-            self._queue.changed.notify_all()
 
     def _fail(self, request: Request, error: Exception) -> None:
         self._queue.fail(request, error)
@@ -316,9 +293,8 @@ class StepLoop:
             self._fail(request, error)
             return
         if transcript.text:
-            with self._queue.changed:
+            with self._queue.changing():
                 self._untimed.append((model, request, transcript))
-                self._queue.changed.notify_all()
             return
         self._queue.answer(request, transcript)
         self._models.release(request.work.options.model)

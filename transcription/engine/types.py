@@ -312,17 +312,17 @@ class EngineStatus:
     """
 
     ready: bool
-    backend: str
-    device: str
     models: tuple[str, ...]
-    compute_type: str
     pid: int
     memory_used_mib: float
-    gpu_memory_used_mib: float | None
-    gpu_memory_total_mib: float | None
     queued_windows: dict[Lane, int]
     uptime_seconds: float
     error: str
+    backend: str = ""
+    device: str = ""
+    compute_type: str = ""
+    gpu_memory_used_mib: float | None = None
+    gpu_memory_total_mib: float | None = None
     versions: dict[str, str] = field(default_factory=dict)
     windows_under_way: int = 0
     calls_in_hand: int = 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import faulthandler
 import threading
+import time
 from collections.abc import Callable
 
 LOOK_EVERY_SECONDS = 1.0
@@ -18,23 +19,17 @@ def patience_for(probe_seconds: float, windows: int) -> float:
     return max(LEAST_PATIENCE_SECONDS, PROBES_PER_WINDOW * probe_seconds * windows)
 
 
-class Watchdog:
-    """Calls `on_stuck` with a reason once `overdue` returns more than 0 seconds.
+def watch(overdue: Callable[[], float], on_stuck: Callable[[str], None]) -> None:
+    """Starts a thread that calls `on_stuck` with a reason once `overdue` returns more than 0 seconds.
 
     Where no Python code runs because C code holds the interpreter's lock, the process ends after
     FROZEN_SECONDS with every thread's traceback.
     """
 
-    def __init__(self, overdue: Callable[[], float], on_stuck: Callable[[str], None]) -> None:
-        self._overdue = overdue
-        self._on_stuck = on_stuck
-
-    def start(self) -> None:
-        threading.Thread(target=self._watch, name="watchdog", daemon=True).start()
-
-    def _watch(self) -> None:
-        pause = threading.Event()
-        while (seconds := self._overdue()) <= 0:
+    def look() -> None:
+        while (seconds := overdue()) <= 0:
             faulthandler.dump_traceback_later(FROZEN_SECONDS, exit=True)
-            pause.wait(LOOK_EVERY_SECONDS)
-        self._on_stuck(f"a call of the model is overdue by {seconds:.0f} s")
+            time.sleep(LOOK_EVERY_SECONDS)
+        on_stuck(f"a call of the model is overdue by {seconds:.0f} s")
+
+    threading.Thread(target=look, name="watchdog", daemon=True).start()

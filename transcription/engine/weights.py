@@ -26,11 +26,19 @@ from typing import Literal, get_args
 from transcription.engine import alignment_heads, download, pypi_base
 from transcription.engine.catalogue import CATALOGUE, Model, find_model, models_of
 from transcription.engine.ct2_file import dimensions_of
-from transcription.engine.model_folder import NEEDED as NEEDED
-from transcription.engine.model_folder import ORIGIN, TAKEN, damage, looks_whole, note, noted
-from transcription.engine.model_folder import SUMS as SUMS
-from transcription.engine.model_folder import is_whole as is_whole
-from transcription.engine.model_folder import sha256 as sha256
+from transcription.engine.model_folder import (
+    MODEL,
+    NEEDED,
+    ORIGIN,
+    SUMS,
+    TAKEN,
+    damage,
+    is_whole,
+    looks_whole,
+    note,
+    noted,
+    sha256,
+)
 from transcription.engine.types import EngineError
 
 log = logging.getLogger(__name__)
@@ -74,13 +82,7 @@ class Verification:
     reason: str
 
 
-def ensure(
-    model: str,
-    form: Form,
-    folder: Path,
-    progress: Progress,
-    mirrors: Sequence[str] = (),
-) -> Path:
+def ensure(model: str, form: Form, folder: Path, progress: Progress, mirrors: Sequence[str] = ()) -> Path:
     """Returns the path of the model's weights, after fetching them if they are not in the cache.
 
     folder: the cache. progress: called with a file's name, the bytes done, and all bytes (0 if unknown). mirrors:
@@ -164,7 +166,7 @@ def verify(model: str, form: Form, folder: Path) -> Verification:
     if reason := damage(place):
         return Verification(False, reason)
     published = {pair.model_sha256 for pair in pypi_base.PAIRS} if model == "base" else set()
-    known = noted(place) or sha256(place / NEEDED[0]) in published
+    known = noted(place) or sha256(place / MODEL) in published
     return Verification(True, "" if known else "of the right form, but nobody noted its SHA-256")
 
 
@@ -185,7 +187,7 @@ def digest(path: Path) -> str:
     """Returns the SHA-256 of the weights at a path that `ensure` returned: the one in SHA256SUMS if there is one."""
     if path.is_file():
         return sha256(path)
-    return noted(path).get(NEEDED[0]) or sha256(path / NEEDED[0])
+    return noted(path).get(MODEL) or sha256(path / MODEL)
 
 
 def _has_the_size(file: Path, facts: Model) -> bool:
@@ -285,7 +287,7 @@ def fill_from(
 
 def _dimension_mismatch(facts: Model, fresh: Path) -> str:
     """Returns an error message if the weights have other dimensions than the model; "" if not, or if it is unknown."""
-    found = dimensions_of(fresh / NEEDED[0])
+    found = dimensions_of(fresh / MODEL)
     if found is None:
         return ""
     if found == facts.dimensions:
@@ -303,7 +305,7 @@ def _from_openai(facts: Model, file: Path, progress: Progress) -> None:
 def _from_hub(base: str, facts: Model, place: Path, progress: Progress) -> None:
     """Fetches the files of a CTranslate2 model that the backends read from Hugging Face or a mirror."""
     root = f"{base.rstrip('/')}/{facts.repository}/resolve/main"
-    for name in (*NEEDED[1:], NEEDED[0]):
+    for name in (*NEEDED[1:], MODEL):
         download.fetch(f"{root}/{name}", place / name, progress)
     try:
         download.fetch(f"{root}/vocabulary.json", place / "vocabulary.json", progress)

@@ -35,19 +35,16 @@ class WindowTranscript:
         self._split = self._without_non_speech()
         self._end = self._following(self._split.advance)
         wanted = work.options.prefers_words or work.window.times_words
-        self._times_words = work.options.word_timestamps or (wanted and vocabulary.is_whispers)
-        self._words_wanted = self._times_words
+        self._lacks_words = work.options.word_timestamps or (wanted and vocabulary.is_whispers)
 
     @property
     def text(self) -> list[int]:
         """The tokens whose words are to be timed; empty where no word times are wanted or nothing was said."""
-        if not self._times_words:
-            return []
-        return text_tokens(self._split.drafts, self._vocabulary.eot)
+        return text_tokens(self._split.drafts, self._vocabulary.eot) if self._lacks_words else []
 
     def add_words(self, timings: list[WordTiming]) -> None:
         """Gives the segments their words. timings: the alignment of `text`."""
-        self._words_wanted = False
+        self._lacks_words = False
         drafts = self._split.drafts
         add_words(drafts, timings, self._vocabulary.eot, self._offset, self._last_speech)
         spoken_until = last_word_end(drafts)
@@ -58,7 +55,7 @@ class WindowTranscript:
             self._end = min(max(round(spoken_until * FRAMES_PER_SECOND), self._following(1)), self._latest)
 
     def result(self, language: Language, model_version: str) -> WindowResult:
-        if self._words_wanted:
+        if self._lacks_words:
             # The timestamps of a window without text determine where the next window begins.
             self.add_words([])
         window = self.work.window

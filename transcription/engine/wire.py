@@ -234,26 +234,20 @@ def _spans(fields: object) -> tuple[Span, ...]:
 
 
 def _check_options(options: DecodeOptions) -> None:
+    texts = {"model": MAX_NAME_CHARACTERS, "prompt": MAX_PROMPT_CHARACTERS, "hotwords": MAX_PROMPT_CHARACTERS}
+    switches = ("word_timestamps", "follow_language", "skip_non_speech", "prefers_words")
     problems = {
-        f"model must be a string of at most {MAX_NAME_CHARACTERS} characters": not _is_text(
-            options.model, MAX_NAME_CHARACTERS
-        ),
+        f"{name} must be a string of at most {most} characters": not _is_text(getattr(options, name), most)
+        for name, most in texts.items()
+    }
+    problems |= {f"{name} must be true or false": type(getattr(options, name)) is not bool for name in switches}
+    problems |= {
         "task must be transcribe or translate": options.task not in ("transcribe", "translate"),
         "language must be an ISO code or null": options.language is not None
         and not _is_text(options.language, MAX_NAME_CHARACTERS),
         "temperature must be between 0 and 1": not _is_number(options.temperature, 0.0, 1.0),
-        f"prompt must be a string of at most {MAX_PROMPT_CHARACTERS} characters": not _is_text(
-            options.prompt, MAX_PROMPT_CHARACTERS
-        ),
-        f"hotwords must be a string of at most {MAX_PROMPT_CHARACTERS} characters": not _is_text(
-            options.hotwords, MAX_PROMPT_CHARACTERS
-        ),
-        "word_timestamps must be true or false": type(options.word_timestamps) is not bool,
         f"languages are at most {MAX_LANGUAGES} ISO codes": len(options.languages) > MAX_LANGUAGES
         or not all(_is_text(code, MAX_NAME_CHARACTERS) for code in options.languages),
-        "follow_language must be true or false": type(options.follow_language) is not bool,
-        "skip_non_speech must be true or false": type(options.skip_non_speech) is not bool,
-        "prefers_words must be true or false": type(options.prefers_words) is not bool,
         f"beam_size must be 1 to {MAX_BEAM_SIZE}": not _is_count(options.beam_size, 1, MAX_BEAM_SIZE),
         f"lane must be one of {', '.join(LANES)}": options.lane not in LANES,
     }

@@ -20,25 +20,19 @@ Spelled = tuple[str, list[int]]
 """A word or character and its tokens."""
 
 
-def timings(
-    words: Sequence[Spelled], path: Sequence[tuple[int, int]], probabilities: Sequence[float]
-) -> list[WordTiming]:
+def timings(words: Sequence[Spelled], arrivals: Sequence[int], probabilities: Sequence[float]) -> list[WordTiming]:
     """Returns the words of a text with start and end in seconds of the window, their mean and their joint probability.
 
-    words: all words of the text. path: pairs of token index and 20 ms step, neither of which decreases; the end of
-    the text counts as a token. probabilities: of each token.
+    words: all words of the text. arrivals: of each token, and of the end of the text, the 20 ms step at which the
+    alignment reaches it. probabilities: of each token.
     """
-    reached: dict[int, int] = {}
-    for token, step in path:
-        # If all steps are alike, the path may begin before the first one.
-        reached.setdefault(token, max(0, step))
     bounds = pairwise(accumulate((len(tokens) for _, tokens in words), initial=0))
     return [
         WordTiming(
             word,
             tokens,
-            reached.get(begin, 0) / TOKENS_PER_SECOND,
-            reached.get(end, 0) / TOKENS_PER_SECOND,
+            arrivals[begin] / TOKENS_PER_SECOND,
+            arrivals[end] / TOKENS_PER_SECOND,
             fmean(probabilities[begin:end]),
             math.prod(probabilities[begin:end]),
         )

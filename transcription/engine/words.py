@@ -87,8 +87,6 @@ def _typical_seconds(timings: Sequence[WordTiming]) -> float:
 
 def _cut_long_at_sentence_ends(timings: Sequence[WordTiming], longest: float) -> None:
     """Shortens the words at the end and at the beginning of sentences to `longest` seconds, in place."""
-    if not any(timing.end != timing.start for timing in timings):
-        return
     for previous, timing in pairwise(timings):
         if timing.end - timing.start > longest:
             if timing.word in SENTENCE_ENDS:

@@ -36,6 +36,7 @@ ACCOUNTS = """
     inactive/
     devices/
     devices/sign-out/
+    name/
     password/change/
     password/reset/
     password/reset/done/

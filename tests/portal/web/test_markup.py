@@ -55,7 +55,7 @@ def pages(alice: Character, make: Make) -> list[str]:
         ),
         *(f"/transcriptions/{row.id}/history/" for row in rows if row.status == Status.COMPLETED),
         *(f"/keys/{key.id}/", "/audit/", "/audit/?action=key.rotated&actor=<b>", "/audit/?since=never"),
-        *("/accounts/password/change/", "/accounts/logout/", "/nowhere/"),
+        *("/accounts/name/", "/accounts/password/change/", "/accounts/logout/", "/nowhere/"),
     ]
 
 

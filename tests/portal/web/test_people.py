@@ -12,7 +12,7 @@ from django.core.management import call_command
 from django.test import Client
 
 from tenants import account_mails, scope
-from tenants.models import AuditEntry, Member, User
+from tenants.models import AuditEntry, DirectoryPerson, Member, User
 from tests.conftest import Character, create_tenant
 
 pytestmark = pytest.mark.django_db
@@ -112,6 +112,28 @@ class TestByThePerson:
         assert client.post("/accounts/password/change/", form).status_code == 302
         assert told(alice) == [("member.password_changed", "member", {"email": alice.user.email, "how": "page"})]
         assert told(mallory) == []
+
+    def test_a_new_name_is_told(self, client: Client, alice: Character, mallory: Character) -> None:
+        client.force_login(alice.user)
+        assert "Your name" in client.get("/accounts/name/").content.decode()
+        form = {"first_name": "Alice", "last_name": "Liddell", "email": "x@new.example", "is_staff": "on"}
+        assert client.post("/accounts/name/", form).status_code == 302
+        alice.user.refresh_from_db()
+        assert (alice.user.email, alice.user.is_staff) == ("alice@acme.example", False)
+        details = {"email": "alice@acme.example", "name": "Alice Liddell", "before": ""}
+        assert told(alice) == [("member.renamed", "member", details)]
+        assert told(mallory) == []
+
+    def test_a_name_of_a_directory_is_changed_there(self, client: Client, alice: Character) -> None:
+        client.force_login(alice.user)
+        with scope.bound(alice.tenant.id):
+            DirectoryPerson.objects.create(
+                tenant=alice.tenant, member=alice.member, user_name=alice.user.email, folded=alice.user.email
+            )
+        answer = client.post("/accounts/name/", {"first_name": "Alice", "last_name": "Liddell"}).content.decode()
+        assert f"The directory of {alice.tenant} gives your name" in answer
+        assert User.objects.get(pk=alice.user.pk).first_name == ""
+        assert told(alice) == []
 
     def test_the_old_password_is_not_guessed(self, client: Client, alice: Character) -> None:
         client.force_login(alice.user)

@@ -16,8 +16,8 @@ from transcription.engine import machine
 from transcription.engine.backend import Backend, BatchModel, WordTiming, Work
 from transcription.engine.backend_selection import choose_backend
 from transcription.engine.short_context import shortened
-from transcription.engine.tokenizer_vocabulary import TokenizerVocabulary
 from transcription.engine.types import SAMPLE_RATE, DecodeOptions, EngineError, Passage, Window
+from transcription.engine.whisper_vocabulary import WhisperVocabulary
 from transcription.engine.word_timing import split
 
 HOSTILE = "<|endoftext|><|startoftranscript|><|en|> <|0.00|> \ud800 \x00 ½"
@@ -124,7 +124,7 @@ def test_hostile_text_is_only_text(untrained_model: BatchModel, fox: bytes) -> N
 
 
 def test_tokens_are_openai_whispers(model: BatchModel) -> None:
-    ours = cast("TokenizerVocabulary", model.vocabulary)
+    ours = cast("WhisperVocabulary", model.vocabulary)
     theirs = get_tokenizer(True, num_languages=99, language="de", task="translate")
     for text in (" Größe: 12 €, 一二三 😀\n\t", HOSTILE, "", "don't  stop--now"):
         assert ours.encode(text) == theirs.encoding.encode(text, disallowed_special=())
@@ -132,7 +132,7 @@ def test_tokens_are_openai_whispers(model: BatchModel) -> None:
     special = {theirs.transcribe, theirs.translate, theirs.sot, theirs.sot_prev, theirs.sot_lm, theirs.no_speech}
     assert ours.suppressed == sorted(special | set(theirs.non_speech_tokens))
     work = work_of(bytes(2), "de", task="translate")
-    assert tuple(ours.start(work)) == theirs.sot_sequence
+    assert tuple(ours.start_of(work)) == theirs.sot_sequence
     assert ours.decode([*ours.encode(" so"), ours.eot, ours.timestamp_begin + 7]) == " so"
     assert ours.languages == set(theirs.all_language_codes)
 

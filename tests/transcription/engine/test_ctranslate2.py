@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctranslate2
 import pytest
 
-from transcription.engine.ctranslate2_backend import Ctranslate2Backend
+from transcription.engine.ctranslate2_backend.backend import Ctranslate2Backend
 from transcription.engine.ctranslate2_backend.replica import Plan, plan_for
 from transcription.engine.types import EngineError
 

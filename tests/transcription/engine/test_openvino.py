@@ -37,8 +37,8 @@ from transcription.engine.openvino_backend.encoder import Encoder
 from transcription.engine.openvino_backend.graphs import Graphs, graphs_of
 from transcription.engine.openvino_backend.model import Heard, OpenvinoModel, Replica
 from transcription.engine.openvino_backend.trial import element_type, is_suited
-from transcription.engine.tokenizer_vocabulary import TokenizerVocabulary
 from transcription.engine.types import SAMPLE_RATE, DecodeOptions, EngineError, Passage, Window
+from transcription.engine.whisper_vocabulary import WhisperVocabulary
 
 Features = NDArray[np.float32]
 EXACTLY = openvino.Type.f32
@@ -94,7 +94,7 @@ def streams() -> Iterator[Streams]:
 def small(untrained: Path, streams: Streams) -> OpenvinoModel:
     """Returns the untrained model, which calculates in float32 between its products in int8."""
     own = graphs(untrained)
-    vocabulary = TokenizerVocabulary.read(untrained, True)
+    vocabulary = WhisperVocabulary.read(untrained)
     return OpenvinoModel(Replica(Encoder(own, streams), Decoder(own, streams), streams), None, vocabulary)
 
 
@@ -220,7 +220,7 @@ def test_the_same_window_is_sampled_alike_and_hotter_ones_differ(small: Openvino
 def test_sampled_tokens_are_spread_as_their_probabilities_are(small: OpenvinoModel, decoder: Decoder) -> None:
     """The first token is a timestamp of the first second."""
     (work,) = works_of(noise(1))
-    begin, start, draws = small.vocabulary.timestamp_begin, small.vocabulary.start(work), 200
+    begin, start, draws = small.vocabulary.timestamp_begin, small.vocabulary.start_of(work), 200
     logits = decoder.texts(cross(decoder, noise(1))).feed([start])[0, 0, begin : begin + 51].astype(np.float64)
     expected = np.exp(logits - logits.max())
     hot = [replace(work, temperature=1.0, window=replace(work.window, index=index)) for index in range(draws)]

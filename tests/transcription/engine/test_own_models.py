@@ -19,12 +19,14 @@ from transcription.engine.client import EngineClient
 from transcription.engine.ct2_file import dimensions_of, read_variables
 from transcription.engine.ctranslate2_backend.replica import Plan, load
 from transcription.engine.dimensions import Dimensions
+from transcription.engine.model_folder import is_whole
 from transcription.engine.modes import transcribe
 from transcription.engine.offered import Offered
-from transcription.engine.own_models import ensure_offered, layout, tokens
-from transcription.engine.tokenizer_vocabulary import TokenizerVocabulary
+from transcription.engine.own_models import layout, tokens
+from transcription.engine.own_models.ensure import ensure_offered
 from transcription.engine.types import MODES, DecodeOptions, EngineError, WindowRejected
-from transcription.engine.weights import WeightsError, is_whole, stored
+from transcription.engine.weights import WeightsError, stored
+from transcription.engine.whisper_vocabulary import WhisperVocabulary
 
 
 def quiet(_name: str, _done: int, _total: int) -> None:
@@ -140,7 +142,7 @@ def test_the_vocabulary_that_is_made_spells_as_the_published_one(base_weights: P
     assert json.loads((place / "vocabulary.json").read_text()) == json.loads(
         (base_weights / "vocabulary.json").read_text()
     )
-    ours, theirs = TokenizerVocabulary.read(place, True), TokenizerVocabulary.read(base_weights, True)
+    ours, theirs = WhisperVocabulary.read(place), WhisperVocabulary.read(base_weights)
     texts = (ROOT / "locale/zh_Hans/LC_MESSAGES/django.po").read_text().splitlines()
     texts += [line for file in (ROOT / "docs").glob("*.md") for line in file.read_text().splitlines()]
     for text in [*texts, " Zażółć gęślą jaźń", "日本語", "👩‍👩‍👧 \t  x", "<|endoftext|>"]:

@@ -11,10 +11,10 @@ from tests.transcription.engine.fake_backend import FakeBackend
 from transcription.engine import version
 from transcription.engine.backend import Backend
 from transcription.engine.client import EngineClient
-from transcription.engine.ctranslate2_backend import Ctranslate2Backend
+from transcription.engine.ctranslate2_backend.backend import Ctranslate2Backend
+from transcription.engine.model_folder import MODEL, SUMS, sha256
 from transcription.engine.types import DecodeOptions
 from transcription.engine.version import version_of
-from transcription.engine.weights import NEEDED, SUMS, sha256
 from transcription.engine.windows import fast_windows
 
 
@@ -37,9 +37,9 @@ def test_an_engine_says_what_it_serves_and_so_does_each_result(
 
 def folder(place: Path, content: bytes, sums: str = "") -> Path:
     place.mkdir()
-    (place / NEEDED[0]).write_bytes(content)
+    (place / MODEL).write_bytes(content)
     if sums:
-        (place / SUMS).write_text(f"{sums}  {NEEDED[0]}\n")
+        (place / SUMS).write_text(f"{sums}  {MODEL}\n")
     return place
 
 

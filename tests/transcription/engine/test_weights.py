@@ -19,7 +19,8 @@ from tests.transcription.engine.model_hub import Hub, model_file, model_files, w
 from transcription.engine import catalogue, download, weights
 from transcription.engine.catalogue import CATALOGUE
 from transcription.engine.ct2_file import dimensions_of
-from transcription.engine.weights import NEEDED, SUMS, WeightsError, ensure, install, is_whole, remove, stored, verify
+from transcription.engine.model_folder import NEEDED, SUMS, is_whole
+from transcription.engine.weights import WeightsError, ensure, install, remove, stored, verify
 
 NOWHERE = "http://127.0.0.1:9"
 FETCH = """

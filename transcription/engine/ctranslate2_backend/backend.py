@@ -9,6 +9,7 @@ from pathlib import Path
 import ctranslate2
 
 from transcription.engine import machine
+from transcription.engine.backend import Backend
 from transcription.engine.cpu_replicas import ENCODINGS_MIB, NICENESS, has_room, second_replica, weights_mib
 from transcription.engine.ctranslate2_backend.cublas import load_cublas
 from transcription.engine.ctranslate2_backend.memory import DeviceMemory, Driver, HostMemory
@@ -16,9 +17,9 @@ from transcription.engine.ctranslate2_backend.model import Ctranslate2Model
 from transcription.engine.ctranslate2_backend.replica import Plan, load, plan_for
 from transcription.engine.gpu_check.card import find_card
 from transcription.engine.library_errors import damaged
-from transcription.engine.tokenizer_vocabulary import FILE as TOKENIZER
-from transcription.engine.tokenizer_vocabulary import TokenizerVocabulary
+from transcription.engine.model_folder import TOKENIZER
 from transcription.engine.types import EngineError
+from transcription.engine.whisper_vocabulary import WhisperVocabulary
 
 WEIGHTS = {"int8": 0.55, "float16": 1.0, "float32": 2.0}
 """The size of the weights in memory by compute type, relative to their file's, which holds float16."""
@@ -27,7 +28,7 @@ WORKSPACE_MIB = 90.0
 """What a worker takes besides, measured with base and two windows at once."""
 
 
-class Ctranslate2Backend:
+class Ctranslate2Backend(Backend):
     """CTranslate2 on a CPU, or on a GPU without torch, which it needs nothing of.
 
     Beside each model stands, on a CPU, a second replica for urgent works, where memory allows: its threads come before
@@ -38,10 +39,7 @@ class Ctranslate2Backend:
     name = "ctranslate2"
 
     def __init__(self, device: str, threads: int) -> None:
-        """threads: cores to use, 0 for all. Raises EngineError if there is no such device.
-
-        `urgent_workers` (threads that may call with urgent works at once, besides) is final when a model is open.
-        """
+        """threads: cores to use, 0 for all. Raises EngineError if there is no such device."""
         if device != "cpu":
             if not ctranslate2.get_cuda_device_count():
                 raise EngineError(
@@ -61,14 +59,10 @@ class Ctranslate2Backend:
         self.compute_type = self._plan.compute_type
 
     def open(self, name: str, path: Path, beside: Collection[str] = ()) -> Ctranslate2Model:
-        """Loads a model from its folder.
-
-        Raises EngineError for a file that is damaged, OutOfDeviceMemory, DeviceLost.
-        """
         with self._opening:
-            pool = load(path, self.device, self._plan, self._niceness(path))
+            pool = load(path, self.device, self._plan, NICENESS if self._has_room(path) else 0)
             with damaged(path / TOKENIZER):
-                vocabulary = TokenizerVocabulary.read(path, pool.is_multilingual)
+                vocabulary = WhisperVocabulary.read(path)
             plan = Plan(self._plan.compute_type, 1, self._cores)
             urgent = second_replica(name, path, lambda: load(path, self.device, plan)) if self.device == "cpu" else None
             if urgent:
@@ -77,24 +71,15 @@ class Ctranslate2Backend:
             return Ctranslate2Model(pool, urgent, vocabulary, memory)
 
     def memory_mib(self, path: Path) -> float:
-        """Returns about how many MiB an open model from this folder takes, a second replica included."""
         weights = weights_mib(path) * WEIGHTS[self._plan.compute_type]
         urgent = weights + WORKSPACE_MIB if self._has_room(path) else 0.0
         calls = self._plan.workers + self._plan.encoders + self._plan.urgent
         return weights + calls * WORKSPACE_MIB + urgent + ENCODINGS_MIB
 
-    def free_mib(self) -> float:
-        """Returns the MiB that are available to models; infinity on a GPU, which is not asked."""
-        return machine.available_mib() if self.device == "cpu" else float("inf")
-
     def gpu_memory_mib(self) -> tuple[float, float] | None:
-        """Returns what the GPU's driver says, as CTranslate2 does not report it; None on a CPU."""
+        # As the driver says: CTranslate2 does not report it.
         card = find_card() if self.device != "cpu" else None
         return (card.used_mib, card.total_mib) if card else None
-
-    def _niceness(self, path: Path) -> int:
-        """Returns the niceness of the threads for ordinary work."""
-        return NICENESS if self._has_room(path) else 0
 
     def _has_room(self, path: Path) -> bool:
         """Returns whether a second replica may be loaded. On a GPU none is: its work has no priorities."""

@@ -14,7 +14,7 @@ from transcription.engine.encodings import Encodings
 from transcription.engine.library_errors import translated
 from transcription.engine.mel import features
 from transcription.engine.short_context import token_limit
-from transcription.engine.tokenizer_vocabulary import TokenizerVocabulary
+from transcription.engine.whisper_vocabulary import WhisperVocabulary
 from transcription.engine.word_timing import split, timings
 
 MEDIAN_FILTER_WIDTH = 7
@@ -33,7 +33,7 @@ class Ctranslate2Model:
     `ctranslate2.models.Whisper` with the same weights. CTranslate2 queues calls beyond its threads.
     """
 
-    def __init__(self, pool: Any, urgent: Any | None, vocabulary: TokenizerVocabulary, memory: Memory) -> None:
+    def __init__(self, pool: Any, urgent: Any | None, vocabulary: WhisperVocabulary, memory: Memory) -> None:
         """memory: where the encodings stay."""
         self.vocabulary = vocabulary
         self._memory = memory
@@ -43,14 +43,10 @@ class Ctranslate2Model:
         self._encodings: Encodings[Encoding] = Encodings()
 
     def encode(self, works: Sequence[Work]) -> None:
-        """Sets the `encoding`, (encoder_frames // 2, state) in the memory that it stays in, of works without one.
-
-        A tail gets its window's if that is kept.
-        """
+        """Sets the `encoding`, (encoder_frames // 2, state) in the memory that it stays in."""
         self._encodings.encode(works, self._encoded, lambda encoding: encoding)
 
     def detect(self, works: Sequence[Work]) -> list[Language]:
-        """Returns the language of each encoded window; English for a model that knows nothing else."""
         if not self.vocabulary.multilingual:
             return [Language("en", 1.0) for _ in works]
         found: dict[Work, Language] = {}
@@ -58,21 +54,15 @@ class Ctranslate2Model:
             with translated():
                 ranked = self._model(some).detect_language(self._gathered(some))
             for work, ranking in zip(some, ranked, strict=True):
-                chances = {token[2:-2]: float(chance) for token, chance in ranking}
-                found[work] = Language(*next(iter(chances.items())), chances)
+                found[work] = Language.likeliest({token[2:-2]: float(chance) for token, chance in ranking})
         return [found[work] for work in works]
 
     def batch_key(self, work: Work) -> Hashable:
         return alike(work)
 
     def decode(self, works: Sequence[Work]) -> list[Decoded]:
-        """Decodes encoded works of one key, whose languages are known.
-
-        At most 224 tokens each, fewer after a long prompt or in a short context; the first is a timestamp up to 1.00 s.
-        Raises OutOfDeviceMemory, DeviceLost, and ValueError for a work that asks for what isn't there.
-        """
         beams, temperature = works[0].beams, works[0].temperature
-        starts = [self.vocabulary.start(work) for work in works]
+        starts = [self.vocabulary.start_of(work) for work in works]
         with translated():
             generated = self._model(works).generate(
                 self._gathered(works),
@@ -93,16 +83,11 @@ class Ctranslate2Model:
         return [self._decoded(result, beams) for result in generated]
 
     def align(self, works: Sequence[Work], texts: Sequence[Sequence[int]]) -> list[list[WordTiming]]:
-        """Returns when each word of a text was said. texts: tokens below eot, one sequence for each work.
-
-        As whisper.timing.find_alignment, probabilities included: they are of each token among the
-        text's tokens. One at a time: CTranslate2 would let a batch's padding into its means and
-        deviations, and takes one language and one task.
-        """
+        # One at a time: CTranslate2 would let a batch's padding into its means and deviations, and takes one language
+        # and one task.
         return [self._aligned(work, list(text)) for work, text in zip(works, texts, strict=True)]
 
     def close(self) -> None:
-        """Releases the model's memory. It is not used afterwards."""
         self._pool = self._urgent = None
 
     def _model(self, works: Sequence[Work]) -> Any:
@@ -138,12 +123,16 @@ class Ctranslate2Model:
         with translated():
             (result,) = self._model([work]).align(
                 self._gathered([work]),
-                self.vocabulary.sequence(work),
+                self.vocabulary.sequence(work.language, work.options.task),
                 [text],
                 frames,
                 median_filter_width=MEDIAN_FILTER_WIDTH,
             )
-        return timings(split(text, work.language, self.vocabulary), result.alignments, result.text_token_probs)
+        arrivals = [0] * (len(text) + 1)
+        # Of several steps of one token the first counts. If all are alike, the path may begin before the first one.
+        for token, step in reversed(result.alignments):
+            arrivals[token] = max(0, step)
+        return timings(split(text, work.language, self.vocabulary), arrivals, result.text_token_probs)
 
 
 def _max_length(works: Sequence[Work], start: int) -> int:

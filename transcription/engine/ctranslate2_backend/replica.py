@@ -11,11 +11,12 @@ from typing import Any
 
 import ctranslate2
 
-from transcription.engine.cpu_replicas import MOST_WORKERS, WEIGHTS
+from transcription.engine.cpu_replicas import MOST_WORKERS
 from transcription.engine.library_errors import damaged, translated
 from transcription.engine.machine import stand_back
+from transcription.engine.model_folder import CONFIG, MODEL
 
-OTHERS = ("config.json", "vocabulary.json")
+OTHERS = (CONFIG, "vocabulary.json")
 """Files that CTranslate2 reads, too, without naming them in its errors. Old conversions have vocabulary.txt instead."""
 
 GPU_WORKERS = 2
@@ -60,7 +61,7 @@ def load(folder: Path, device: str, plan: Plan, niceness: int = 0) -> Any:
         with damaged(file):
             json.loads(file.read_text(encoding="utf-8"))
     with (
-        damaged(folder / WEIGHTS),
+        damaged(folder / MODEL),
         translated(),
         ThreadPoolExecutor(1, initializer=stand_back, initargs=(niceness,)) as starter,
     ):

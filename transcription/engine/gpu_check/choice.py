@@ -25,9 +25,9 @@ from transcription.engine.gpu_check.card import (
 from transcription.engine.gpu_check.ladder import PASSING, Facts, Ladder
 from transcription.engine.gpu_check.rungs import RUNGS, Rung, rung_of
 from transcription.engine.gpu_check.trial import Verdict, try_rung
-from transcription.engine.model_folder import NEEDED
+from transcription.engine.model_folder import MODEL
 from transcription.engine.offered import Offered
-from transcription.engine.own_models import ensure_offered
+from transcription.engine.own_models.ensure import ensure_offered
 from transcription.engine.types import EngineError
 from transcription.engine.weights import place_of, print_progress
 
@@ -140,8 +140,8 @@ def _facts(rung: Rung, card: Card, options: argparse.Namespace, models: Sequence
 def _stamp(rung: Rung, folder: Path, model: Offered) -> str:
     """Returns the size and time of the weights, which tell them apart without reading gigabytes; empty without any."""
     form = "ctranslate2" if model.source else rung.form
-    places = [place_of(model.name, form, folder), place_of(model.name, "ctranslate2", folder) / NEEDED[0]]
-    for file in (place / NEEDED[0] if place.is_dir() else place for place in places):
+    places = [place_of(model.name, form, folder), place_of(model.name, "ctranslate2", folder) / MODEL]
+    for file in (place / MODEL if place.is_dir() else place for place in places):
         if file.is_file():
             facts = file.stat()
             return f"{file.name} {facts.st_size} {facts.st_mtime_ns}"

@@ -15,20 +15,20 @@ Features = NDArray[np.float32]
 
 
 def align(
-    texts: Texts, sequence: Sequence[int], no_timestamps: int, text: Sequence[int], eot: int, positions: int
-) -> tuple[list[tuple[int, int]], list[float]]:
-    """Returns when each token of a window's text was said, and its probability among the text's tokens.
+    texts: Texts, sequence: Sequence[int], text: Sequence[int], eot: int, positions: int
+) -> tuple[list[int], list[float]]:
+    """Returns the position at which each token of a window's text begins, with that of its end, and the probability of
+    each among the text's tokens.
 
-    sequence: openai-whisper's sot_sequence. text: tokens below eot, at least one. positions: of the encoding that hold
-    sound. The former are pairs of token index and the position that reaches it, neither of which decreases; the end of
-    the text counts as a token.
+    sequence: openai-whisper's sot_sequence and <|notimestamps|>. text: tokens below eot, at least one. positions: those
+    of the encoding that hold sound.
     """
-    start = len(sequence)
-    logits = texts.feed([[*sequence, no_timestamps, *text, eot]], wanted=range(start, start + len(text)))[0, :, :eot]
+    start = len(sequence) - 1
+    logits = texts.feed([[*sequence, *text, eot]], wanted=range(start, start + len(text)))[0, :, :eot]
     weights = _normalised(_softmax(texts.scores[0, :, :, :positions]))
     reached = arrivals(-median_filtered(weights).mean(axis=0)[start:-1])
     chances = _softmax(logits)[np.arange(len(text)), text]
-    return list(enumerate(reached.tolist())), chances.tolist()
+    return reached.tolist(), chances.tolist()
 
 
 def _softmax(x: Features) -> Features:

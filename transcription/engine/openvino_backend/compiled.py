@@ -34,7 +34,7 @@ class Streams:
         """Calls a function in one of the threads."""
         return self._pool.submit(call, *args, **kwargs)
 
-    def compile(self, graph: openvino.Model, element: openvino.Type) -> Compiled:
+    def compile(self, graph: openvino.Model, element: openvino.Type) -> openvino.CompiledModel:
         """Compiles a graph, one call of which runs in each of the threads at once. Raises OutOfDeviceMemory.
 
         element: the type in which it calculates what is not in int8.
@@ -49,23 +49,16 @@ class Streams:
         }
         with translated():
             # There, as OpenVINO's threads inherit the niceness of the one that compiles.
-            model = self.submit(openvino.Core().compile_model, graph, "CPU", options).result()
-        return Compiled(model)
+            return self.submit(openvino.Core().compile_model, graph, "CPU", options).result()
 
     def close(self) -> None:
         """Ends the threads when their calls have ended."""
         self._pool.shutdown(wait=False)
 
 
-class Compiled:
-    """A compiled graph."""
-
-    def __init__(self, model: openvino.CompiledModel) -> None:
-        self._model = model
-
-    def request(self, tensors: Mapping[str, openvino.Tensor] | None = None) -> openvino.InferRequest:
-        """Returns a new request, which takes a fraction of a millisecond. tensors: inputs and outputs, by name."""
-        request = self._model.create_infer_request()
-        for name, tensor in (tensors or {}).items():
-            request.set_tensor(name, tensor)
-        return request
+def new_request(graph: openvino.CompiledModel, tensors: Mapping[str, openvino.Tensor]) -> openvino.InferRequest:
+    """Returns a new request, which takes a fraction of a millisecond. tensors: inputs and outputs, by name."""
+    request = graph.create_infer_request()
+    for name, tensor in tensors.items():
+        request.set_tensor(name, tensor)
+    return request

@@ -10,7 +10,7 @@ import openvino
 from numpy.typing import NDArray
 
 from transcription.engine.library_errors import translated
-from transcription.engine.openvino_backend.compiled import Compiled, Streams
+from transcription.engine.openvino_backend.compiled import Streams, new_request
 from transcription.engine.openvino_backend.graphs import Graphs
 
 Features = NDArray[np.float32]
@@ -80,7 +80,7 @@ class Decoder:
             for name, shape in (("key", keys), ("value", values)):
                 tensors[f"{name}_{layer}"] = openvino.Tensor(graphs.element, openvino.Shape(shape))
         with translated():
-            self._cross.request(tensors).infer([encoding[None]])
+            new_request(self._cross, tensors).infer([encoding[None]])
         return CrossKeysValues(tensors)
 
     def texts(self, cross: CrossKeysValues) -> Texts:
@@ -92,14 +92,14 @@ class Texts:
     """The texts of a batch of windows, as many of each, all of one length."""
 
     def __init__(
-        self, decoder: Compiled, cross: CrossKeysValues, tokens: NDArray[np.floating], positions: Features
+        self, decoder: openvino.CompiledModel, cross: CrossKeysValues, tokens: NDArray[np.floating], positions: Features
     ) -> None:
         self._decoder = decoder
         self._tokens = tokens
         self._positions = positions
         self._length = 0
         self._cross = cross
-        self._request = decoder.request(cross.tensors)
+        self._request = new_request(decoder, cross.tensors)
 
     def feed(
         self, tokens: Sequence[Sequence[int]], sources: Sequence[int] | None = None, wanted: Sequence[int] = (-1,)
@@ -150,6 +150,6 @@ class Texts:
         """Goes on in a new request, whose number of texts is another: OpenVINO 2026.4 writes beyond the memory of one
         that had more texts before."""
         states = {state.name: state.state for state in self._request.query_state()}
-        self._cross, self._request = cross, self._decoder.request(cross.tensors)
+        self._cross, self._request = cross, new_request(self._decoder, cross.tensors)
         for state in self._request.query_state():
             state.state = openvino.Tensor(np.ascontiguousarray(rows(states[state.name].data)))

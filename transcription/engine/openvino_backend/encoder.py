@@ -34,7 +34,7 @@ class Encoder:
         self._streams.close()
 
     def _encoded(self, mel: Features) -> Features:
-        request = self._compiled.request()
+        request = self._compiled.create_infer_request()
         with translated():
             request.infer([mel])
         encoding: Features = request.get_output_tensor().data.copy()

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from transcription.engine.tokenizer_vocabulary import TokenizerVocabulary
+from transcription.engine.whisper_vocabulary import WhisperVocabulary
 
 LAST_INITIAL = 50
 """The greatest timestamp that may come first: 1 s, openai-whisper's max_initial_timestamp."""
@@ -16,11 +16,11 @@ LAST_INITIAL = 50
 class LogitRules:
     """SuppressBlank, SuppressTokens and ApplyTimestampRules of whisper.decoding 20250625."""
 
-    def __init__(self, vocabulary: TokenizerVocabulary) -> None:
+    def __init__(self, vocabulary: WhisperVocabulary) -> None:
         self.vocabulary = vocabulary
         self._eot = vocabulary.eot
         self._begin = vocabulary.timestamp_begin
-        self._never = np.array([*vocabulary.suppressed, vocabulary.timestamp_begin - 1])
+        self._never = np.array([*vocabulary.suppressed, vocabulary.no_timestamps])
 
     def __call__(self, logits: NDArray[np.float32], sampled: Sequence[int]) -> None:
         """Sets the logits of tokens that must not be sampled to minus infinity, in place.

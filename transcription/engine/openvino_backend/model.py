@@ -20,7 +20,7 @@ from transcription.engine.openvino_backend.encoder import Encoder
 from transcription.engine.openvino_backend.logit_rules import LogitRules
 from transcription.engine.openvino_backend.search import DecodeRequest, sample, search
 from transcription.engine.short_context import token_limit
-from transcription.engine.tokenizer_vocabulary import TokenizerVocabulary
+from transcription.engine.whisper_vocabulary import WhisperVocabulary
 from transcription.engine.word_timing import split, timings
 
 T = TypeVar("T")
@@ -54,7 +54,7 @@ class Replica:
 class OpenvinoModel:
     """A BatchModel. `pool` answers all calls, unless there is an `urgent` one for the works that are so."""
 
-    def __init__(self, pool: Replica, urgent: Replica | None, vocabulary: TokenizerVocabulary) -> None:
+    def __init__(self, pool: Replica, urgent: Replica | None, vocabulary: WhisperVocabulary) -> None:
         self.vocabulary = vocabulary
         self._replicas: tuple[Replica, Replica] | None = (pool, urgent or pool)
         self._rules = LogitRules(vocabulary)
@@ -62,11 +62,9 @@ class OpenvinoModel:
         self._encodings: Encodings[NDArray[np.float32]] = Encodings()
 
     def encode(self, works: Sequence[Work]) -> None:
-        """Sets the `encoding` of works without one. A tail gets its window's if that is kept."""
         self._encodings.encode(works, self._encoded, Heard)
 
     def detect(self, works: Sequence[Work]) -> list[Language]:
-        """Returns the language of each encoded window; English for a model that knows nothing else."""
         if not self.vocabulary.multilingual:
             return [Language("en", 1.0) for _ in works]
         return [self._run([work], self._detect) for work in works]
@@ -75,11 +73,6 @@ class OpenvinoModel:
         return alike(work)
 
     def decode(self, works: Sequence[Work]) -> list[Decoded]:
-        """Decodes encoded works of one key, whose languages are known.
-
-        At most 224 tokens each, fewer after a long prompt or in a short context; the first is a timestamp up to 1.00 s.
-        Raises OutOfDeviceMemory, and ValueError for a work that asks for what isn't there.
-        """
         requests = [self._request(work) for work in works]
         temperature, beams = works[0].temperature, works[0].beams
 
@@ -89,17 +82,12 @@ class OpenvinoModel:
                 return search(texts, requests, beams, self._rules)
             return sample(texts, requests, temperature, self._rules)
 
-        return [self._decoded(result) for result in self._run(works, decode)]
+        return [result.decoded(self.vocabulary) for result in self._run(works, decode)]
 
     def align(self, works: Sequence[Work], texts: Sequence[Sequence[int]]) -> list[list[WordTiming]]:
-        """Returns when each word of a text was said. texts: tokens below eot, one sequence for each work.
-
-        As whisper.timing.find_alignment, probabilities included: they are of each token among the text's tokens.
-        """
         return [self._aligned(work, list(text)) if text else [] for work, text in zip(works, texts, strict=True)]
 
     def close(self) -> None:
-        """Releases the model's memory. It is not used afterwards."""
         for replica in self._replicas or ():
             replica.close()
         self._replicas = None
@@ -126,33 +114,27 @@ class OpenvinoModel:
         tokens = self.vocabulary.language_tokens
         logits = decoder.texts(cross).feed([[self.vocabulary.sot]])[0, 0, list(tokens.values())]
         exponentials = np.exp(logits - logits.max())
-        chances = dict(zip(tokens, (exponentials / exponentials.sum()).tolist(), strict=True))
-        return Language(*max(chances.items(), key=lambda chance: chance[1]), chances)
+        return Language.likeliest(dict(zip(tokens, (exponentials / exponentials.sum()).tolist(), strict=True)))
 
     def _request(self, work: Work) -> DecodeRequest:
-        window, start = work.window, tuple(self.vocabulary.start(work))
+        window, start = work.window, tuple(self.vocabulary.start_of(work))
         known = start[-1:] if window.tail else ()
         limit, context = token_limit(window), self._context
         # One token more than is allowed shows that there are too many.
         most = context // 2 if limit is None else limit + 1
-        # The same recording gets the same text again, and a hotter try another draw.
-        seed = 1000 * window.index + round(100 * work.temperature)
-        return DecodeRequest(start, start.index(self.vocabulary.sot), known, min(len(start) + most, context + 1), seed)
-
-    def _decoded(self, result: DecodeResult) -> Decoded:
-        text = self.vocabulary.decode(result.tokens)
-        return Decoded(result.tokens, text, result.avg_logprob, result.no_speech_prob)
+        end = min(len(start) + most, context + 1)
+        return DecodeRequest(start, start.index(self.vocabulary.sot), known, end, work.seed)
 
     def _aligned(self, work: Work, text: list[int]) -> list[WordTiming]:
         vocabulary = self.vocabulary
         positions = max(1, work.window.sounding_frames // FRAMES_PER_POSITION)
 
-        def aligned(decoder: Decoder, cross: CrossKeysValues) -> tuple[list[tuple[int, int]], list[float]]:
-            sequence, plain = vocabulary.sequence(work), vocabulary.timestamp_begin - 1
-            return align(decoder.texts(cross), sequence, plain, text, vocabulary.eot, positions)
+        def aligned(decoder: Decoder, cross: CrossKeysValues) -> tuple[list[int], list[float]]:
+            sequence = [*vocabulary.sequence(work.language, work.options.task), vocabulary.no_timestamps]
+            return align(decoder.texts(cross), sequence, text, vocabulary.eot, positions)
 
-        path, chances = self._run([work], aligned)
-        return timings(split(text, work.language, vocabulary), path, chances)
+        arrivals, chances = self._run([work], aligned)
+        return timings(split(text, work.language, vocabulary), arrivals, chances)
 
 
 def _cross(work: Work, decoder: Decoder) -> CrossKeysValues:

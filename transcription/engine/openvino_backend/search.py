@@ -101,8 +101,7 @@ def search(texts: Texts, requests: Sequence[DecodeRequest], beams: int, rules: L
     eot, timestamp_begin = rules.vocabulary.eot, rules.vocabulary.timestamp_begin
     logits = _feed_starts(texts, requests)
     found = [
-        Search(request.start, len(request.start), request.end, beams, beams, eot, timestamp_begin)
-        for request in requests
+        Search(request.start, len(request.start), request.end, beams, eot, timestamp_begin) for request in requests
     ]
     known = dict(zip(found, (request.known for request in requests), strict=True))
     for one, row in zip(found, logits, strict=True):

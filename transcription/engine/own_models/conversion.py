@@ -13,13 +13,13 @@ from transcription.engine import alignment_heads
 from transcription.engine.dimensions import Dimensions
 from transcription.engine.download import Progress
 from transcription.engine.languages import LANGUAGES
-from transcription.engine.model_folder import SUMS, noted, sha256
+from transcription.engine.model_folder import CONFIG, MODEL, SUMS, noted, sha256
 from transcription.engine.own_models import tokens
 from transcription.engine.own_models.layout import ENGLISH_ONLY, Layout, Misfit, check, layout_of
 from transcription.engine.own_models.model_file import write_model
 from transcription.engine.own_models.safetensors_file import Tensor, read_safetensors
 
-MODEL, CONFIG, GENERATION = "model.bin", "config.json", "generation_config.json"
+GENERATION = "generation_config.json"
 WHOLE, INDEX, ADAPTER = "model.safetensors", "model.safetensors.index.json", "adapter_config.json"
 PICKLED = "pytorch_model.bin"
 
@@ -132,8 +132,9 @@ def _layout_of(tensors: Mapping[str, Tensor], name: str) -> Layout:
 def _write(place: Path, layout: Layout, tensors: Mapping[str, Tensor], named_heads: object, progress: Progress) -> None:
     """Writes model.bin and its config.json. Raises Misfit."""
     write_model(place / MODEL, layout, tensors, partial(progress, MODEL))
-    text = layout.tokens - len(tokens.special_tokens(layout.tokens))
-    languages = [text + 2 + at for at, _ in enumerate(LANGUAGES[: _languages(layout)])]
+    special = tokens.special_tokens(layout.tokens)
+    text = layout.tokens - len(special)
+    languages = [number for number, token in enumerate(special, text) if token[2:-2] in LANGUAGES]
     config = {
         "alignment_heads": alignment_heads.heads_or_default(named_heads, layout.dimensions),
         "lang_ids": languages,
@@ -141,10 +142,6 @@ def _write(place: Path, layout: Layout, tensors: Mapping[str, Tensor], named_hea
         "suppress_ids_begin": [_space(place), text],
     }
     (place / CONFIG).write_text(json.dumps(config), encoding="utf-8")
-
-
-def _languages(layout: Layout) -> int:
-    return sum(token[2:-2] in LANGUAGES for token in tokens.special_tokens(layout.tokens))
 
 
 def _space(place: Path) -> int:

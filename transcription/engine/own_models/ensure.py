@@ -11,7 +11,7 @@ from pathlib import Path
 from urllib.error import HTTPError
 
 from transcription.engine import download, weights
-from transcription.engine.model_folder import ORIGIN, is_whole
+from transcription.engine.model_folder import CONFIG, MODEL, ORIGIN, is_whole
 from transcription.engine.offered import Offered
 from transcription.engine.own_models import conversion, tokens
 from transcription.engine.own_models.layout import Misfit
@@ -67,7 +67,7 @@ def _put_path(offered: Offered, place: Path, progress: Progress) -> None:
 
 
 def _put_repository(base: str, offered: Offered, place: Path, progress: Progress) -> None:
-    fetched = place / _fetched_name(offered)
+    fetched = place / _FETCHED.format(hashlib.sha256(offered.source.encode()).hexdigest()[:12])
     for other in set(place.glob(_FETCHED.format("*"))) - {fetched}:
         shutil.rmtree(other)
     fetched.mkdir(exist_ok=True)
@@ -76,10 +76,6 @@ def _put_repository(base: str, offered: Offered, place: Path, progress: Progress
     conversion.convert(fetched, place, offered.name, _move, progress)
     shutil.rmtree(fetched)
     (place / ORIGIN).write_text(_origin(offered))
-
-
-def _fetched_name(offered: Offered) -> str:
-    return _FETCHED.format(hashlib.sha256(offered.source.encode()).hexdigest()[:12])
 
 
 def _fetch_files(root: str, fetched: Path, progress: Progress) -> None:
@@ -97,9 +93,9 @@ def _fetch_files(root: str, fetched: Path, progress: Progress) -> None:
             return False
         return True
 
-    if not fetch(conversion.CONFIG, needed=False):
+    if not fetch(CONFIG, needed=False):
         if not fetch(conversion.ADAPTER, needed=False):
-            fetch(conversion.CONFIG)
+            fetch(CONFIG)
         return
     fetch(conversion.GENERATION, needed=False)
     any(fetch(name, needed=False) for name in tokens.FILES)
@@ -107,7 +103,7 @@ def _fetch_files(root: str, fetched: Path, progress: Progress) -> None:
         for shard in conversion.shards_of(fetched / conversion.INDEX):
             fetch(shard)
     elif not fetch(conversion.WHOLE, needed=False):
-        fetch(conversion.MODEL)
+        fetch(MODEL)
 
 
 def _move(source: Path, target: Path, _progress: Callable[[int, int], None]) -> None:

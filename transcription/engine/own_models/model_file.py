@@ -71,15 +71,11 @@ def write_model(
         stream.write(struct.pack("<I", len(numbers) + len(shapes)))
         for name, number in numbers:
             stream.write(_variable(name, number))
-        total = sum(map(_size, shapes.values()))
+        total = sum(map(math.prod, shapes.values())) * np.dtype(np.float16).itemsize
         for name, shape in shapes.items():
             stream.write(_variable(name, _weight(tensors, name, shape)))
             progress(min(total, stream.tell()), total)
         stream.write(struct.pack("<I", 1) + _text("decoder/projection/weight") + _text("decoder/embeddings/weight"))
-
-
-def _size(shape: Shape) -> int:
-    return math.prod(shape) * np.dtype(np.float16).itemsize
 
 
 def _weight(tensors: Mapping[str, Tensor], name: str, shape: Shape) -> Half:

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from transcription.engine.languages import LANGUAGES
+from transcription.engine.model_folder import TOKENIZER
 from transcription.engine.own_models.layout import ENGLISH_ONLY, Misfit
 from transcription.engine.types import LAST_TIMESTAMP
 
-FILES = ("tokenizer.json", "vocab.json", "vocabulary.json", "vocabulary.txt")
+FILES = (TOKENIZER, "vocab.json", "vocabulary.json", "vocabulary.txt")
 """Any one of them names all tokens of text; their merges follow from the order of the tokens."""
 
 Numbers = dict[str, int]
@@ -60,7 +61,7 @@ def write_vocabulary(place: Path, numbers: Numbers, tokens: int) -> None:
         "decoder": BYTE_LEVEL,
         "model": model,
     }
-    (place / "tokenizer.json").write_text(json.dumps(tokenizer), encoding="utf-8")
+    (place / TOKENIZER).write_text(json.dumps(tokenizer), encoding="utf-8")
 
 
 def letters_of_bytes() -> dict[int, str]:
@@ -71,12 +72,8 @@ def letters_of_bytes() -> dict[int, str]:
 
 
 def _read(file: Path) -> Numbers:
-    if file.suffix == ".txt":
-        return {
-            token: number
-            for number, token in enumerate(file.read_text(encoding="utf-8").removesuffix("\n").split("\n"))
-        }
-    found = json.loads(file.read_text(encoding="utf-8"))
+    text = file.read_text(encoding="utf-8")
+    found = text.removesuffix("\n").split("\n") if file.suffix == ".txt" else json.loads(text)
     if isinstance(found, list):
         return {str(token): number for number, token in enumerate(found)}
     model = found.get("model")  # in a vocab.json it is the number of this word

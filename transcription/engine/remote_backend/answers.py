@@ -77,17 +77,13 @@ def timings(words: Sequence[Fields], text: str, vocabulary: Vocabulary) -> list[
         if found:
             found[-1].word += between[: len(between) - spaces]
         at, begin = begin + len(spelled), begin - spaces if found else 0
-        found.append(WordTiming(text[begin:at], [], float(word["start"]), float(word["end"]), _probability(word)))
+        probability = float(word.get("probability") or 1.0)  # which few servers tell
+        found.append(WordTiming(text[begin:at], [], float(word["start"]), float(word["end"]), probability))
     if found:
         found[-1].word += text[at:]
     for timing in found:
         timing.tokens = vocabulary.encode(timing.word)
     return found
-
-
-def _probability(word: Fields) -> float:
-    """Returns the word's probability, which few servers tell; 1.0 without."""
-    return float(word.get("probability") or 1.0)
 
 
 def _timestamp(seconds: float) -> int:

@@ -7,6 +7,7 @@ import os
 from collections.abc import Collection
 from pathlib import Path
 
+from transcription.engine.backend import Backend
 from transcription.engine.offered import Offered
 from transcription.engine.remote_backend.model import RemoteModel, RemoteVocabulary
 from transcription.engine.remote_backend.transport import Server
@@ -19,7 +20,7 @@ AT_ONCE = 8
 URGENT_SHARE = 4
 
 
-class RemoteBackend:
+class RemoteBackend(Backend):
     """windows: sent at once, 0 for eight; a quarter more of urgent ones."""
 
     name = "remote"
@@ -46,9 +47,3 @@ class RemoteBackend:
 
     def memory_mib(self, path: Path) -> float:
         return 0.0
-
-    def free_mib(self) -> float:
-        return float("inf")
-
-    def gpu_memory_mib(self) -> tuple[float, float] | None:
-        return None

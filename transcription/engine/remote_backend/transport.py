@@ -5,12 +5,13 @@ from __future__ import annotations
 import http.client
 import json
 import time
-import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlsplit
+
+from urllib3 import encode_multipart_formdata
 
 from transcription.engine.backend import ServerAway
 from transcription.engine.types import EngineError
@@ -79,15 +80,16 @@ class Server:
     def _answer(self, endpoint: str, fields: Fields, wav: bytes) -> tuple[int, str, bytes]:
         """Returns an answer's status, its Retry-After and its body. Redirections, which would carry the key
         elsewhere, are not followed."""
-        parts, boundary = urlsplit(self.url), uuid.uuid4().hex
-        headers = {"Content-Type": f"multipart/form-data; boundary={boundary}"}
+        parts = urlsplit(self.url)
+        body, content_type = encode_multipart_formdata([*fields, ("file", ("window.wav", wav, "audio/wav"))])
+        headers = {"Content-Type": content_type}
         if self.key:
             headers["Authorization"] = f"Bearer {self.key}"
         kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
         connection = kind(parts.netloc, timeout=REQUEST_SECONDS)
         try:
             path = f"{parts.path.rstrip('/')}/audio/{endpoint}"
-            connection.request("POST", path, _multipart(boundary, fields, wav), headers)
+            connection.request("POST", path, body, headers)
             answer = connection.getresponse()
             return answer.status, answer.headers.get("Retry-After", ""), answer.read(MAX_ANSWER_BYTES + 1)
         except (OSError, http.client.HTTPException) as error:
@@ -110,16 +112,6 @@ class Server:
         if status in HELP or status < HTTPStatus.BAD_REQUEST:
             advice = HELP.get(status, "name the address that it redirects to")
             raise ServerAway(f"{self.host} refuses with {status}: {_refusal(content)}; {advice}")
-
-
-def _multipart(boundary: str, fields: Fields, wav: bytes) -> bytes:
-    parts = [
-        f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'.encode()
-        for name, value in fields
-    ]
-    disposition = 'Content-Disposition: form-data; name="file"; filename="window.wav"\r\nContent-Type: audio/wav'
-    parts += [f"--{boundary}\r\n{disposition}\r\n\r\n".encode(), wav, f"\r\n--{boundary}--\r\n".encode()]
-    return b"".join(parts)
 
 
 def _refusal(content: bytes) -> str:

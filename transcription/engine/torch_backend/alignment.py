@@ -16,7 +16,7 @@ from transcription.engine.median import WIDTH, median_of_seven
 from transcription.engine.torch_backend.attention import attend, cross_keys_values, merge_heads, split_heads
 from transcription.engine.torch_backend.memory import ALIGNED_ROWS, ALIGNED_TOKENS, ALIGNED_WINDOWS, SCORE_ROWS
 from transcription.engine.torch_backend.parameters import DecoderLayer, Parameters
-from transcription.engine.torch_backend.vocabulary import tokenizer_of, vocabulary_of
+from transcription.engine.torch_backend.vocabulary import vocabulary_of
 from transcription.engine.torch_backend.warping import compiled_arrivals
 from transcription.engine.word_timing import split, timings
 
@@ -75,15 +75,12 @@ class Aligner:
 
     def _sequence(self, window: AlignmentRequest) -> list[int]:
         """Returns the tokens of the whole text, which end in the end of the text."""
-        tokenizer, context = tokenizer_of(self._parameters.dims, window.language, window.task), self._context
-        sequence = [*tokenizer.sot_sequence, tokenizer.no_timestamps, *window.text, tokenizer.eot]
+        vocabulary, context = self._vocabulary, int(self._parameters.dims.n_text_ctx)
+        start = vocabulary.sequence(window.language, window.task)
+        sequence = [*start, vocabulary.no_timestamps, *window.text, vocabulary.eot]
         if len(sequence) > context:
             raise ValueError(f"{len(sequence)} tokens are more than the context of {context}")
         return sequence
-
-    @property
-    def _context(self) -> int:
-        return int(self._parameters.dims.n_text_ctx)
 
     def _parts(self, windows: Sequence[_Spoken]) -> Iterator[Sequence[_Spoken]]:
         """Yields as many windows at a time as there is memory for."""
@@ -115,7 +112,7 @@ class Aligner:
     def _words(self, window: AlignmentRequest, cost: NDArray[np.float32], chances: list[float]) -> list[WordTiming]:
         """Returns a window's words. cost: (len(text) + 1, positions). chances: of each token."""
         words = split(window.text, window.language, self._vocabulary)
-        return timings(words, list(enumerate(self._arrivals(cost).tolist())), chances)
+        return timings(words, self._arrivals(cost).tolist(), chances)
 
     def _chances(self, states: Tensor, text: Tensor) -> Tensor:
         """Returns the probability of each token of a text among those below <|endoftext|>.

@@ -10,8 +10,7 @@ from pathlib import Path
 import torch
 from whisper.model import ModelDimensions
 
-from transcription.engine import machine
-from transcription.engine.backend import OutOfDeviceMemory
+from transcription.engine.backend import Backend, OutOfDeviceMemory
 from transcription.engine.cpu_replicas import weights_mib
 from transcription.engine.torch_backend.cross import CrossChoice, CrossName
 from transcription.engine.torch_backend.device import DEVICE, configure
@@ -38,7 +37,7 @@ ENOUGH_SHARE = 0.75
 """Of its share of the memory, with which a model is content where the rest would cost the reloading of another."""
 
 
-class TorchBackend:
+class TorchBackend(Backend):
     """Models with slots, which share the device's memory by what they would take, those that are in use.
 
     slots: windows under way at once, of one model; 0 for as many as are useful and fit. graphs: whether a GPU's steps
@@ -49,8 +48,6 @@ class TorchBackend:
     name = "torch"
     library_version = str(torch.__version__)
     workers = 0
-    urgent_workers = 0
-    encoders = 1
 
     def __init__(
         self,
@@ -144,9 +141,6 @@ class TorchBackend:
         if not self._limit_mib:
             return CONTEXT_MIB + free - (1.0 - MOST_OF_A_GPU) * total
         return min(CONTEXT_MIB + free, self._limit_mib - torch.cuda.memory_reserved() / MIB)
-
-    def free_mib(self) -> float:
-        return machine.available_mib() if self.device == "cpu" else float("inf")
 
     def memory_mib(self, path: Path) -> float:
         """Returns the memory that the weights take in MiB: twice the file on a CPU, where fp16 becomes fp32."""

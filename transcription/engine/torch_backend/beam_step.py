@@ -15,7 +15,7 @@ from transcription.engine.torch_backend.rules import LogitRules
 from transcription.engine.torch_backend.state import SlotState
 from transcription.engine.torch_backend.step import StepShape
 from transcription.engine.torch_backend.text_decoder import TextDecoder
-from transcription.engine.torch_backend.vocabulary import Vocabulary
+from transcription.engine.whisper_vocabulary import WhisperVocabulary
 
 PREVIOUS, NEWEST, POSITION, TIMESTAMP = range(4)
 
@@ -27,12 +27,11 @@ class BeamStep:
     candidates), the chance of no speech, then log-probabilities, then tokens, which float32 holds
     exactly: one copy brings everything to the host.
 
-    Running it twice with the same inputs gives the same, so that a graph may be warmed up with
-    any inputs. Nothing here waits for the device.
+    Nothing here waits for the device.
     """
 
     def __init__(
-        self, parameters: Parameters, decoder: TextDecoder, vocabulary: Vocabulary, rows: int, candidates: int
+        self, parameters: Parameters, decoder: TextDecoder, vocabulary: WhisperVocabulary, rows: int, candidates: int
     ) -> None:
         device, context = parameters.device, parameters.dims.n_text_ctx
         self._decoder = decoder

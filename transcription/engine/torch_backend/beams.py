@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
-from itertools import product
 
 import torch
 
@@ -17,8 +15,7 @@ from transcription.engine.torch_backend.cache import SlotCache
 from transcription.engine.torch_backend.cross import CrossName
 from transcription.engine.torch_backend.decode_request import DecodeRequest
 from transcription.engine.torch_backend.decoder import Decoder
-from transcription.engine.torch_backend.device import URGENT
-from transcription.engine.torch_backend.graphs import StepGraphs
+from transcription.engine.torch_backend.device import DEVICE, URGENT
 from transcription.engine.torch_backend.parameters import Parameters
 from transcription.engine.torch_backend.readback import Occupant
 from transcription.engine.torch_backend.step import StepShape
@@ -38,18 +35,15 @@ class BeamDecoder(Decoder):
         self,
         parameters: Parameters,
         windows: int,
-        beams: int = 5,
-        graphs: bool = True,
+        beams: int,
         cross: CrossName = "keys_values",
         priority: int = URGENT,
     ) -> None:
         """Allocates the memory of all windows, `slot_mib` of memory.py for each.
 
-        A search ends with `beams` finished texts, which is openai-whisper's patience of 1. graphs, cross,
-        priority: as in SlotDecoder. Raises ValueError if `beams` is below 1.
+        cross, priority: as in SlotDecoder. Its steps are no CUDA graphs: their capture would keep all other windows
+        waiting for seconds.
         """
-        if beams < 1:
-            raise ValueError(f"a search has at least 1 beam, not {beams}")
         super().__init__(parameters, windows, priority)
         self.beams = beams
         self._searches: dict[int, Search] = {}
@@ -59,8 +53,6 @@ class BeamDecoder(Decoder):
             self._step = BeamStep(parameters, decoder, self.vocabulary, windows * beams, beams + 1)
             self._candidates = Candidates(self._step)
             self._admission = Admission(parameters, self._tensors, decoder, self._step.state, beams)
-            enabled = parameters.device.type == "cuda" and graphs
-            self._graphs = StepGraphs(self._step, nullcontext, self._stream, enabled)
         self._pending: list[Occupant] = []
         self._done: list[Occupant] = []
 
@@ -94,7 +86,8 @@ class BeamDecoder(Decoder):
             beams[self._rows(slot)] = search.step_inputs()
         self._candidates.send(beams)
         audio = self._audio([self._allocator.occupants[slot] for slot in running])
-        self._graphs.run(StepShape(len(beams), smallest(self._contexts, longest), sampled=False, audio=audio))
+        with DEVICE.shared():
+            self._step(StepShape(len(beams), smallest(self._contexts, longest), sampled=False, audio=audio))
         self._candidates.fetch()
         self._pending = [self._allocator.occupants[slot] for slot in running]
 
@@ -113,24 +106,11 @@ class BeamDecoder(Decoder):
         del self._searches[slot]
         self._done = [other for other in self._done if other is not occupant]
 
-    @torch.inference_mode()
-    def warm_up(self) -> int:
-        """Captures the graphs of all shapes and returns how many it captured.
-
-        Raises RuntimeError unless all slots are free: a step with a short context would overwrite a window's cache.
-        """
-        if self._allocator.occupants:
-            raise RuntimeError("the decoder can only be warmed up while all of its slots are free")
-        shapes = product(self._batches, self._contexts)
-        with self._stream.current():
-            self._step.inputs.zero_()
-            return self._graphs.capture_all(StepShape(windows * self.beams, size, False) for windows, size in shapes)
-
     def _search(self, request: DecodeRequest) -> Search:
         end = self._tensors.end_of(request)
         start, vocabulary = request.start, self.vocabulary
         eot, stamps = vocabulary.eot, vocabulary.timestamp_begin
-        return Search(start.tokens, start.sot_index + 1, end, self.beams, self.beams, eot, stamps)
+        return Search(start.tokens, start.sot_index + 1, end, self.beams, eot, stamps)
 
     def _rows(self, slot: int) -> slice:
         """Returns the rows of a window's beams."""

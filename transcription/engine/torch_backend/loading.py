@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import gzip
-import json
 import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -18,7 +17,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 from whisper.model import ModelDimensions, Whisper
 
+from transcription.engine.alignment_heads import alignment_heads_in
 from transcription.engine.ct2_file import dimensions_of, read_variables
+from transcription.engine.model_folder import MODEL
 from transcription.engine.own_models.layout import Layout, expected_shapes
 from transcription.engine.own_models.model_file import sources_of
 from transcription.engine.torch_backend.checkpoint import of_openai
@@ -81,11 +82,10 @@ def _of_openai(name: str, path: Path) -> StoredWhisper:
 
 
 def _of_ctranslate2(folder: Path) -> StoredWhisper:
-    file = folder / "model.bin"
+    file = folder / MODEL
     variables, own = _floats(file), dimensions_of(file)
     if own is None:
         raise EngineError(f"{file} holds no Whisper")
-    heads = json.loads((folder / "config.json").read_text())["alignment_heads"]
     tokens, (text_ctx, _) = len(variables["decoder/embeddings/weight"]), variables[f"decoder/{POSITIONS}"].shape
     audio_ctx = len(variables[f"encoder/{POSITIONS}"])
     audio = (own.n_mels, audio_ctx, own.state, own.heads, own.audio_layers)
@@ -96,7 +96,7 @@ def _of_ctranslate2(folder: Path) -> StoredWhisper:
         arrays |= dict(zip(map(of_openai, sources), np.split(variables[name], len(sources)), strict=True))
     # Whisper's key has no bias: those rows are zero.
     state = _Weights({name: array for name, array in arrays.items() if not name.endswith(".key.bias")})
-    return StoredWhisper(dims, state, [(layer, head) for layer, head in heads])
+    return StoredWhisper(dims, state, alignment_heads_in(folder))
 
 
 class _Weights(Mapping[str, Tensor]):

@@ -100,7 +100,7 @@ class TorchModel:
             with translated_errors(), self._beside():
                 chances = self._slots.language_chances(torch.stack([_encoding(work) for work in some]))
             found |= dict(zip(some, chances, strict=True))
-        return [Language(*max(found[work].items(), key=lambda chance: chance[1]), found[work]) for work in works]
+        return [Language.likeliest(found[work]) for work in works]
 
     def align(self, works: Sequence[Work], texts: Sequence[Sequence[int]]) -> list[list[WordTiming]]:
         spoken = {work: _spoken(work, text) for work, text in zip(works, texts, strict=True)}
@@ -179,13 +179,13 @@ class TorchModel:
                 decoder: Decoder = (
                     SlotDecoder(parameters, 1, graphs=False, cross="absorbed", priority=ORDINARY)
                     if work.beams == 1
-                    else BeamDecoder(parameters, 1, work.beams, graphs=False, cross="absorbed", priority=ORDINARY)
+                    else BeamDecoder(parameters, 1, work.beams, cross="absorbed", priority=ORDINARY)
                 )
                 decoder.admit(replace(self._request(work), encoding=encoding))
             while not (done := decoder.finished()):
                 decoder.step()
             decoder.close()
-        return self._decoded(done[0][1])
+        return done[0][1].decoded(self.vocabulary)
 
     def evict(self, work: Work) -> None:
         self._failed = [(other, error) for other, error in self._failed if other is not work]
@@ -235,36 +235,27 @@ class TorchModel:
                 del self._running[beams]
 
     def _with_beams(self, beams: int) -> _Running:
-        """Opens a decoder with so many beams in place of idle ones: each takes as much memory as several slots.
-
-        Without graphs: their capture would keep all other windows waiting for seconds.
-        """
+        """Opens a decoder with so many beams in place of idle ones: each takes as much memory as several slots."""
         self._drop_idle_beams()
-        decoder = BeamDecoder(self._parameters, BEAM_WINDOWS, beams, graphs=False, cross=self.cross)
+        decoder = BeamDecoder(self._parameters, BEAM_WINDOWS, beams, cross=self.cross)
         self._running[beams] = _Running(decoder)
         return self._running[beams]
 
     def _request(self, work: Work) -> DecodeRequest:
         encoding = _encoding(work)
-        start = start_of(self._parameters.dims, work.language, work.options.task, work.prompt)
-        # The same recording gets the same text again, and a hotter try another draw.
-        seed = 1000 * work.window.index + round(100 * work.temperature)
+        start = start_of(self.vocabulary, work.language, work.options.task, work.prompt)
         tail = work.window.tail
         first = tail.after if tail else None
         limit = token_limit(work.window)
         # One token more than is allowed shows that there are too many.
         most, urgent = None if limit is None else limit + 1, work.options.lane == "interactive"
-        return DecodeRequest(encoding, start, work.temperature, seed, first, max_tokens=most, urgent=urgent)
+        return DecodeRequest(encoding, start, work.temperature, work.seed, first, max_tokens=most, urgent=urgent)
 
     def _outcome(self, result: DecodeResult) -> Decoded | Exception:
         try:
-            return self._decoded(result)
+            return result.decoded(self.vocabulary)
         except Exception as error:
             return error
-
-    def _decoded(self, result: DecodeResult) -> Decoded:
-        text = self.vocabulary.decode(result.tokens)
-        return Decoded(result.tokens, text, result.avg_logprob, result.no_speech_prob)
 
 
 def _too_large(beams: int) -> DoesNotFit:

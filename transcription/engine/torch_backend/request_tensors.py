@@ -11,8 +11,8 @@ from whisper.model import ModelDimensions
 
 from transcription.engine.beam_search import NO_TIMESTAMP
 from transcription.engine.torch_backend.decode_request import DecodeRequest
-from transcription.engine.torch_backend.vocabulary import Vocabulary
 from transcription.engine.types import WINDOW_SECONDS
+from transcription.engine.whisper_vocabulary import WhisperVocabulary
 
 PROMPT_BUCKETS = (32, 64, 128, 256)
 """Lengths to which prompts are padded, so that few shapes occur."""
@@ -21,7 +21,7 @@ PROMPT_BUCKETS = (32, 64, 128, 256)
 class RequestTensors:
     """Validates requests and builds their tensors. Never waits for the device."""
 
-    def __init__(self, dims: ModelDimensions, vocabulary: Vocabulary, device: torch.device) -> None:
+    def __init__(self, dims: ModelDimensions, vocabulary: WhisperVocabulary, device: torch.device) -> None:
         self._dims = dims
         self._vocabulary = vocabulary
         self._device = device

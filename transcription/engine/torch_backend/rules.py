@@ -6,13 +6,13 @@ import torch
 from torch import Tensor
 
 from transcription.engine.torch_backend.state import SlotState
-from transcription.engine.torch_backend.vocabulary import Vocabulary
+from transcription.engine.whisper_vocabulary import WhisperVocabulary
 
 
 class LogitRules:
     """SuppressBlank, SuppressTokens and ApplyTimestampRules of whisper.decoding 20250625."""
 
-    def __init__(self, vocabulary: Vocabulary, device: torch.device) -> None:
+    def __init__(self, vocabulary: WhisperVocabulary, device: torch.device) -> None:
         self._eot = vocabulary.eot
         self._begin = vocabulary.timestamp_begin
         self._stamps = torch.arange(vocabulary.timestamp_begin, vocabulary.size, device=device)

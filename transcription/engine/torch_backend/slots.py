@@ -20,12 +20,10 @@ from transcription.engine.torch_backend.device import URGENT
 from transcription.engine.torch_backend.graphs import StepGraphs
 from transcription.engine.torch_backend.parameters import Parameters
 from transcription.engine.torch_backend.readback import Occupant, Readback
-from transcription.engine.torch_backend.slot_allocator import FEW_ROWS, SlotsFull
+from transcription.engine.torch_backend.slot_allocator import FEW_ROWS
 from transcription.engine.torch_backend.state import SlotState
 from transcription.engine.torch_backend.step import Step, StepShape
 from transcription.engine.torch_backend.text_decoder import TextDecoder
-
-__all__ = ["SlotDecoder", "SlotsFull"]
 
 READ_EVERY = 4
 """Steps on a GPU between two copies of the state to the host. A finished slot idles for half as many on average."""
@@ -70,7 +68,8 @@ class SlotDecoder(Decoder):
             step = Step(self._decoder, self._state, self.vocabulary)
             self._graphs = StepGraphs(step, self._idle, self._stream, enabled=cuda and graphs)
             self._readback = Readback(self._state, self.vocabulary.eot)
-            self._languages = torch.tensor(self.vocabulary.language_tokens, dtype=torch.long, device=device)
+            tokens = list(self.vocabulary.language_tokens.values())
+            self._languages = torch.tensor(tokens, dtype=torch.long, device=device)
 
     @torch.inference_mode()
     def language_chances(self, encodings: Tensor) -> list[dict[str, float]]:
@@ -82,8 +81,7 @@ class SlotDecoder(Decoder):
             return [{"en": 1.0}] * len(encodings)
         logits = self._decoder.first_logits(self.vocabulary.sot, encodings)
         probabilities = logits.index_select(1, self._languages).softmax(dim=-1)
-        codes = self.vocabulary.language_codes
-        return [dict(zip(codes, chances, strict=True)) for chances in probabilities.tolist()]
+        return [dict(zip(self.vocabulary.language_tokens, chances, strict=True)) for chances in probabilities.tolist()]
 
     @torch.inference_mode()
     def admit_all(self, requests: Sequence[DecodeRequest]) -> list[int]:

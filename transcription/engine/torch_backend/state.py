@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from transcription.engine.beam_search import NO_TIMESTAMP
-from transcription.engine.torch_backend.vocabulary import Vocabulary
+from transcription.engine.whisper_vocabulary import WhisperVocabulary
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class SlotState:
     suppressed: Tensor
 
     @classmethod
-    def of(cls, rows: int, context: int, vocabulary: Vocabulary, device: torch.device) -> SlotState:
+    def of(cls, rows: int, context: int, vocabulary: WhisperVocabulary, device: torch.device) -> SlotState:
         """Returns the state of `rows` empty slots."""
 
         def zeros(*shape: int, dtype: torch.dtype = torch.long) -> Tensor:

@@ -11,7 +11,7 @@ from transcription.engine.torch_backend.rules import LogitRules
 from transcription.engine.torch_backend.sampling import choose
 from transcription.engine.torch_backend.state import SlotState
 from transcription.engine.torch_backend.text_decoder import TextDecoder
-from transcription.engine.torch_backend.vocabulary import Vocabulary
+from transcription.engine.whisper_vocabulary import WhisperVocabulary
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class Step:
     so that a CUDA graph can hold a step.
     """
 
-    def __init__(self, decoder: TextDecoder, state: SlotState, vocabulary: Vocabulary) -> None:
+    def __init__(self, decoder: TextDecoder, state: SlotState, vocabulary: WhisperVocabulary) -> None:
         self._decoder = decoder
         self._state = state
         self._vocabulary = vocabulary

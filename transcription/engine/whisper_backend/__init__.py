@@ -1,5 +1,1 @@
 """The backend on openai-whisper's own module and decode: slow, and with nothing of ours between it and torch."""
-
-from transcription.engine.whisper_backend.backend import WhisperBackend
-
-__all__ = ["WhisperBackend"]

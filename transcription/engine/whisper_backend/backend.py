@@ -7,7 +7,7 @@ from pathlib import Path
 
 import whisper
 
-from transcription.engine import machine
+from transcription.engine.backend import Backend
 from transcription.engine.cpu_replicas import weights_mib
 from transcription.engine.torch_backend.device import configure
 from transcription.engine.torch_backend.errors import translated_errors
@@ -16,14 +16,12 @@ from transcription.engine.torch_backend.loading import load_whisper
 from transcription.engine.whisper_backend.model import WhisperModel
 
 
-class WhisperBackend:
+class WhisperBackend(Backend):
     """openai-whisper, whose weights are float32 and are cast to float16 for each call on a GPU."""
 
     name = "openai-whisper"
     library_version = str(whisper.__version__)
     workers = 1
-    urgent_workers = 0
-    encoders = 1
 
     def __init__(self, device: str, memory_limit_mib: int) -> None:
         self.device = device
@@ -39,9 +37,6 @@ class WhisperBackend:
     def memory_mib(self, path: Path) -> float:
         """Returns the memory that the weights take in MiB: twice the file, which has float16."""
         return 2 * weights_mib(path)
-
-    def free_mib(self) -> float:
-        return machine.available_mib() if self.device == "cpu" else float("inf")
 
     def gpu_memory_mib(self) -> tuple[float, float] | None:
         return gpu_memory_mib(self.device)

@@ -42,8 +42,7 @@ class WhisperModel:
             return [Language("en", 1.0) for _ in works]
         with translated_errors(), self._alone:
             _, found = detect_language(self._model, _encodings(works))
-        likeliest = (max(chances, key=lambda code: chances[code]) for chances in found)
-        return [Language(code, chances[code], chances) for code, chances in zip(likeliest, found, strict=True)]
+        return [Language.likeliest(chances) for chances in found]
 
     def batch_key(self, work: Work) -> Hashable:
         return work.temperature, work.beams, work.prompt, work.language, work.options.task, work.window.tail
@@ -62,8 +61,7 @@ class WhisperModel:
             fp16=self._in_half,
         )
         with translated_errors(), self._alone:
-            # The same recording gets the same text again, and a hotter try another draw.
-            torch.manual_seed(1000 * first.window.index + round(100 * first.temperature))
+            torch.manual_seed(first.seed)
             # With beams openai-whisper takes one window at a time.
             parts = [[work] for work in works] if first.beams > 1 else [works]
             results = [one for part in parts for one in self._task(options, tail).run(_encodings(part))]

@@ -18,7 +18,7 @@ from transcription.diarization import weights as speakers
 from transcription.diarization.types import DiarizationError
 from transcription.engine.catalogue import CATALOGUE, Model, find_model
 from transcription.engine.offered import Offered
-from transcription.engine.own_models import ensure_offered
+from transcription.engine.own_models.ensure import ensure_offered
 from transcription.engine.types import EngineError
 from transcription.engine.weights import (
     FORMS,

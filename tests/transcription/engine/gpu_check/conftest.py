@@ -11,7 +11,7 @@ import pytest
 
 from tests.transcription.engine.own_models import VOCABULARY, config_of, put, safetensors, weights_of_transformers
 from transcription.engine.offered import Offered
-from transcription.engine.own_models import ensure_offered
+from transcription.engine.own_models.ensure import ensure_offered
 
 
 @pytest.fixture(scope="session")

@@ -38,7 +38,7 @@ from transcription.engine.torch_backend.model import TorchModel
 from transcription.engine.torch_backend.parameters import of_whisper
 from transcription.engine.torch_backend.vocabulary import vocabulary_of
 from transcription.engine.types import DecodeOptions, DoesNotFit, EngineError, Tail
-from transcription.engine.whisper_backend import WhisperBackend
+from transcription.engine.whisper_backend.backend import WhisperBackend
 
 pytestmark = pytest.mark.torch
 

@@ -90,8 +90,9 @@ class Pair:
 
 def start_for(model: Whisper, case: Case) -> Start:
     """Returns what a window of this case starts with."""
-    prompt = vocabulary_of(model.dims).encode(f" {case.prompt.strip()}") if case.prompt else ()
-    return start_of(model.dims, case.language, case.task, prompt)
+    vocabulary = vocabulary_of(model.dims)
+    prompt = vocabulary.encode(f" {case.prompt.strip()}") if case.prompt else ()
+    return start_of(vocabulary, case.language, case.task, prompt[-(model.dims.n_text_ctx // 2 - 1) :])
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -13,7 +13,8 @@ from transcription.engine.torch_backend.decode_request import DecodeRequest
 from transcription.engine.torch_backend.request_tensors import RequestTensors
 from transcription.engine.torch_backend.rules import LogitRules
 from transcription.engine.torch_backend.state import SlotState
-from transcription.engine.torch_backend.vocabulary import Vocabulary, vocabulary_of
+from transcription.engine.torch_backend.vocabulary import vocabulary_of
+from transcription.engine.whisper_vocabulary import WhisperVocabulary
 
 pytestmark = pytest.mark.parity
 
@@ -26,11 +27,11 @@ def model(pair: Pair) -> Whisper:
 
 
 @pytest.fixture(scope="module")
-def vocabulary(model: Whisper) -> Vocabulary:
+def vocabulary(model: Whisper) -> WhisperVocabulary:
     return vocabulary_of(model.dims)
 
 
-def pasts(vocabulary: Vocabulary, length: int) -> Tensor:
+def pasts(vocabulary: WhisperVocabulary, length: int) -> Tensor:
     """Returns sampled tokens, (pasts, length): text and timestamps that never decrease, in random order."""
     generator = torch.Generator().manual_seed(length)
     text = torch.randint(1000, 40_000, (PASTS, length), generator=generator)
@@ -48,7 +49,9 @@ def expected_of(model: Whisper, options: DecodingOptions, tokens: Tensor, logits
 
 @pytest.mark.parametrize("prompt", ["", "What was said before."])
 @pytest.mark.parametrize("length", [0, 1, 2, 3, 7])
-def test_any_past_allows_the_same_tokens(model: Whisper, vocabulary: Vocabulary, length: int, prompt: str) -> None:
+def test_any_past_allows_the_same_tokens(
+    model: Whisper, vocabulary: WhisperVocabulary, length: int, prompt: str
+) -> None:
     sampled = pasts(vocabulary, length)
     start = start_for(model, Case("", "fr", prompt=prompt))
     tokens = torch.cat([torch.tensor(start.tokens).expand(PASTS, -1), sampled], dim=1)
@@ -66,7 +69,7 @@ def encoding(model: Whisper) -> Tensor:
     return torch.zeros(model.dims.n_audio_ctx, model.dims.n_audio_state)
 
 
-def state_after(model: Whisper, vocabulary: Vocabulary, request: DecodeRequest, sampled: Tensor) -> SlotState:
+def state_after(model: Whisper, vocabulary: WhisperVocabulary, request: DecodeRequest, sampled: Tensor) -> SlotState:
     """Returns the state of slots that began with the request and have sampled these tokens, (slots, length)."""
     tensors = RequestTensors(model.dims, vocabulary, torch.device("cpu"))
     state = SlotState.of(len(sampled), model.dims.n_text_ctx, vocabulary, torch.device("cpu"))

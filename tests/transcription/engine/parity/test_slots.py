@@ -12,7 +12,8 @@ from tests.transcription.engine.parity.conftest import Case, Pair
 from transcription.engine.decode_result import DecodeResult
 from transcription.engine.torch_backend.cache import SlotCache
 from transcription.engine.torch_backend.graphs import StepGraphs
-from transcription.engine.torch_backend.slots import SlotDecoder, SlotsFull
+from transcription.engine.torch_backend.slot_allocator import SlotsFull
+from transcription.engine.torch_backend.slots import SlotDecoder
 from transcription.engine.torch_backend.state import SlotState
 from transcription.engine.torch_backend.step import Step, StepShape
 from transcription.engine.torch_backend.text_decoder import TextDecoder
