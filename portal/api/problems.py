@@ -25,6 +25,7 @@ from tenants.rate_limit import TooManyRequests
 from transcription.errors import InvalidOption, Refused
 from transcription.library.retention import TextDeleted
 from transcription.transcripts.revisions import NotCompleted, Stale
+from transcription.transcripts.validation import NoSuchPart
 
 
 def problem(status: int, code: str, detail: str, **more: Any) -> Response:
@@ -72,6 +73,8 @@ def _of_caller(error: Exception) -> Response | None:
 def _of_request(error: Exception) -> Response | None:
     """Returns the problem of what is asked for."""
     match error:
+        case NoSuchPart():
+            return problem(404, "not_found", str(error))
         case Http404():
             return problem(404, "not_found", _("There is nothing here under this id."))
         case InvalidOption():

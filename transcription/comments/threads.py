@@ -120,7 +120,7 @@ def resolve(actor: Actor, recording_id: UUID, comment_id: UUID, *, again: bool =
         if again == (row.resolved_at is not None):
             row.resolved_at = None if again else timezone.now()
             row.resolved_by = None if again else actor.user
-            row.resolved_by_guest = actor.guest.full_name if actor.guest and not again else ""
+            row.resolved_by_guest = "" if again or actor.user else actor.name[:254]
             row.save(update_fields=["resolved_at", "resolved_by", "resolved_by_guest"])
             _tell(actor, row, "comment.opened" if again else "comment.resolved")
     return row

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, ClassVar, TypeVar
 from uuid import UUID
 
@@ -108,6 +108,14 @@ def parse_body(request: Request, model: type[Body]) -> Body:
         return model.model_validate(request.data)
     except ValidationError as invalid:
         raise _invalid_option(invalid.errors(include_url=False)[0]) from invalid
+
+
+def check_not_both(body: RequestBody, one: Sequence[str], other: Sequence[str]) -> None:
+    """Raises InvalidOption where fields of both groups came, which say different things."""
+    first, second = (next((name for name in names if name in body.model_fields_set), "") for names in (one, other))
+    if first and second:
+        message = _("Send “%(one)s” or “%(other)s”, not both.")
+        raise InvalidOption(second, message % {"one": first, "other": second})
 
 
 def _complete(text: str) -> str:

@@ -8,10 +8,11 @@ from rest_framework.response import Response
 
 from portal.api.native.operations import JSON, operation
 from portal.api.native.parsing import RequestBody, parse_body
-from portal.api.native.schemas.preferences import ACCESS, PREFERENCES, AccessChanges, PreferenceChanges
+from portal.api.native.schemas.preferences import ACCESS, LIST, PREFERENCES, AccessChanges, PreferenceChanges
 from portal.api.native.tenant_view import TenantView
 from portal.preferences import PERMISSION, AccessForm, OrganisationForm, PreferencesForm
 from transcription.errors import InvalidOption
+from transcription.options.options import codes_of
 
 
 class FormView(TenantView):
@@ -22,12 +23,14 @@ class FormView(TenantView):
 
     def shown(self) -> Response:
         self.actor.require(PERMISSION)
-        return Response(self.form(instance=self.actor.tenant).initial)
+        shown = dict(self.form(instance=self.actor.tenant).initial)
+        return Response(shown | ({LIST: codes_of(shown[LIST])} if LIST in shown else {}))
 
     def changed(self, request: Request) -> Response:
         """Raises InvalidOption."""
         self.actor.require(PERMISSION)
-        form = self.form.of(self.actor.tenant, parse_body(request, self.body).model_dump(exclude_unset=True))
+        sent = parse_body(request, self.body).model_dump(exclude_unset=True)
+        form = self.form.of(self.actor.tenant, sent | ({LIST: ",".join(sent[LIST])} if LIST in sent else {}))
         if not form.is_valid():
             name, errors = next(iter(form.errors.items()))
             raise InvalidOption(name, str(errors[0]))

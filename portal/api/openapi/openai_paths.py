@@ -56,6 +56,11 @@ SHORT: Schema = {
         "task": TEXT,
         "language": {"type": "string", "description": "Its English name, such as “english”."},
         "duration": {"type": "number", "description": "Seconds."},
+        "languages": {
+            "type": "array",
+            "description": "With the model `gpt-transcribe`, in json: the languages that were heard.",
+            "items": {"type": "object", "required": ["code"], "properties": {"code": TEXT}},
+        },
         "segments": {"type": "array", "items": {"type": "object"}},
         "words": {"type": "array", "items": {"type": "object"}},
         "warnings": {

@@ -16,6 +16,10 @@ SegmentText = Annotated[Text, AfterValidator(checked_text)]
 Start = Annotated[Any, BeforeValidator(partial(checked_time, param="start")), documented(type="number", minimum=0)]
 End = Annotated[Any, BeforeValidator(partial(checked_time, param="end")), documented(type="number", minimum=0)]
 
+WORDS = ("first", "position", "last", "until")
+SECONDS = ("start", "end")
+"""The fields that name a passage: its words, or its seconds in the recording."""
+
 
 def _not_too_many(segments: Any) -> Any:
     if isinstance(segments, list) and len(segments) > MAX_SEGMENTS:
