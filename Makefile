@@ -27,7 +27,7 @@ JOBS ?= 3
 PYTHON ?= $(shell for name in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$name -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$name && break; \
 	done)
-GPU := $(if $(filter cpu,$(WHISPER_DEVICE)),,$(shell command -v nvidia-smi >/dev/null && nvidia-smi -L 2>/dev/null | grep -c '^GPU'))
+GPU := $(if $(filter cpu,$(WHISPER_DEVICE)),,$(if $(filter cuda,$(WHISPER_DEVICE)),1,$(shell command -v nvidia-smi >/dev/null && nvidia-smi -L 2>/dev/null | grep -c '^GPU')))
 # Without a GPU, the CPU wheels of torch are a tenth of the size; set TORCH_INDEX to an index that has them.
 TORCH_INDEX ?=
 

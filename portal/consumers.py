@@ -252,6 +252,10 @@ class TranscriptConsumer(TenantConsumer):
     async def comments_changed(self, _event: dict[str, Any]) -> None:
         await self.send_json({"type": "comments"})
 
+    async def recording_renamed(self, _event: dict[str, Any]) -> None:
+        if (name := await self.current_name()) is not None:
+            await self.send_json({"type": "name", "name": name})
+
     async def person_here(self, event: dict[str, Any]) -> None:
         if self.name and event["page"] != self.page_id:
             await self.send_json({**event, "type": "here", "own": event["user"] == self.user_id})
@@ -291,6 +295,11 @@ class TranscriptConsumer(TenantConsumer):
     def current_revision(self) -> int | None:
         with scope.bound(self.tenant_id):
             return self._rows.values_list("revision", flat=True).first()
+
+    @database_sync_to_async
+    def current_name(self) -> str | None:
+        with scope.bound(self.tenant_id):
+            return self._rows.values_list("recording__name", flat=True).first()
 
     @database_sync_to_async
     def news_of_checks(self) -> dict[str, Any] | None:

@@ -40,6 +40,7 @@ ACTIONS: dict[str, Promise] = {
     "recording.deleted": _("Recording deleted"),
     "recording.restored": _("Recording brought back"),
     "recording.moved": _("Recording moved to another folder"),
+    "recording.renamed": _("Recording renamed"),
     "recording.erased": _("Recording deleted for good"),
     "bin.emptied": _("Bin emptied"),
     "hold.placed": _("Recording put on legal hold"),

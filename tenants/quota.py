@@ -19,6 +19,9 @@ from django.utils import timezone
 from tenants import scope
 from tenants.models import ApiKey, LedgerEntry, Quota, Reservation, Tenant, UsageMonth, User
 
+NEARLY_GONE_SECONDS = 300
+"""With less left people are warned before they record."""
+
 
 @dataclass(eq=False)
 class QuotaExceeded(Exception):
@@ -47,6 +50,10 @@ class QuotaSnapshot:
     @property
     def left_seconds(self) -> int:
         return max(0, self.quota.monthly_seconds - self.gone_seconds)
+
+    @property
+    def is_nearly_gone(self) -> bool:
+        return self.left_seconds < NEARLY_GONE_SECONDS
 
     @property
     def left_bytes(self) -> int:

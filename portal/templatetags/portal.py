@@ -20,11 +20,11 @@ from django.utils.translation import get_language, gettext_lazy, ngettext, pgett
 from django.utils.translation import gettext as _
 
 from portal.preferences import speakers_choices
-from portal.web import audit_words, strings
+from portal.web import strings
 from portal.web import tracks as tracks_of
 from portal.web.forms import other_options
 from portal.web.languages import language_name
-from portal.web.undo import move_to_undo, recording_to_restore
+from portal.web.undo import move_to_undo, name_to_undo, recording_to_restore
 from portal.web.word_positions import word_positions
 from tenants import units
 from tenants.access import PAGE_TENANT_FIELD, Actor
@@ -48,8 +48,6 @@ from transcription.webhooks.models import Attempt, Delivery
 register = template.Library()
 FORM_FIELDS = "form_fields"
 NOBODYS = UUID(int=0)
-register.filter("object_in_words", audit_words.object_in_words)
-register.filter("details_in_words", audit_words.details_in_words)
 ROW_LABELS = {
     "select": gettext_lazy("Select %(name)s"),
     "favourite": gettext_lazy("%(name)s is a favourite of mine"),
@@ -324,6 +322,12 @@ def export_formats(chosen: str = "") -> list[tuple[str, str]]:
 def undone_move(message: Message) -> tuple[UUID, str] | None:
     """Returns the recording that the message's Undo button moves back, and the id of its folder."""
     return move_to_undo(message)
+
+
+@register.filter
+def undone_name(message: Message) -> tuple[UUID, str] | None:
+    """Returns the recording that the message's Undo button renames, and the name that it had."""
+    return name_to_undo(message)
 
 
 @register.filter

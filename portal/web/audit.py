@@ -13,7 +13,7 @@ from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET
 
-from portal.web import spreadsheet
+from portal.web import audit_objects, spreadsheet
 from portal.web.access import TenantRequest, member_required
 from portal.web.audit_form import AuditForm
 from portal.web.spreadsheet import utc
@@ -38,7 +38,7 @@ def audit(request: TenantRequest) -> HttpResponse:
     entries = entries[:ON_A_PAGE]
     context = {
         "form": form,
-        "entries": entries,
+        "rows": audit_objects.rows(request.actor, entries),
         "after": after,
         "next": _cursor(entries[-1]) if has_more else "",
         "days": max(0, settings.AUDIT_RETENTION_DAYS),

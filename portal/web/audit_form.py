@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
@@ -12,6 +13,8 @@ from django.utils.translation import gettext_lazy as _
 
 from portal.web.key_forms import LAST_DAY
 from tenants.audit import ACTIONS, Filter
+
+ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
 
 
 def action_choices() -> list[tuple[str, Any]]:
@@ -26,9 +29,14 @@ class AuditForm(forms.Form):
         label=_("Who"),
         required=False,
         max_length=254,
-        widget=forms.TextInput(attrs={"placeholder": _("E-mail address or key"), "autocomplete": "off"}),
+        widget=forms.TextInput(attrs={"placeholder": _("E-mail or key"), "autocomplete": "off"}),
     )
-    object = forms.CharField(label=_("Object’s id"), required=False, max_length=40)
+    object = forms.CharField(
+        label=_("Object"),
+        required=False,
+        max_length=400,
+        widget=forms.TextInput(attrs={"placeholder": _("Id or link"), "autocomplete": "off"}),
+    )
     since = forms.DateField(
         label=_("From"), required=False, widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")
     )
@@ -47,7 +55,13 @@ class AuditForm(forms.Form):
         return Filter(
             action=self.cleaned_data.get("action", ""),
             actor=self.cleaned_data.get("actor", ""),
-            object_id=self.cleaned_data.get("object", ""),
+            object_id=_id_in(self.cleaned_data.get("object", "")),
             since=datetime.combine(since, time.min, UTC) if since else None,
             until=datetime.combine(until + timedelta(days=1), time.min, UTC) if until else None,
         )
+
+
+def _id_in(typed: str) -> str:
+    """Returns the id in the address of a page, or what was typed."""
+    found = ID.search(typed)
+    return found[0].lower() if found else typed[:40]

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
 from django.apps import apps
+from django.utils.dateparse import parse_datetime
+from django.utils.formats import date_format
 from django.utils.functional import Promise
+from django.utils.timezone import is_naive, localtime
 from django.utils.translation import gettext as _
-from django.utils.translation import pgettext_lazy
+from django.utils.translation import pgettext, pgettext_lazy
 
 FACTS: dict[str, Promise] = {
     "audio": pgettext_lazy("audit", "audio"),
@@ -83,6 +87,11 @@ WORDS: dict[str, Promise] = {
 OF_WORDS = ("by", "how", "level", "role", "scope")
 """Details whose values are WORDS; those of others may be what people wrote."""
 
+MOMENTS = ("expires_at", "until")
+COUNTED = ("transcriptions",)
+SAID_IF_TRUE = ("protected", "with_download", "reused", "private", "more")
+"""Details that say nothing where they are false."""
+
 
 @lru_cache(maxsize=1)
 def _objects() -> dict[str, Any]:
@@ -95,14 +104,30 @@ def object_in_words(object_type: str) -> str:
 
 
 def details_in_words(details: dict[str, Any]) -> list[tuple[str, str]]:
-    """Returns each detail's name and value; a dash for an empty one."""
-    return [(str(FACTS.get(name, name)), _value(name, value)) for name, value in details.items()]
+    """Returns the name and value of each detail that isn't empty."""
+    said = {name: value for name, value in details.items() if value not in (None, "", []) and _tells(name, value)}
+    return [(str(FACTS.get(name, name)), _value(name, value)) for name, value in said.items()]
+
+
+def _tells(name: str, value: object) -> bool:
+    return value is not False or name not in SAID_IF_TRUE
 
 
 def _value(name: str, value: object) -> str:
     if isinstance(value, bool):
         return _("Yes") if value else _("No")
     if name in OF_WORDS and isinstance(value, str):
-        return str(WORDS.get(value, value)) or "–"
-    text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
-    return "–" if value is None or not text else text
+        return str(WORDS.get(value, value))
+    if name in MOMENTS and isinstance(value, str) and (moment := _moment(value)) is not None:
+        return date_format(localtime(moment), pgettext("date format", "j M Y, H:i"))
+    if isinstance(value, list):
+        return str(len(value)) if name in COUNTED else ", ".join(map(str, value))
+    return str(value)
+
+
+def _moment(text: str) -> datetime | None:
+    try:
+        moment = parse_datetime(text)
+    except ValueError:
+        return None
+    return None if moment is None or is_naive(moment) else moment

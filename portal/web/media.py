@@ -18,6 +18,7 @@ from portal.http.ranges import ranged
 from portal.web.access import TenantRequest, member_required
 from transcription.library import read_audit, recordings, retention
 from transcription.media import playable_copies, storage, storage_check
+from transcription.media.filenames import file_name
 from transcription.media.loudness import BLOCK_SECONDS, stretch
 from transcription.media.storage import StorageUnavailable
 from transcription.models import Loudness, Recording
@@ -53,7 +54,7 @@ def media(request: TenantRequest, recording_id: UUID) -> HttpResponseBase:
     if storage_check.is_away():
         return _storage_unavailable()
     redacted = bool(recording.struck) and ("redacted" in request.GET or not request.actor.may(striking.PERMISSION))
-    name = f"{PurePath(recording.name).stem}.redacted.m4a" if redacted else recording.name
+    name = f"{PurePath(recording.name).stem}.redacted.m4a" if redacted else file_name(recording.name, recording.format)
     disposition = content_disposition_header(True, name) or "" if "download" in request.GET else ""
     if "picture" in request.GET:
         if redacted or recording.format not in PICTURES:

@@ -29,14 +29,14 @@ from portal.web.media import PICTURES
 from portal.web.speakers import shares_of
 from portal.web.tags import context_of
 from portal.web.transcript_lines import LINE_FIELDS, Line, is_voiced, lines_of, some_lines
-from portal.web.undo import success_with_undo
+from portal.web.undo import renamed_with_undo, success_with_undo
 from tenants.access import Actor
 from transcription import exports, search
 from transcription.errors import InvalidOption, Refused
 from transcription.folders import folders
 from transcription.intake import accept, idempotency
 from transcription.intake.request import CallContext
-from transcription.library import read_audit, retention, retention_settings, tags
+from transcription.library import read_audit, renaming, retention, retention_settings, tags
 from transcription.library import recordings as library
 from transcription.library.filters import MOST_COUNTED, Filter
 from transcription.media.warnings import warnings_of
@@ -128,6 +128,19 @@ def delete(request: TenantRequest, recording_id: UUID) -> HttpResponse:
         return redirect("web:recording", recording_id)
     success_with_undo(request, _("“%(name)s” was deleted.") % {"name": deleted.name}, deleted.id)
     return redirect("web:recordings")
+
+
+@require_POST
+@member_required(renaming.PERMISSION)
+def rename(request: TenantRequest, recording_id: UUID) -> HttpResponse:
+    try:
+        before, name = renaming.rename(request.actor, recording_id, request.POST.get("name", ""))
+    except InvalidOption as invalid:
+        messages.error(request, str(invalid))
+    else:
+        if name != before:
+            renamed_with_undo(request, _("Renamed to “%(name)s”.") % {"name": name}, recording_id, before)
+    return redirect("web:recordings") if request.POST.get("from") == "list" else redirect("web:recording", recording_id)
 
 
 @require_POST

@@ -13,6 +13,7 @@ from transcription.models import Folder
 
 TAG = "undo:"
 MOVED = "moved:"
+RENAMED = "renamed:"
 
 
 def success_with_undo(request: HttpRequest, text: str, recording_id: UUID) -> None:
@@ -21,6 +22,17 @@ def success_with_undo(request: HttpRequest, text: str, recording_id: UUID) -> No
 
 def moved_with_undo(request: HttpRequest, text: str, recording_id: UUID, before: Folder | None) -> None:
     messages.success(request, text, extra_tags=f"{MOVED}{recording_id}:{before.id if before else NOWHERE}")
+
+
+def renamed_with_undo(request: HttpRequest, text: str, recording_id: UUID, before: str) -> None:
+    messages.success(request, text, extra_tags=f"{RENAMED}{recording_id}:{before}")
+
+
+def name_to_undo(message: Message) -> tuple[UUID, str] | None:
+    """Returns a renamed recording, and the name that it had."""
+    tag = message.extra_tags or ""
+    recording_id, _colon, before = tag.removeprefix(RENAMED).partition(":")
+    return (UUID(recording_id), before) if tag.startswith(RENAMED) else None
 
 
 def move_to_undo(message: Message) -> tuple[UUID, str] | None:

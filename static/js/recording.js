@@ -15,6 +15,7 @@ import { Player, SKIP } from "./player.js";
 import { Progress } from "./progress.js";
 import { data, find } from "./query.js";
 import { Rehearing } from "./rehear.js";
+import { watchRenames } from "./rename.js";
 import { Replacer } from "./replacer.js";
 import { Speakers } from "./speakers.js";
 import { Strikes } from "./strikes.js";
@@ -220,4 +221,5 @@ async function renew() {
   }
 }
 
+watchRenames();
 mount();

@@ -133,9 +133,11 @@ export class RecordingList {
       const then = fresh.querySelector(`[data-part="${part}"]`);
       if (now && then && !now.isEqualNode(then)) now.replaceWith(then);
     }
-    const quota = document.querySelector("[data-quota]");
-    const freshQuota = fresh.querySelector("[data-quota]");
-    if (quota && freshQuota && !quota.isEqualNode(freshQuota)) quota.replaceWith(freshQuota);
+    for (const part of ["[data-quota-warning]", "[data-quota]"]) {
+      const now = document.querySelector(part);
+      const then = fresh.querySelector(part);
+      if (now && then && !now.isEqualNode(then)) now.replaceWith(then);
+    }
     /** @type {NodeListOf<HTMLElement>} */
     const rows = fresh.querySelectorAll(".row");
     this.#merge([...rows]);

@@ -2,6 +2,7 @@
 // where they are through the socket, again and again, and forget who is silent. What stands is always the server's.
 import { element } from "./element.js";
 import { data, find } from "./query.js";
+import { showName } from "./rename.js";
 import { LiveSocket } from "./socket.js";
 import { text } from "./strings.js";
 
@@ -18,7 +19,7 @@ const COLOURS = 8;
 /** @import { Checked } from "./walk.js" */
 /** @typedef {{type: "here", page: string, user: number, name: string, own: boolean, segment: number | null, typing: boolean}} Here */
 /** @typedef {Here & {heard: number}} Person */
-/** @typedef {Here | {type: "gone", page: string} | {type: "ask"} | {type: "comments"} | ({type: "checks"} & Checked) | {type: "revision", revision: number}} Message */
+/** @typedef {Here | {type: "gone", page: string} | {type: "ask"} | {type: "comments"} | {type: "name", name: string} | ({type: "checks"} & Checked) | {type: "revision", revision: number}} Message */
 
 export class Together {
   /** @type {Map<string, Person>} by page */
@@ -98,6 +99,8 @@ export class Together {
       this.onChecks(message);
     } else if (message.type === "comments") {
       this.onComments();
+    } else if (message.type === "name") {
+      showName(message.name);
     } else if (message.type === "ask") {
       this.#said = "";
       this.#tellSoon();

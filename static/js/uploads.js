@@ -212,7 +212,6 @@ class Upload {
           left: number(Math.floor(Number(quota.leftSeconds) / 60)),
           date: quota.resets,
         }),
-        anyway: true,
       };
     }
     return null;

@@ -21,7 +21,7 @@ from tests.portal.test_consumers import Socket, socket_of
 from tests.portal.web.conftest import act_for, make_transcription
 from transcription.comments import threads
 from transcription.folders import folders
-from transcription.library import moving
+from transcription.library import moving, renaming
 from transcription.models import Recording, Transcription
 from transcription.queue import progress
 from transcription.strikes import MASK
@@ -111,6 +111,19 @@ async def test_a_correction_is_told_at_once_and_once(alice: Character, bob: Char
     await correct(alice, row, "Good evening.")
     assert await heard(his, "revision") == {"type": "revision", "revision": 1}
     await his.hang_up()
+
+
+async def test_another_name_is_told_to_open_pages(alice: Character, bob: Character, row: Transcription) -> None:
+    his = await socket_of(bob, path_of(row))
+    assert (await heard(his, "revision"))["revision"] == 0
+    await sync_to_async(rename)(alice, row, "Board meeting")
+    assert await heard(his, "name") == {"type": "name", "name": "Board meeting"}
+    await his.hang_up()
+
+
+def rename(who: Character, row: Transcription, name: str) -> None:
+    with scope.bound(who.tenant.id):
+        renaming.rename(who.actor, row.recording_id, name)
 
 
 async def test_what_is_checked_is_told_at_once_and_programs_hear_no_name(

@@ -28,6 +28,10 @@ class DeviceLost(Exception):
     """The device failed for good: only a new process can continue."""
 
 
+class DeviceBusy(DeviceLost):
+    """The device can't be used now: another process has it alone, or what it needs is not running yet."""
+
+
 class ServerAway(Exception):
     """The server that decodes takes no windows now: they wait until it does.
 

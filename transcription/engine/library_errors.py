@@ -6,17 +6,20 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from transcription.engine.backend import DeviceLost, OutOfDeviceMemory
+from transcription.engine.backend import DeviceBusy, DeviceLost, OutOfDeviceMemory
 from transcription.engine.types import EngineError
 
-NO_MEMORY = ("out of memory", "bad_alloc", "allocate")
+NO_MEMORY = ("out of memory", "bad_alloc", "allocate", "ALLOC_FAILED", "NOT_INITIALIZED")
 LOST = ("CUDA", "cuBLAS", "cuDNN")
 """What the messages of CTranslate2 and OpenVINO hold that say so."""
+
+BUSY = ("busy or unavailable", "system not yet initialized", "MPS")
+"""What cudaGetErrorString says of another process that has the device alone, of Fabric Manager, and of NVIDIA's MPS."""
 
 
 @contextmanager
 def translated() -> Iterator[None]:
-    """Raises OutOfDeviceMemory or DeviceLost for a library's errors that mean so; others pass unchanged."""
+    """Raises OutOfDeviceMemory, DeviceBusy or DeviceLost for a library's errors that mean so; others pass unchanged."""
     try:
         yield
     except MemoryError as error:
@@ -26,6 +29,8 @@ def translated() -> Iterator[None]:
         if any(sign in reason for sign in NO_MEMORY):
             raise OutOfDeviceMemory(reason) from error
         if any(sign in reason for sign in LOST):
+            if any(sign in reason for sign in BUSY):
+                raise DeviceBusy(reason) from error
             raise DeviceLost(reason) from error
         raise
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import psutil
 
 from transcription.engine import machine
-from transcription.engine.backend import Backend, DeviceLost, ServerAway
+from transcription.engine.backend import Backend, DeviceBusy, DeviceLost, ServerAway
 from transcription.engine.catalogue import CATALOGUE
 from transcription.engine.connection import Connection
 from transcription.engine.ct2_file import dimensions_of
@@ -211,7 +211,7 @@ class Server:
             backend, weights = running.backend, running.models.weights
             versions = {name: version_of(name, path, backend) for name, path in weights.items()}
         except (EngineError, DeviceLost, ServerAway, OSError) as error:
-            if isinstance(error, DeviceLost) and self.running:
+            if isinstance(error, DeviceLost) and not isinstance(error, DeviceBusy) and self.running:
                 self.running.setup.footing.on_lost(str(error))
             self._die(f"cannot load {first}: {error}", LOADING_EXIT)
         except BaseException as error:
@@ -219,14 +219,8 @@ class Server:
             self._die(f"cannot load {first}: {error!r}", LOADING_EXIT)
         running.scheduler.start(versions)
         self.ready = True
-        log.info(
-            "ready: %s on %s (%s, %s) after %.1f s",
-            ", ".join(self.names),
-            backend.device,
-            backend.name,
-            backend.compute_type,
-            time.monotonic() - began,
-        )
+        place = f"{backend.device} ({backend.name}, {backend.compute_type})"
+        log.info("ready: %s on %s after %.1f s", ", ".join(self.names), place, time.monotonic() - began)
 
     def _begin(self) -> _Running:
         """Finds out what to run on, and all weights. Raises EngineError."""

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 
 from django.utils.translation import gettext as _
 
 LONGEST_NAME = 255
+EXTENSION = re.compile(r"\.(?=\w*[a-z])\w{2,5}$", re.IGNORECASE | re.ASCII)
+EXTENSIONS = {"mov,mp4,m4a,3gp,3g2,mj2": "mp4", "matroska,webm": "mkv"}
+"""By ffmpeg's name of the container, where it has several."""
 
 
 def clean_name(file_name: str) -> str:
@@ -14,3 +18,11 @@ def clean_name(file_name: str) -> str:
     base = file_name.replace("\\", "/").rsplit("/", 1)[-1]
     plain = "".join(c for c in unicodedata.normalize("NFC", base) if unicodedata.category(c)[0] != "C").strip()
     return plain[-LONGEST_NAME:] or _("Untitled recording")
+
+
+def file_name(name: str, container: str) -> str:
+    """Returns the name with an extension, if it lacks one: by ffmpeg's name of its container."""
+    extension = EXTENSIONS.get(container, container.partition(",")[0])
+    return (
+        name if EXTENSION.search(name) or not extension else f"{name[: LONGEST_NAME - len(extension) - 1]}.{extension}"
+    )

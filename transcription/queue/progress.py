@@ -99,6 +99,13 @@ def announce_revision(transcription_id: UUID, revision: int) -> None:
     _publish([(transcript_group(transcription_id), event)])
 
 
+def announce_name(tenant_id: UUID, recording_id: UUID, transcription_ids: Iterable[UUID]) -> None:
+    """Tells the lists, and the pages of a recording's transcripts, that it has another name."""
+    told = [(transcript_group(one), {"type": "recording.renamed"}) for one in transcription_ids]
+    event = {"type": "recording.changed", "recording": str(recording_id), "transcription": ""}
+    _publish([*told, (tenant_group(tenant_id), event)])
+
+
 def announce_checks(transcription_id: UUID) -> None:
     """Tells the pages of a transcript that something of it was checked, or is not any more."""
     _publish([(transcript_group(transcription_id), {"type": "checks.changed"})])

@@ -26,7 +26,13 @@ from portal.api.native.pagination import PAGE, newest_first
 from portal.api.native.parsing import parse_body
 from portal.api.native.representations import recording_fields, transcription_fields
 from portal.api.native.schemas.fetches import FetchBody
-from portal.api.native.schemas.recordings import RecordingBody, RecordingByUrl, RequestedOptions, TranscriptionBody
+from portal.api.native.schemas.recordings import (
+    RecordingBody,
+    RecordingByUrl,
+    RecordingChanges,
+    RequestedOptions,
+    TranscriptionBody,
+)
 from portal.api.native.tenant_view import TenantView
 from portal.http.uploads import received
 from transcription.errors import InvalidOption
@@ -34,7 +40,7 @@ from transcription.fetches import access
 from transcription.folders import folders
 from transcription.intake import accept
 from transcription.intake.request import CallContext
-from transcription.library import orders, recordings
+from transcription.library import orders, recordings, renaming
 from transcription.library.filters import CHECKED, PEOPLE, PROGRAMS, TO_CHECK, Filter
 from transcription.models import Recording, Status
 from transcription.options.languages import language_code
@@ -104,10 +110,18 @@ class RecordingsView(TenantView):
 
 
 class RecordingView(TenantView):
-    """GET or DELETE one recording. DELETE is for good."""
+    """GET, PATCH or DELETE one recording. DELETE is for good."""
 
     @operation("retrieveRecording", "One recording", {200: RecordingBody})
     def get(self, request: Request, recording_id: UUID) -> Response:
+        return Response(recording_fields(self.actor, recordings.recording(self.actor, recording_id)))
+
+    @operation("renameRecording", "Rename a recording", {200: RecordingBody}, body={JSON: RecordingChanges})
+    def patch(self, request: Request, recording_id: UUID) -> Response:
+        """Raises InvalidOption."""
+        self.actor.require(renaming.PERMISSION)
+        changes = parse_body(request, RecordingChanges)
+        renaming.rename(self.actor, recording_id, changes.name)
         return Response(recording_fields(self.actor, recordings.recording(self.actor, recording_id)))
 
     @operation("deleteRecording", "Delete a recording for good", {204: None})

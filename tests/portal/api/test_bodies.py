@@ -38,6 +38,7 @@ UNKNOWN: list[tuple[str, str, dict[str, Any]]] = [
     ("PATCH", "/api/v1/terms/{term}", {"note": "x"}),
     ("POST", "/api/v1/folders", {"name": "Plans"}),
     ("PATCH", "/api/v1/folders/{folder}", {"restricted": True}),
+    ("PATCH", "/api/v1/recordings/{recording}", {"name": "Board"}),
     ("PUT", "/api/v1/recordings/{recording}/folder", {"folder": "none"}),
     ("PUT", "/api/v1/recordings/{recording}/hold", {"reason": "Lawsuit"}),
     ("PUT", "/api/v1/folders/{folder}/retention", {"audio_days": 30, "text_days": None}),

@@ -97,6 +97,7 @@ TABLE: list[tuple[str, str, Any, dict[str, int]]] = [
     ("GET", "/api/v1/folders/{folder}", None, READ),
     ("PATCH", "/api/v1/folders/{folder}", {"restricted": True}, ADMIN),
     ("DELETE", "/api/v1/folders/{folder}", None, ADMIN_204),
+    ("PATCH", "/api/v1/recordings/{recording}", {"name": "Board"}, WRITE),
     ("PUT", "/api/v1/recordings/{recording}/folder", {"folder": "none"}, WRITE),
     ("GET", "/api/v1/bin", None, WRITE),
     ("DELETE", "/api/v1/bin", None, WRITE_204),

@@ -305,6 +305,7 @@ PAGES = """
     folders/<uuid:folder_id>/members/
     folders/<uuid:folder_id>/members/<int:member_id>/remove/
     recordings/<uuid:recording_id>/folder/
+    recordings/<uuid:recording_id>/name/
     tags/
     tags/<uuid:tag_id>/
     tags/<uuid:tag_id>/merge/

@@ -7,11 +7,15 @@ import io
 import re
 from datetime import timedelta
 from html import unescape
+from typing import Any
+from uuid import uuid4
 
 import pytest
 import time_machine
 from channels.db import database_sync_to_async as in_thread
+from django.db import connection
 from django.test import AsyncClient, Client
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from portal.web import audit as page
@@ -76,6 +80,42 @@ class TestPage:
         assert "bob@acme.example" in text
         assert "Transcript read" in text
         assert str(row.id) in text
+
+    def test_names_what_the_reader_sees_and_hides_what_is_empty(
+        self, as_alice: Client, alice: Character, make: Make
+    ) -> None:
+        row = make(alice.tenant, "Board meeting.mp3")
+        with CaptureQueriesContext(connection) as before:
+            read(as_alice)
+        for _ in range(3):
+            details: dict[str, Any] = {
+                "label": "",
+                "level": "view",
+                "protected": False,
+                "origins": [],
+                "with_sound": True,
+            }
+            with scope.bound(alice.tenant.id):
+                audit.record(alice.actor, "share.created", row, recording=str(row.recording_id), **details)
+        with CaptureQueriesContext(connection) as after:
+            text = read(as_alice)
+        assert f'<a href="/recordings/{row.recording_id}/">Board meeting.mp3</a>' in text
+        assert "level: view" in text
+        assert all(f"{name}: " not in text for name in ("label", "recording", "with a password", "sites that embed it"))
+        assert len(after) <= len(before) + 3
+        assert (
+            read(as_alice, f"/audit/?object=http://localhost/recordings/{row.id}/").count("Share link made</td>") == 3
+        )
+        assert "Share link made</td>" not in read(as_alice, f"/audit/?object={uuid4()}")
+
+    def test_names_nothing_of_another_organisation(
+        self, as_alice: Client, alice: Character, mallory: Character, make: Make
+    ) -> None:
+        hers = make(mallory.tenant, "Takeover.mp3")
+        audit.record(alice.actor, "share.created", alice.tenant, recording=str(hers.recording_id), folder=str(uuid4()))
+        text = read(as_alice)
+        assert "Takeover" not in text
+        assert str(hers.recording_id) in text
 
     def test_says_it_in_the_language_of_who_reads(self, as_alice: Client, alice: Character, make: Make) -> None:
         row = make(alice.tenant)

@@ -13,7 +13,7 @@ from django.utils import timezone, translation
 
 from portal.web.languages import language_choices, language_name
 from tenants import scope
-from tenants.models import Tenant
+from tenants.models import Quota, Tenant
 from tests.conftest import Character
 from tests.portal.web.conftest import Make
 from transcription.models import Recording, Segment, Status, Transcription
@@ -79,6 +79,14 @@ def test_the_list_has_pages_that_keep_the_search(as_alice: Client, alice: Charac
 
 def test_the_quota_is_said_before_the_upload(as_alice: Client) -> None:
     assert "<strong>600</strong> of 600 minutes left this month, resets 1 " in text_of(as_alice, "/recordings/")
+
+
+def test_who_records_is_warned_when_little_or_nothing_is_left(as_alice: Client, alice: Character) -> None:
+    assert "left this month</p>" not in text_of(as_alice, "/recordings/")
+    for seconds, said in ((240, "Only 4 minutes are left this month"), (0, "No minutes are left this month")):
+        Quota.objects.filter(tenant=alice.tenant).update(monthly_seconds=seconds)
+        assert f"{said}</p>" in text_of(as_alice, "/recordings/")
+        assert f"{said}</p>" in text_of(as_alice, "/recordings/rows/")
 
 
 def test_a_failed_transcription_says_why_and_offers_another_try(as_alice: Client, alice: Character, make: Make) -> None:

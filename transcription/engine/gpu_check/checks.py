@@ -11,14 +11,23 @@ from functools import partial
 from pathlib import Path
 from typing import Literal, cast
 
-from transcription.engine.backend import Backend, Decoded, DeviceLost, OutOfDeviceMemory, StepModel, WordTiming, Work
+from transcription.engine.backend import (
+    Backend,
+    Decoded,
+    DeviceBusy,
+    DeviceLost,
+    OutOfDeviceMemory,
+    StepModel,
+    WordTiming,
+    Work,
+)
 from transcription.engine.gpu_check import clip
 from transcription.engine.gpu_check.card import find_card
 from transcription.engine.gpu_check.rungs import Rung
 from transcription.engine.probe import AT_ONCE, decode_all
 from transcription.engine.types import DecodeOptions, DoesNotFit, EngineError
 
-Kind = Literal["", "missing", "memory", "unread", "text", "slow", "broken"]
+Kind = Literal["", "missing", "memory", "busy", "unread", "text", "slow", "card", "broken"]
 """Of a failure: what it is that is to be put right."""
 
 ONE_POINT = 0.01
@@ -327,6 +336,8 @@ def _seconds_off(text: str, timing: Sequence[WordTiming]) -> float:
 
 
 def _told(error: Exception) -> str:
+    if isinstance(error, DeviceBusy):
+        return f"the device can't be used now: {error}"
     if isinstance(error, DeviceLost):
         return f"the device is lost: {error}"
     return str(error) if isinstance(error, (EngineError, OutOfDeviceMemory)) else repr(error)
@@ -335,6 +346,8 @@ def _told(error: Exception) -> str:
 def _kind(error: Exception) -> Kind:
     if isinstance(error, (OutOfDeviceMemory, DoesNotFit)):
         return "memory"
+    if isinstance(error, DeviceBusy):
+        return "busy"
     return "missing" if isinstance(error, EngineError) else "broken"
 
 

@@ -17,10 +17,12 @@ from transcription.engine.arguments import machine_arguments
 from transcription.engine.gpu_check.card import (
     Card,
     find_card,
+    lacks_kernels,
     require_driver,
     require_working_driver,
     torch_sees_gpu,
     torchs_card,
+    wait_until_ready,
 )
 from transcription.engine.gpu_check.ladder import PASSING, Facts, Ladder
 from transcription.engine.gpu_check.rungs import RUNGS, Rung, rung_of
@@ -76,7 +78,10 @@ def ladder_for(options: argparse.Namespace, models: Sequence[Offered]) -> Ladder
     """
     if options.device == "cpu":
         return Ladder(None, lambda rung: {}, lambda rung: _attempt(rung, options, models, sees=True), RUNGS)
-    card, sees = find_card(), torch_sees_gpu()
+    card = find_card()
+    if card is not None:
+        wait_until_ready()
+    sees = torch_sees_gpu()
     if card is None and not sees:
         require_working_driver()
         return None
@@ -88,12 +93,14 @@ def ladder_for(options: argparse.Namespace, models: Sequence[Offered]) -> Ladder
     return Ladder(
         options.weights / place,
         lambda rung: _facts(rung, card, options, models),
-        lambda rung: _attempt(rung, options, models, sees),
+        lambda rung: _attempt(rung, options, models, sees, card),
         rungs,
     )
 
 
-def _attempt(rung: Rung, options: argparse.Namespace, models: Sequence[Offered], sees: bool) -> Verdict:
+def _attempt(
+    rung: Rung, options: argparse.Namespace, models: Sequence[Offered], sees: bool, card: Card | None = None
+) -> Verdict:
     """Tries a rung with each model. Only the first has to be there and to fit: others are refused by themselves."""
     if rung.needs_torch and not sees:
         reason = "torch is not installed: install requirements/torch.txt"
@@ -101,6 +108,9 @@ def _attempt(rung: Rung, options: argparse.Namespace, models: Sequence[Offered],
             seen = f"torch {installed} does not see the GPU"
             reason = f"{seen}: install requirements/torch.txt, or, where that is done, look for /dev/nvidia-uvm"
         return Verdict(rung.name, False, reason, "missing")
+    if rung.needs_torch and card is not None and lacks_kernels(card):
+        reason = f"torch {_version('torch')} is not made for a {card.name}"
+        return Verdict(rung.name, False, reason, "card")
     found = _attempt_with(models[0], rung, options)
     for model in models[1:]:
         if not found.ok:

@@ -20,16 +20,19 @@ log = logging.getLogger(__name__)
 LOSS_SECONDS = 1200.0
 """Two losses of the device within this drop a rung: longer than the first opening of a model may hang."""
 
-PASSING: tuple[Kind, ...] = ("missing", "memory", "unread")
-"""Failures that are not kept: the next start may find the file, the memory, or the file in the disk's cache."""
+PASSING: tuple[Kind, ...] = ("missing", "memory", "busy", "unread")
+"""Failures that are not kept: the next start may find the file, memory, the GPU, or the file in the disk's cache."""
 
 TODO: dict[Kind, str] = {
     "missing": "put there what is missing",
     "memory": "free the GPU's memory, raise GPU_MEMORY_LIMIT_MIB, set WHISPER_CROSS_ATTENTION=absorbed, or offer a "
     "smaller model",
+    "busy": "see in nvidia-smi whether another process has the GPU alone (compute mode), and whether MPS, NVIDIA's "
+    "Fabric Manager or a virtual GPU's licence is amiss",
     "unread": "see how fast the disk with the weights is, and how much of the machine's memory is free",
     "text": "update NVIDIA's driver and torch, and check the weights",
     "slow": "see in nvidia-smi whether something else uses the GPU, or heat or a power limit slows it",
+    "card": "nothing with this GPU",
     "broken": "look for Xid errors in the kernel's log (dmesg), and update NVIDIA's driver",
 }
 

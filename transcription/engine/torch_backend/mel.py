@@ -10,7 +10,7 @@ from torch import Tensor
 from whisper.audio import HOP_LENGTH, N_FFT, mel_filters
 
 from transcription.engine.mel import DYNAMIC_RANGE, extent
-from transcription.engine.types import Window
+from transcription.engine.types import SAMPLE_RATE, Window
 
 
 def features(windows: Sequence[Window], n_mels: int, device: torch.device) -> Tensor:
@@ -24,6 +24,7 @@ def features(windows: Sequence[Window], n_mels: int, device: torch.device) -> Te
 def _features(window: Window, n_mels: int, device: torch.device) -> Tensor:
     first, frames, padding = extent(window)
     # The copy: samples that came over the wire are read-only, which torch warns about.
+    padding += -(len(window.samples) + padding) % SAMPLE_RATE  # cuFFT keeps a plan for each length
     samples = torch.from_numpy(window.samples.copy()).to(device).float() / 32768.0
     power = log_power(F.pad(samples, (0, padding)), n_mels)[:, first : first + frames]
     loudest = power.max() if window.passage is None else window.passage.loudest
@@ -39,4 +40,6 @@ def log_power(audio: Tensor, n_mels: int) -> Tensor:
     window = torch.hann_window(N_FFT, device=audio.device)
     spectrum = torch.stft(audio, N_FFT, HOP_LENGTH, window=window, return_complex=True)
     filters: Tensor = mel_filters(audio.device, n_mels)
-    return torch.clamp(filters @ spectrum[..., :-1].abs() ** 2, min=1e-10).log10()
+    # Not abs(), which CUDA compiles for complex numbers when it is first called.
+    power = torch.view_as_real(spectrum[..., :-1]).square().sum(-1)
+    return torch.clamp(filters @ power, min=1e-10).log10()

@@ -10,6 +10,7 @@ from pydantic import BeforeValidator, WithJsonSchema, create_model, model_valida
 from portal.api.native.parsing import RequestBody, Text, documented
 from portal.api.native.schemas.failures import Failure
 from transcription.errors import InvalidOption
+from transcription.media.filenames import LONGEST_NAME
 from transcription.media.warnings import Warned
 from transcription.options.audio_tracks import NumberedTrack
 from transcription.options.options import OPTIONS, TranscriptionOptions
@@ -122,6 +123,12 @@ class TranscriptionBody(OptionAnswers):
     error: Failure | None
     warnings: list[Warned]
     transcripts: dict[str, str] | None
+
+
+class RecordingChanges(RequestBody):
+    """The changes to a recording."""
+
+    name: Annotated[Text, documented(minLength=1, maxLength=LONGEST_NAME)]
 
 
 class RecordingBody(TypedDict):

@@ -34,6 +34,7 @@ class Machine:
     cuda: int = 13_000
     used_mib: int = 500
     gpus: int = 1
+    capability: tuple[int, int] = (9, 0)
 
 
 @pytest.fixture
@@ -52,6 +53,7 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> Machine:
         "nvmlDeviceGetName": lambda handle: "NVIDIA H100 PCIe",
         "nvmlDeviceGetUUID": lambda handle: machine.uuid,
         "nvmlDeviceGetMemoryInfo": lambda handle: SimpleNamespace(used=machine.used_mib << 20, total=81_559 << 20),
+        "nvmlDeviceGetCudaComputeCapability": lambda handle: machine.capability,
         "nvmlSystemGetDriverVersion": lambda: machine.driver,
         "nvmlSystemGetCudaDriverVersion": lambda: machine.cuda,
     }

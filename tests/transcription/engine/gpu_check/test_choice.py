@@ -16,7 +16,7 @@ from tests.transcription.engine.gpu_check.conftest import Machine
 from transcription.engine.backend import DeviceLost, Work
 from transcription.engine.backend_selection import choose_backend, weights_for
 from transcription.engine.cli import _parser
-from transcription.engine.gpu_check import choice
+from transcription.engine.gpu_check import card, choice
 from transcription.engine.gpu_check.choice import Footing, footing_of
 from transcription.engine.gpu_check.rungs import Rung, rung_of
 from transcription.engine.gpu_check.trial import Verdict
@@ -175,16 +175,50 @@ class TestDriver:
         assert footing.rung == rung_of("ctranslate2")
         assert "does not see the GPU: install requirements/torch.txt" in footing.notice
 
-    @pytest.mark.parametrize("fault", [pynvml.NVML_ERROR_LIB_RM_VERSION_MISMATCH, pynvml.NVML_ERROR_GPU_IS_LOST])
-    def test_one_that_has_to_be_loaded_again_is_an_error_and_no_machine_without_a_gpu(
-        self, engine: Engine, monkeypatch: pytest.MonkeyPatch, fault: int
+    @pytest.mark.parametrize(
+        ("fault", "todo"),
+        [
+            (pynvml.NVML_ERROR_LIB_RM_VERSION_MISMATCH, "Restart the machine"),
+            (pynvml.NVML_ERROR_GPU_IS_LOST, "Restart the machine"),
+            (pynvml.NVML_ERROR_RESET_REQUIRED, "reset the GPU"),
+            (pynvml.NVML_ERROR_NO_PERMISSION, "the group video"),
+        ],
+    )
+    def test_a_gpu_that_it_cannot_use_is_an_error_and_no_machine_without_one(
+        self, engine: Engine, monkeypatch: pytest.MonkeyPatch, fault: int, todo: str
     ) -> None:
         def refuse() -> None:
             raise pynvml.NVMLError(fault)
 
         monkeypatch.setattr(pynvml, "nvmlInit", refuse)
-        with pytest.raises(EngineError, match=r"there is a GPU, but .* Restart the machine"):
+        with pytest.raises(EngineError, match=f"there is a GPU, but .* {todo}"):
             engine.start()
+
+
+def test_a_card_that_torch_is_not_made_for_runs_with_what_is(
+    engine: Engine, machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "get_arch_list", lambda: ["sm_75", "sm_80", "sm_90", "sm_120"])
+    for capability, rung in {(7, 0): "ctranslate2", (8, 9): "graphs", (9, 0): "graphs", (12, 1): "graphs"}.items():
+        machine.uuid, machine.capability = f"GPU-{capability}", capability
+        footing = engine.start()
+        assert footing.rung == rung_of(rung), capability
+        assert ("is not made for a NVIDIA H100 PCIe" in footing.notice) == (rung == "ctranslate2")
+
+
+def test_torch_is_not_asked_for_a_gpu_before_cuda_is_ready(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """NVSwitch's Fabric Manager comes after the engine; torch would go on to say what it said first."""
+    statuses, asked = [802, 802, 0], list[int]()
+
+    def sees() -> bool:
+        asked.append(statuses[0])
+        return True
+
+    monkeypatch.setattr(card, "cuda_status", lambda: statuses[0])
+    monkeypatch.setattr("time.sleep", lambda seconds: statuses.pop(0))
+    monkeypatch.setattr(torch.cuda, "is_available", sees)
+    assert engine.start().rung == rung_of("graphs")
+    assert asked == [0]
 
 
 @pytest.mark.parametrize(("exits", "rung"), [((-11, -6), "eager"), ((-9, -9), "graphs"), ((70, 1), "graphs")])

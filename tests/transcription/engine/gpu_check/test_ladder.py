@@ -110,7 +110,7 @@ def test_a_verdict_is_void_when_a_fact_changes(file: Path) -> None:
     assert children.tried == ["graphs"]
 
 
-@pytest.mark.parametrize("kind", ["missing", "memory"])
+@pytest.mark.parametrize("kind", ["missing", "memory", "busy"])
 def test_what_may_pass_by_itself_is_tried_at_the_next_start(file: Path, kind: Kind) -> None:
     short = f"print({line_of(Case('open', False, 'no error', 'there was none', kind))!r})"
     assert climbed(file, Children({"graphs": short})).rung.name == "eager"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -33,6 +35,20 @@ def test_spectrograms_are_the_same_numbers_before_the_padding(n_mels: int) -> No
     expected = spectrogram_of(samples, n_mels)
     assert torch.allclose(found[:, : frames - 2], expected[:, : frames - 2], atol=1e-5)
     assert not found[:, frames:].any()
+
+
+def test_clips_of_all_lengths_are_few_lengths_to_ffts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of each length cuFFT keeps a plan for good, in memory that no limit counts."""
+    lengths, stft = set[int](), torch.stft
+
+    def noted(audio: Tensor, *more: Any, **others: Any) -> Tensor:
+        lengths.add(len(audio))
+        return stft(audio, *more, **others)
+
+    monkeypatch.setattr(torch, "stft", noted)
+    for samples in range(1600, 480_001, 7777):
+        features([window_of(torch.zeros(samples))], 80, CPU)
+    assert len(lengths) <= 31
 
 
 def test_windows_of_a_file_are_clamped_at_its_loudest_moment() -> None:

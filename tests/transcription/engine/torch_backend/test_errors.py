@@ -8,7 +8,7 @@ import weakref
 import pytest
 import torch
 
-from transcription.engine.backend import DeviceLost, OutOfDeviceMemory
+from transcription.engine.backend import DeviceBusy, DeviceLost, OutOfDeviceMemory
 from transcription.engine.torch_backend.errors import translated_errors
 
 pytestmark = pytest.mark.torch
@@ -28,7 +28,16 @@ NO_MEMORY = [
     RuntimeError("CUDA error: CUBLAS_STATUS_NOT_INITIALIZED when calling `cublasCreate(handle)`"),
     RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"),
     RuntimeError("CUDA driver error: out of memory"),
+    RuntimeError("cuDNN error: CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED"),
+    RuntimeError("cuFFT error: CUFFT_INTERNAL_ERROR"),
+    RuntimeError('NVML_SUCCESS == r INTERNAL ASSERT FAILED at "../c10/cuda/CUDACachingAllocator.cpp":1407'),
     MemoryError(),
+]
+BUSY = [
+    runtime_error(46, "CUDA-capable device(s) is/are busy or unavailable"),
+    runtime_error(802, "system not yet initialized"),
+    runtime_error(805, "MPS client failed to connect to the MPS control daemon or the MPS server"),
+    RuntimeError("CUDA driver error: CUDA-capable device(s) is/are busy or unavailable"),
 ]
 LOST = [
     runtime_error(700, "an illegal memory access was encountered"),
@@ -57,10 +66,17 @@ def test_memory_is_short(error: Exception) -> None:
         raise error
 
 
+@pytest.mark.parametrize("error", BUSY, ids=repr)
+def test_the_device_is_busy(error: Exception) -> None:
+    with pytest.raises(DeviceBusy), translated_errors():
+        raise error
+
+
 @pytest.mark.parametrize("error", LOST, ids=repr)
 def test_the_device_is_lost(error: Exception) -> None:
-    with pytest.raises(DeviceLost), translated_errors():
+    with pytest.raises(DeviceLost) as raised, translated_errors():
         raise error
+    assert type(raised.value) is DeviceLost
 
 
 @pytest.mark.parametrize("error", OURS, ids=repr)
