@@ -99,6 +99,9 @@ def _of_request(error: Exception) -> Response | None:
         case PreconditionRequired():
             detail = _("Send `If-Match` with the ETag of what you have read, so that nobody's change is overwritten.")
             return problem(428, "precondition_required", detail)
+        case exceptions.UnsupportedMediaType():
+            detail = _("A body of this Content-Type, or of none, isn’t taken here. JSON is application/json.")
+            return problem(415, str(error.default_code), detail)
         case exceptions.APIException():
             return problem(error.status_code, str(error.default_code), str(error.detail))
     return None

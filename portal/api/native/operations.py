@@ -74,9 +74,12 @@ def operation(
     )
     files = {media for answer in answers.values() if isinstance(answer, dict) for media in answer} - {JSON}
 
+    query = {one.name for one in parameters if one.location == OpenApiParameter.QUERY}
+
     def describe(method: View) -> View:
         described = decorate(method)
         described.files = files  # type: ignore[attr-defined]  # read by portal.api.negotiation
+        described.query = query  # type: ignore[attr-defined]  # read by TenantView
         return described
 
     return describe

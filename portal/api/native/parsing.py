@@ -52,6 +52,14 @@ class BodyTooLarge(APIException):
         super().__init__(_("The body is larger than %(limit)s.") % {"limit": filesizeformat(limit)})
 
 
+class Encoded(APIException):
+    status_code = status.HTTP_415_UNSUPPORTED_MEDIA_TYPE
+    default_code = "unsupported_encoding"
+
+    def __init__(self) -> None:
+        super().__init__(_("The body is compressed. Send it as it is, without Content-Encoding."))
+
+
 class LengthRequired(APIException):
     status_code = status.HTTP_411_LENGTH_REQUIRED
     default_code = "length_required"
@@ -96,9 +104,11 @@ Body = TypeVar("Body", bound=RequestBody)
 def parse_body(request: Request, model: type[Body]) -> Body:
     """Returns the body, where no body is an empty object.
 
-    Raises InvalidOption, and before anything is read BodyTooLarge, and LengthRequired for a stream: what comes without
-    a length would pass for no body.
+    Raises InvalidOption, and before anything is read Encoded, BodyTooLarge, and LengthRequired for a stream: what comes
+    without a length would pass for no body.
     """
+    if request.META.get("HTTP_CONTENT_ENCODING", "identity") != "identity":
+        raise Encoded
     length = request.META.get("CONTENT_LENGTH")
     if not length and "HTTP_TRANSFER_ENCODING" in request.META:
         raise LengthRequired

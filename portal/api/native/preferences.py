@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from django.core.exceptions import ValidationError
+from django.forms import ChoiceField, Field
 from django.urls import path
+from django.utils.translation import gettext as _
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -33,9 +36,16 @@ class FormView(TenantView):
         form = self.form.of(self.actor.tenant, sent | ({LIST: ",".join(sent[LIST])} if LIST in sent else {}))
         if not form.is_valid():
             name, errors = next(iter(form.errors.items()))
-            raise InvalidOption(name, str(errors[0]))
+            raise InvalidOption(name, _with_choices(form.fields[name], errors.as_data()[0]) or str(errors[0]))
         form.save_for(self.actor)
         return self.shown()
+
+
+def _with_choices(field: Field, error: ValidationError) -> str:
+    """Returns what could be chosen, where something else was."""
+    if error.code != "invalid_choice" or not isinstance(field, ChoiceField):
+        return ""
+    return _("It must be one of: %(known)s.") % {"known": ", ".join(f"“{value}”" for value, _label in field.choices)}
 
 
 class PreferencesView(FormView):

@@ -52,7 +52,7 @@ def hit_fields(hit: search.SearchResult) -> HitBody:
             id=str(hit.recording.id),
             name=hit.recording.name,
             created_at=hit.recording.created_at.isoformat(),
-            duration_seconds=hit.recording.duration_seconds,
+            duration_seconds=round(hit.recording.duration_seconds, 3),
         ),
         "transcription": str(hit.transcription_id) if hit.transcription_id else None,
         "name": _parts(hit.name),

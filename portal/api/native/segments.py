@@ -283,7 +283,8 @@ def revision_fields(revision: Revision, *, hides: bool) -> RevisionBody:
 
 
 def _former(fields: SegmentFields, *, hides: bool) -> dict[str, Any]:
-    return {name: fields[name] for name in ("start", "end", "text")} | ({"text": MASK} if hides else {})
+    text = MASK if hides else fields["text"].strip()
+    return {"start": fields["start"], "end": fields["end"], "text": text}
 
 
 def segments_answer(row: Transcription, hidden: Sequence[Span], first: int = 0, limit: int | None = None) -> Response:

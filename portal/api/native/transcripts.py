@@ -19,6 +19,7 @@ from portal.api.problems import problem
 from tenants.access import Actor
 from transcription import exports
 from transcription.comments import threads
+from transcription.errors import InvalidOption
 from transcription.exports import Layout
 from transcription.exports.layout import LINE_LENGTHS, LINES
 from transcription.library import read_audit, recordings
@@ -69,6 +70,9 @@ def _transcript(actor: Actor, request: Request, row: Transcription, extension: s
     said = threads.of_file(actor, row.recording_id, extension, wanted=COMMENTS.read(request) == "true")
     original, other = wants_original(actor, request), BESIDE.read(request)
     beside = exports.beside.asked(row, other) if other else None
+    if layout is not None and extension not in exports.SUBTITLES:
+        sent = next(name for name in ("max_line_length", "max_lines") if request.query_params.get(name))
+        raise InvalidOption(sent, _("“%(name)s” is for srt and vtt only.") % {"name": sent})
     export = exports.render(row, extension, layout, original=original, comments=said, beside=beside)
     for one in (row, beside) if beside else (row,):
         read_audit.exported(actor, one, extension)

@@ -6,7 +6,13 @@ from typing import Any
 
 from portal.api.native.operations import SAME_KEY
 from portal.api.native.schemas.recordings import FOLDER
-from portal.api.openai.parameters import FORM_OPTIONS, GRANULARITIES, RESPONSE_FORMATS, TRANSLATED_FORMATS
+from portal.api.openai.parameters import (
+    FORM_OPTIONS,
+    GRANULARITIES,
+    RESPONSE_FORMATS,
+    TRANSLATED_FORMATS,
+    VOICE_ACTIVITY,
+)
 from transcription.intake.known_voices import MOST_VOICES
 from transcription.models.speaker import LONGEST_NAME
 from transcription.options.options import LONGEST_PROMPT, OPTIONS
@@ -106,6 +112,23 @@ LANGUAGE: dict[str, Schema] = {
         "type": "array",
         "items": {"type": "string", "enum": list(GRANULARITIES)},
         "description": "`word` needs `response_format=verbose_json`.",
+    },
+    "chunking_strategy": {
+        "oneOf": [
+            {"type": "string", "enum": ["auto", VOICE_ACTIVITY]},
+            {
+                "type": "object",
+                "required": ["type"],
+                "properties": {"type": {"type": "string", "enum": ["auto", VOICE_ACTIVITY]}},
+            },
+        ],
+        "description": "`server_vad` cuts at pauses, as `mode=fast` does.",
+    },
+    "keywords[]": {"type": "array", "items": TEXT, "description": "Names and terms, as `hotwords` are."},
+    "include[]": {
+        "type": "array",
+        "items": {"type": "string", "enum": ["logprobs"]},
+        "description": "Changes nothing here: Whisper keeps no log probabilities of tokens.",
     },
     "known_speaker_names[]": {
         "type": "array",

@@ -7,10 +7,12 @@ from typing import Any
 import pytest
 from django.test import Client
 
+from tenants import scope
 from tests.conftest import Character
 from tests.portal.api.characters import bearer, send
 from tests.portal.api.test_scopes import AGREED, address_of
 from tests.portal.web.conftest import make_transcription
+from transcription.models import Recording
 
 pytestmark = pytest.mark.django_db
 API = "/api/v1"
@@ -103,3 +105,25 @@ def test_a_key_that_resolves_a_thread_is_named_as_one_that_comments(alice: Chara
     address = address_of(f"{OF_RECORDING}/comments/{{comment}}", row, alice)
     answer = send(client, "PATCH", address, key, {"resolved": True})
     assert answer.json()["resolved_by"] == "A key to admin"
+
+
+def test_a_mistyped_filter_is_named_and_no_id_is_refused(alice: Character, client: Client) -> None:
+    key = bearer(alice)
+    mistyped = client.get(f"{API}/recordings?statuss=failed&limit=1", headers=key)
+    assert (mistyped.status_code, mistyped["X-Ignored-Parameters"]) == (200, "statuss")
+    for name, value in (("folder", "nope"), ("key", "abc")):
+        refused = client.get(f"{API}/recordings?{name}={value}", headers=key)
+        assert (refused.status_code, refused.json()["param"]) == (400, name)
+    assert client.get(f"{API}/recordings?folder=none", headers=key).status_code == 200
+
+
+def test_what_stood_there_and_how_long_it_is_are_told_as_elsewhere(alice: Character, client: Client) -> None:
+    key, row = bearer(alice) | AGREED, make_transcription(alice.tenant)
+    with scope.bound(alice.tenant.id):
+        Recording.objects.filter(id=row.recording_id).update(duration_seconds=46.96698412698413)
+    assert client.get(f"{API}/recordings/{row.recording_id}", headers=key).json()["duration_seconds"] == 46.967
+    address = f"{API}/transcriptions/{row.id}"
+    send(client, "PATCH", f"{address}/segments/0", key, {"text": "Good evening."})
+    send(client, "PATCH", f"{address}/segments/0", key, {"text": "Good night."})
+    [newest, _first] = client.get(f"{address}/revisions", headers=key).json()["results"]
+    assert newest["before"][0]["text"] == "Good evening."

@@ -6,14 +6,21 @@ from typing import Annotated, Any, cast
 
 from django import forms
 from django.db.models import CharField
-from pydantic import create_model
+from pydantic import BeforeValidator, create_model
 
 from portal.api.native.parsing import Count, RequestBody, Text, documented
-from portal.api.native.schemas.recordings import Names
 from portal.preferences import AccessForm, OrganisationForm, PreferencesForm
 from tenants.models import Tenant
 
 LIST = "languages"  # a text with commas in the form
+
+
+def _listed(sent: Any) -> Any:
+    """Takes names with commas between them for a list, too."""
+    return sent.split(",") if isinstance(sent, str) else sent
+
+
+Names = Annotated[list[Text], BeforeValidator(_listed)]
 
 
 def _body_of(name: str, form: type[OrganisationForm]) -> type[RequestBody]:

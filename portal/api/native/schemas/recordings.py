@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, Any, TypedDict, get_type_hints
 
 from django.utils.translation import gettext as _
-from pydantic import BeforeValidator, WithJsonSchema, create_model, model_validator
+from pydantic import WithJsonSchema, create_model, model_validator
 
 from portal.api.native.parsing import RequestBody, Text, documented
 from portal.api.native.schemas.failures import Failure
@@ -15,14 +15,7 @@ from transcription.media.warnings import Warned
 from transcription.options.audio_tracks import NumberedTrack
 from transcription.options.options import OPTIONS, TranscriptionOptions
 
-
-def _listed(sent: Any) -> Any:
-    """Takes names with commas between them for a list, too."""
-    return sent.split(",") if isinstance(sent, str) else sent
-
-
-Names = Annotated[list[Text], BeforeValidator(_listed)]
-JSON_TYPES = {"string": Text, "number": float, "integer": int, "boolean": bool, "array": Names}
+JSON_TYPES = {"string": Text, "number": float, "integer": int, "boolean": bool, "array": list[Text]}
 FOLDER = "The name or the id of the folder that it goes into; without one it goes into none."
 HIDDEN = ("prompt", "temperature")
 SHOWN_OTHERWISE = ("language", "languages", "audio_track")
