@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import cast
+
 from django.core.exceptions import ValidationError
 from django.forms import ChoiceField, Field
 from django.urls import path
@@ -45,7 +48,8 @@ def _with_choices(field: Field, error: ValidationError) -> str:
     """Returns what could be chosen, where something else was."""
     if error.code != "invalid_choice" or not isinstance(field, ChoiceField):
         return ""
-    return _("It must be one of: %(known)s.") % {"known": ", ".join(f"“{value}”" for value, _label in field.choices)}
+    choices = cast("Iterable[tuple[str, str]]", field.choices)
+    return _("It must be one of: %(known)s.") % {"known": ", ".join(f"“{value}”" for value, _label in choices)}
 
 
 class PreferencesView(FormView):
