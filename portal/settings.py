@@ -359,6 +359,7 @@ LANGUAGES = [("en", "English"), ("zh-hans", "简体中文")]
 LOCALE_PATHS = [BASE_DIR / "locale"]
 TIME_ZONE = env.text("TIME_ZONE", "UTC", "time zone of the pages; the API speaks UTC")
 USE_TZ = True
+FORMAT_MODULE_PATH = "portal.formats"
 
 # Security --------------------------------------------------------------------------------------
 CONTENT_SECURITY_POLICY = {

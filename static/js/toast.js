@@ -6,10 +6,12 @@ import { text } from "./strings.js";
 
 const SECONDS = 7;
 const SECONDS_WITH_ACTION = 15;
+const AT_ONCE = 2;
 
 /**
  * @param {string} message
- * @param {{error?: boolean, action?: {label: string, run: () => void}}} [options] `action` is what a button in it does
+ * @param {{error?: boolean, action?: {label: string, run: () => void, lasts?: boolean}}} [options] `action` is what a
+ *   button in it does; where it `lasts`, a later change of the text leaves it right
  */
 export function toast(message, { error = false, action } = {}) {
   const node = element(
@@ -20,15 +22,26 @@ export function toast(message, { error = false, action } = {}) {
   );
   if (action) {
     const button = element("button", { type: "button", class: "button button--small button--undo" }, action.label);
+    button.toggleAttribute("data-lasts", action.lasts ?? false);
     button.addEventListener("click", () => {
       node.remove();
       action.run();
     });
     find(node, ".toast__text", HTMLElement).after(button);
   }
-  find(document, "#toasts", HTMLElement).append(node);
+  const toasts = find(document, "#toasts", HTMLElement);
+  for (const same of [...toasts.children].filter((one) => one.textContent === node.textContent)) same.remove();
+  toasts.append(node);
+  while (toasts.children.length > AT_ONCE) toasts.firstElementChild?.remove();
   letGo(node);
   return node;
+}
+
+/** What earlier messages offer to undo is not what was done last any more. */
+export function dropUndo() {
+  for (const button of document.querySelectorAll("#toasts .button--undo[type=button]:not([data-lasts])")) {
+    button.closest(".toast")?.remove();
+  }
 }
 
 export function watchToasts() {

@@ -51,9 +51,11 @@ DIALOGS = {
         "many-export": "[data-open-dialog=many-export]",
         "many-again": "[data-many-again]",
         "many-delete": "[data-open-dialog=many-delete]",
+        "rename": "[data-rename-recording]",
         "confirm": ".row form[data-confirm-title] button",
     },
     "transcript": {
+        "rename": "[data-rename-recording]",
         "replace": "[data-open-replace]",
         "times": "[data-open-times]",
         "rehear": "[data-open-rehear]",

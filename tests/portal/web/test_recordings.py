@@ -249,6 +249,14 @@ def test_every_language_of_whisper_has_a_name_in_the_page_s_language(page_langua
     assert not set(names.values()) & set(names)
 
 
+def test_in_chinese_frequent_languages_come_first_and_the_others_by_pinyin() -> None:
+    with translation.override("zh-hans"):
+        names = [name for _code, name in language_choices()[1:]]
+    assert names[:3] == ["中文", "粤语", "英语"]
+    others = [names.index(name) for name in ("阿拉伯语", "波兰语", "丹麦语", "荷兰语", "意大利语", "越南语")]
+    assert others == sorted(others)
+
+
 def test_the_library_s_queries_do_not_grow_with_the_list(as_alice: Client, alice: Character, make: Make) -> None:
     counts: list[int] = []
     for _round in range(2):
