@@ -48,10 +48,8 @@ export class Finder {
     transcript.root.addEventListener("changed", () => this.#wanted && this.#find(false), { signal });
     transcript.root.addEventListener("more", () => this.#wanted && this.#find(this.#now < 0), { signal });
     transcript.root.addEventListener("drawn", () => this.#wanted && this.#mark(), { signal });
-    if (transcript.isLong) {
-      this.#takeBrowsers(signal);
-      this.#beReachable(signal);
-    }
+    if (transcript.isLong) this.#takeBrowsers(signal);
+    this.#comeAlong(signal);
     this.#find(); // what was typed before this page's modules ran, or kept over a reload
   }
 
@@ -78,11 +76,32 @@ export class Finder {
 
   /** Comes where a person is, from wherever they are in the text. */
   call() {
-    const box = this.root.getBoundingClientRect();
-    const isSeen = box.top >= 0 && box.bottom <= innerHeight && !this.root.classList.contains("finder--called");
-    if (this.transcript.isLong && !isSeen) this.root.classList.add("finder--called");
-    this.input.focus({ preventScroll: this.transcript.isLong });
+    this.#float();
+    this.input.focus({ preventScroll: true });
     this.input.select();
+  }
+
+  /** While one searches with it, it stays in sight, and floats where its own place is not. @param {AbortSignal} signal */
+  #comeAlong(signal) {
+    this.#beReachable(signal);
+    const stay = () => this.#wanted && this.root.contains(document.activeElement) && this.#float();
+    document.addEventListener("scroll", stay, { signal, passive: true });
+    this.root.addEventListener(
+      "focusout",
+      ({ relatedTarget }) => {
+        if (!(relatedTarget instanceof Node && this.root.contains(relatedTarget)) && document.hasFocus())
+          this.root.classList.remove("finder--called");
+      },
+      { signal },
+    );
+  }
+
+  /** Floats unless it is seen in its place. */
+  #float() {
+    const box = this.root.getBoundingClientRect();
+    const covered = Math.max(0, document.querySelector(".player")?.getBoundingClientRect().bottom ?? 0);
+    const isSeen = box.top > covered - box.height / 2 && box.bottom <= innerHeight;
+    if (!isSeen) this.root.classList.add("finder--called");
   }
 
   /** Far from it in the text a button calls it. @param {AbortSignal} signal */
@@ -109,14 +128,6 @@ export class Finder {
         if (document.activeElement === this.input || document.querySelector("dialog[open]")) return;
         event.preventDefault();
         this.call();
-      },
-      { signal },
-    );
-    this.root.addEventListener(
-      "focusout",
-      ({ relatedTarget }) => {
-        if (!(relatedTarget instanceof Node && this.root.contains(relatedTarget)) && document.hasFocus())
-          this.root.classList.remove("finder--called");
       },
       { signal },
     );

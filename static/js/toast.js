@@ -9,9 +9,10 @@ const SECONDS_WITH_ACTION = 15;
 
 /**
  * @param {string} message
- * @param {{error?: boolean, action?: {label: string, run: () => void}}} [options] `action` is what a button in it does
+ * @param {{error?: boolean, action?: {label: string, run: () => void}, after?: () => void}} [options] `action` is what a
+ *   button in it does; `after` runs when it goes without that
  */
-export function toast(message, { error = false, action } = {}) {
+export function toast(message, { error = false, action, after } = {}) {
   const node = element(
     "div",
     { class: `toast${error ? " toast--error" : ""}` },
@@ -26,6 +27,7 @@ export function toast(message, { error = false, action } = {}) {
     });
     find(node, ".toast__text", HTMLElement).after(button);
   }
+  if (after) node.addEventListener("gone", after);
   find(document, "#toasts", HTMLElement).append(node);
   letGo(node);
   return node;
@@ -46,8 +48,15 @@ function closeButton() {
     { type: "button", class: "button button--small button--icon", "aria-label": text("close") },
     icon("x", "icon--s"),
   );
-  button.addEventListener("click", () => button.closest(".toast")?.remove());
+  button.addEventListener("click", () => take(/** @type {Element} */ (button.closest(".toast"))));
   return button;
+}
+
+/** @param {Element} node */
+function take(node) {
+  if (!node.isConnected) return;
+  node.remove();
+  node.dispatchEvent(new Event("gone"));
 }
 
 /**
@@ -59,7 +68,7 @@ function letGo(node) {
   const later = () =>
     setTimeout(() => {
       if (node.matches(":hover, :focus-within")) later();
-      else node.remove();
+      else take(node);
     }, seconds * 1000);
   later();
 }
