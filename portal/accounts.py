@@ -24,6 +24,7 @@ from django.contrib.auth import BACKEND_SESSION_KEY
 from django.contrib.auth.backends import BaseBackend
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.models import AnonymousUser
+from django.core.exceptions import ValidationError
 from django.core.mail import EmailMessage
 from django.db import transaction
 from django.http import HttpRequest
@@ -151,7 +152,7 @@ class PortalAccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
         """
         address, email = addresses.site_of(addresses.of_request(request)), _typed(credentials)
         if not WRONG_PASSWORDS_OF_ADDRESS.take(address) or not WRONG_PASSWORDS.take(address, email):
-            raise self.validation_error("too_many_login_attempts")
+            raise ValidationError(_("Too many wrong passwords. Wait a minute, then try again."))
 
     def authenticate(self, request: HttpRequest, **credentials: Any) -> AbstractBaseUser | None:
         """Does not count a right password. Raises ValidationError."""

@@ -56,7 +56,7 @@ class NewAccountForm(SetPasswordMixin, forms.Form):  # type: ignore[type-arg]  #
         self.validate_passwords()
         values = super().clean() or {}
         names = {name: values.get(name, "") for name in ("first_name", "last_name")}
-        self.validate_password_for_user(User(email=self.email, **names))
+        self.validate_password_for_user(User(email=self.email, **names), "password1")
         return values
 
     def save(self) -> User:

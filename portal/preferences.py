@@ -102,6 +102,12 @@ class PreferencesForm(OrganisationForm):
             "hears_terms",
             "bin_days",
         )
+        help_texts = {
+            "languages": _(
+                "Such as English, German or pl, with commas between them: where a request names no language, it is "
+                "detected among these. Empty: among all."
+            )
+        }
 
     def clean_languages(self) -> str:
         try:
@@ -128,6 +134,7 @@ class AccessForm(OrganisationForm):
     class Meta:
         model = Tenant
         fields = ("allows_sharing", "allows_guests", "bars_support")
+        labels = {"bars_support": _("Don’t let support act for members")}
 
     def save_for(self, actor: Actor) -> None:
         actor.require_in_person()

@@ -359,6 +359,7 @@ LANGUAGES = [("en", "English"), ("zh-hans", "简体中文")]
 LOCALE_PATHS = [BASE_DIR / "locale"]
 TIME_ZONE = env.text("TIME_ZONE", "UTC", "time zone of the pages; the API speaks UTC")
 USE_TZ = True
+FORMAT_MODULE_PATH = "portal.formats"
 
 # Security --------------------------------------------------------------------------------------
 CONTENT_SECURITY_POLICY = {
@@ -396,6 +397,7 @@ MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["portal.api.authentication.CallerAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["portal.api.permissions.CallerPermission"],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "portal.api.negotiation.Negotiation",
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["portal.api.native.parser.StrictJSONParser"],
     "EXCEPTION_HANDLER": "portal.api.problems.problem_response",

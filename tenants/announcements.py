@@ -5,11 +5,11 @@ from __future__ import annotations
 from django.db.models import Exists, OuterRef, Q
 from django.http import Http404
 from django.utils import timezone
-from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
 from tenants.access import Actor
 from tenants.models import Announcement, Dismissal, Maintenance, Tenant, User
+from tenants.templatetags.moments import zoned
 
 LEAST_PAUSE, USUAL_PAUSE, LONGEST_PAUSE = 30, 300, 3600
 """Seconds after which a program may ask again."""
@@ -81,7 +81,7 @@ def of_maintenance(row: Maintenance) -> ReadingOnly:
     pause = min(max(round(left), LEAST_PAUSE), LONGEST_PAUSE)
     until = ""
     if row.expected_end:
-        until = " " + _("It is expected to end at %(time)s.") % {"time": _moment(row.expected_end)}
+        until = " " + _("It is expected to end at %(time)s.") % {"time": zoned(timezone.localtime(row.expected_end))}
     words = _("The portal is being worked on: you can read, but not add or change anything.")
     return ReadingOnly("maintenance", f"{words}{until} {row.text}", pause)
 
@@ -89,11 +89,7 @@ def of_maintenance(row: Maintenance) -> ReadingOnly:
 def suspension_text(tenant: Tenant) -> str:
     """Returns what members are told of a suspension that is to come."""
     assert tenant.suspended_from is not None
-    values = {"tenant": tenant, "time": _moment(tenant.suspended_from)}
+    values = {"tenant": tenant, "time": zoned(timezone.localtime(tenant.suspended_from))}
     if tenant.changes_until_suspended:
         return _("%(tenant)s will be suspended on %(time)s. Until then everything goes on.") % values
     return _("%(tenant)s will be suspended on %(time)s. Until then you can read, but not add or change.") % values
-
-
-def _moment(moment: object) -> str:
-    return date_format(timezone.localtime(moment), "DATETIME_FORMAT") + timezone.localtime(moment).strftime(" %Z")  # type: ignore[arg-type]

@@ -81,7 +81,7 @@ ACTIONS: dict[str, Promise] = {
     "key.old_secret_ended": _("Old secret of an API key ended"),
     "key.revoked": _("API key revoked"),
     "key.kept": _("API key of somebody who left kept"),
-    "preferences.changed": _("Preferences changed"),
+    "preferences.changed": _("Settings changed"),
     "term.created": _("Term added"),
     "term.changed": _("Term changed"),
     "term.deleted": _("Term deleted"),

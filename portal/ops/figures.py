@@ -128,6 +128,13 @@ class Load:
         return sum(engine.workers_alive for engine in self.engines if engine.is_alive)
 
     @property
+    def speed(self) -> float | None:
+        """Audio seconds a second of the busy time of the engines that run, since their starts; None before any."""
+        running = [engine for engine in self.engines if engine.is_alive]
+        busy = sum(engine.busy_seconds for engine in running)
+        return sum(engine.audio_seconds_done for engine in running) / busy if busy > 0 else None
+
+    @property
     def ready_engines(self) -> int:
         return sum(engine.ready and engine.is_alive for engine in self.engines)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from datetime import date, datetime
+from datetime import date, datetime, time
 from functools import lru_cache
 from uuid import UUID
 
@@ -31,6 +31,7 @@ from tenants.access import PAGE_TENANT_FIELD, Actor
 from tenants.audit import ACTIONS
 from tenants.models import Tenant
 from tenants.notices import LOWEST
+from tenants.templatetags.moments import last_day
 from transcription.errors import reason_for_people
 from transcription.exports import WRITERS, spoken_language, text_language
 from transcription.fetches import access
@@ -218,6 +219,12 @@ def time_element(moment: datetime) -> SafeString:
     """Renders a date and time in the page's language; scripts convert it to the reader's time zone."""
     words = date_format(moment, pgettext("date format", "j M Y, H:i"))
     return format_html('<time datetime="{}" data-local>{}</time>', moment.isoformat(), words)
+
+
+@register.filter(expects_localtime=True)
+def expiry(moment: datetime) -> str:
+    """Renders an expiry at the end of a day as that day, any other as its date and time."""
+    return last_day(moment) if moment.time() == time() else time_element(moment)
 
 
 @register.filter

@@ -40,17 +40,20 @@ def model_choices(tenant: Tenant | None = None) -> list[tuple[str, str]]:
     return [default, *by_name] if len(by_name) > 1 else by_name
 
 
-def mode_choices() -> list[tuple[str, str]]:
+def mode_choices(tenant: Tenant | None = None) -> list[tuple[str, str]]:
     """Returns each mode with what it is good for; the automatic one is what the organisation has chosen."""
+    usual = Mode(tenant.default_mode).label if tenant else ""
     return [
-        (Mode.AUTO, gettext("Automatic: as your organisation set it")),
+        (Mode.AUTO, gettext("Default (%(name)s)") % {"name": usual} if usual else gettext("Default")),
         (Mode.EXACT, gettext("Exact: one piece after the other, as openai-whisper does")),
         (Mode.FAST, gettext("Fast: cut at pauses, pieces side by side")),
     ]
 
 
-def requested_speakers_choices() -> list[tuple[str, str]]:
-    return [("", gettext("As your organisation set it")), *speakers_choices()]
+def requested_speakers_choices(tenant: Tenant | None = None) -> list[tuple[str, str]]:
+    """Returns what the tenant has chosen, by its name, before the others."""
+    usual = dict(speakers_choices()).get(tenant.speakers if tenant else "")
+    return [("", gettext("Default (%(name)s)") % {"name": usual} if usual else gettext("Default")), *speakers_choices()]
 
 
 def spoken_language_choices() -> list[tuple[str, str]]:
@@ -113,10 +116,15 @@ class OptionsForm(forms.Form):
 
     def __init__(self, *args: Any, tenant: Tenant | None = None, **more: Any) -> None:
         super().__init__(*args, **more)
+        self.tenant = tenant
         self.fields["model"].choices = model_choices(tenant)  # type: ignore[attr-defined]
+        self.fields["mode"].choices = mode_choices(tenant)  # type: ignore[attr-defined]
+        self.fields["speakers"].choices = requested_speakers_choices(tenant)  # type: ignore[attr-defined]
         columns = [name for name in OPTIONS if name not in (*self.fields, *NOT_OFFERED)]
         labels = {"task": gettext("Text"), "word_timestamps": gettext("Word times")}
-        codes = gettext("Codes such as en, de or pl, with commas between them: the language is detected among these.")
+        codes = gettext(
+            "Such as English, German or pl, with commas between them: the language is detected among these."
+        )
         self.fields |= forms.fields_for_model(Transcription, columns, labels=labels, help_texts={"languages": codes})
         self.order_fields(self.field_order)
 
@@ -144,7 +152,7 @@ class OptionsForm(forms.Form):
 
     def offer_speakers(self, taken: str) -> None:
         """Offers what was taken, which may be another range than those that most people need."""
-        choices = requested_speakers_choices()
+        choices = requested_speakers_choices(self.tenant)
         if taken not in dict(choices):
             choices.append((taken, taken))
         self.fields["speakers"].choices = choices  # type: ignore[attr-defined]
@@ -165,12 +173,15 @@ class OptionsForm(forms.Form):
 
 def new_options(tenant: Tenant) -> tuple[SafeString, SafeString]:
     """Renders the fields of a new transcription in a tenant: the first ones, and those that are folded up."""
-    return _new_options(tenant.default_model, offered_models(), get_language() or "")
+    defaults = (tenant.default_model, tenant.default_mode, tenant.speakers)
+    return _new_options(*defaults, offered_models(), get_language() or "")
 
 
 @lru_cache(maxsize=100)
-def _new_options(default: str, _models: tuple[str, ...], _language: str) -> tuple[SafeString, SafeString]:
-    form = OptionsForm(tenant=Tenant(default_model=default))
+def _new_options(
+    model: str, mode: str, speakers: str, _models: tuple[str, ...], _language: str
+) -> tuple[SafeString, SafeString]:
+    form = OptionsForm(tenant=Tenant(default_model=model, default_mode=mode, speakers=speakers))
     first, more = (render_to_string(f"web/_{part}_options.html", {"form": form}) for part in ("first", "more"))
     return first, more
 
@@ -237,7 +248,7 @@ class FilterForm(forms.Form):
     """Which recordings the library shows, and in which order. Whatever is not offered is passed over."""
 
     by = forms.ChoiceField(
-        required=False, choices=[(PEOPLE, _("People’s")), (PROGRAMS, _("Programs’")), (EVERYBODY, _("All"))]
+        required=False, choices=[(PEOPLE, _("By people")), (PROGRAMS, _("By API")), (EVERYBODY, _("All"))]
     )
     key = forms.CharField(required=False, max_length=TEXTS["key"])
     owner = forms.CharField(required=False, max_length=TEXTS["owner"])

@@ -48,7 +48,7 @@ class KeyForm(forms.Form):
         max_length=100,
         widget=forms.TextInput(attrs={"placeholder": _("Podcast importer"), "autocomplete": "off"}),
     )
-    scope = forms.ChoiceField(label=_("It may"), choices=scope_choices, initial=KeyScope.WRITE, required=False)
+    scope = forms.ChoiceField(label=_("The key can"), choices=scope_choices, initial=KeyScope.WRITE, required=False)
     expires_on = forms.DateField(
         label=_("Last day"),
         required=False,

@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 
 from transcription.engine.languages import LANGUAGES
 
+FIRST_IN_CHINESE = {code: place for place, code in enumerate(["zh", "yue", "en", "ja", "ko", "fr", "de", "es", "ru"])}
 JAVANESE = {"jw": "jv"}
 """Whisper calls it by a code that ISO 639 has withdrawn."""
 
@@ -20,9 +21,17 @@ def language_name(code: str) -> str:
 
 
 def language_choices() -> list[tuple[str, str]]:
-    """Returns detection first, then every language by its name."""
-    named = sorted(_names(get_language() or "en").items(), key=lambda choice: choice[1])
+    """Returns detection first, then every language by its name; in Chinese after those that are spoken most there."""
+    named = sorted(_names(get_language() or "en").items(), key=_place)
     return [("", _("Detect language")), *named]
+
+
+def _place(choice: tuple[str, str]) -> tuple[int, bytes]:
+    """Returns the place of a code and name. GB 18030 has the usual characters in the order of their pinyin."""
+    code, name = choice
+    if (get_language() or "").startswith("zh"):
+        return FIRST_IN_CHINESE.get(code, len(FIRST_IN_CHINESE)), name.encode("gb18030")
+    return 0, name.encode()
 
 
 @cache

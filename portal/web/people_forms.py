@@ -110,15 +110,15 @@ class LeavingForm(forms.Form):
     """What becomes of the API keys and share links that a leaving member made."""
 
     keys = forms.ChoiceField(
-        label=_("API keys that they made"),
+        label=_("What becomes of these API keys?"),
         choices=KeyDecision.choices,
         initial=KeyDecision.REVOKE,
         required=False,
         widget=forms.RadioSelect,
-        help_text=_("They may still know the secrets."),
+        help_text=_("Whoever knows its secret can go on using a key that is kept."),
     )
     links = forms.ChoiceField(
-        label=_("Share links that they made"),
+        label=_("What becomes of these share links?"),
         choices=KeyDecision.choices,
         initial=KeyDecision.REVOKE,
         required=False,

@@ -11,6 +11,9 @@ from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
+from django.utils.functional import Promise, lazy
+from django.utils.html import format_html_join
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_POST
@@ -30,68 +33,80 @@ ARRIVALS_SHOWN = 25
 managers_only = member_required(places.PERMISSION)
 
 
+def _by_kind(texts: dict[str, Promise]) -> SafeString:
+    return format_html_join(" ", '<span data-kind="{}">{}</span>', texts.items())
+
+
+def by_kind(**texts: Promise) -> Any:
+    """Returns a text for each kind of place; the style sheet shows the one of the kind that is chosen."""
+    return lazy(_by_kind, SafeString)(texts)
+
+
 class PlaceForm(forms.Form):
     """The settings of a place; `places` checks them."""
 
     name = forms.CharField(label=gettext_lazy("Name"), max_length=LONGEST["name"], required=False)
     kind = forms.ChoiceField(label=gettext_lazy("Kind"))
     path = forms.CharField(
-        label=gettext_lazy("Folder or prefix"),
+        label=by_kind(folder=gettext_lazy("Folder"), bucket=gettext_lazy("Prefix"), mailbox=gettext_lazy("Folder")),
         max_length=LONGEST["path"],
         required=False,
-        help_text=gettext_lazy(
-            "Exports go to “out” below it, files come from “in”. Empty for the top. Of a mailbox the folder that "
-            "messages come to; empty for INBOX."
+        help_text=by_kind(
+            folder=gettext_lazy("Exports go to “out” below it, files come from “in”. Empty for the top."),
+            bucket=gettext_lazy("Exports go to “out” below it, files come from “in”. Empty for the top."),
+            mailbox=gettext_lazy(
+                "The folder of the mailbox that messages come to; empty for INBOX. Each is moved to “Done” or "
+                "“Failed”: use a mailbox that serves nothing else."
+            ),
         ),
     )
     is_watched = forms.BooleanField(
         label=gettext_lazy("Watch it: what lies in “in” becomes a recording, and is moved to “done” or “failed”"),
         required=False,
-        help_text=gettext_lazy(
-            "A mailbox always is. Use one that serves nothing else: each message there is moved to its folder “Done” "
-            "or “Failed”."
-        ),
     )
     is_paused = forms.BooleanField(
         label=gettext_lazy("Pause it: nothing is written there or taken from there, and what waits goes on waiting"),
         required=False,
     )
     endpoint = forms.CharField(
-        label=gettext_lazy("Bucket or mailbox: address of the service"),
+        label=by_kind(
+            bucket=gettext_lazy("Address of the storage service"), mailbox=gettext_lazy("Address of the mail server")
+        ),
         max_length=LONGEST["endpoint"],
         required=False,
-        help_text=gettext_lazy(
-            "Of a mailbox imaps://host, or imap://host for STARTTLS; with :port where it is not 993 or 143. The "
-            "certificate must be valid."
+        help_text=by_kind(
+            bucket=gettext_lazy("Such as https://s3.eu-central-1.amazonaws.com."),
+            mailbox=gettext_lazy(
+                "imaps://host, or imap://host for STARTTLS; with :port where it is not 993 or 143. The certificate "
+                "must be valid."
+            ),
         ),
-        widget=forms.TextInput(
-            attrs={"placeholder": "https://s3.eu-central-1.amazonaws.com", "autocomplete": "off", "inputmode": "url"}
-        ),
+        widget=forms.TextInput(attrs={"autocomplete": "off", "inputmode": "url"}),
     )
-    bucket = forms.CharField(label=gettext_lazy("Bucket: name"), max_length=LONGEST["bucket"], required=False)
-    region = forms.CharField(label=gettext_lazy("Bucket: region"), max_length=LONGEST["region"], required=False)
+    bucket = forms.CharField(label=gettext_lazy("Bucket"), max_length=LONGEST["bucket"], required=False)
+    region = forms.CharField(label=gettext_lazy("Region"), max_length=LONGEST["region"], required=False)
     key_id = forms.CharField(
-        label=gettext_lazy("Bucket: access key id; mailbox: user"),
+        label=by_kind(bucket=gettext_lazy("Access key ID"), mailbox=gettext_lazy("User name")),
         max_length=LONGEST["key_id"],
         required=False,
         widget=forms.TextInput(attrs={"autocomplete": "off"}),
     )
     secret = forms.CharField(
-        label=gettext_lazy("Bucket: secret; mailbox: password"),
+        label=by_kind(bucket=gettext_lazy("Secret access key"), mailbox=gettext_lazy("Password")),
         max_length=LONGEST["secret"],
         required=False,
-        help_text=gettext_lazy("Kept encrypted and shown to nobody; empty leaves the one that there is."),
+        help_text=gettext_lazy("Kept encrypted and shown to nobody. Leave it empty to keep the one that there is."),
         widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
     )
     senders = forms.CharField(
-        label=gettext_lazy("Mailbox: who may send"),
+        label=gettext_lazy("Who may send"),
         max_length=LONGEST["senders"],
         required=False,
         help_text=gettext_lazy("Addresses, and domains for everybody there, such as alice@example.org or example.com."),
         widget=forms.Textarea(attrs={"rows": 3, "autocomplete": "off"}),
     )
     trust = forms.ChoiceField(
-        label=gettext_lazy("Mailbox: which senders are believed"),
+        label=gettext_lazy("Which senders are believed"),
         choices=Place.Trust.choices,
         required=False,
         help_text=gettext_lazy(
@@ -100,7 +115,7 @@ class PlaceForm(forms.Form):
         ),
     )
     authserv_id = forms.CharField(
-        label=gettext_lazy("Mailbox: name of the receiving server"),
+        label=gettext_lazy("Name of the receiving server"),
         max_length=LONGEST["authserv_id"],
         required=False,
         help_text=gettext_lazy(
@@ -109,7 +124,7 @@ class PlaceForm(forms.Form):
         ),
         widget=forms.TextInput(attrs={"autocomplete": "off"}),
     )
-    folder = forms.ChoiceField(label=gettext_lazy("Mailbox: folder for its recordings"), required=False)
+    folder = forms.ChoiceField(label=gettext_lazy("Folder for its recordings"), required=False)
 
     def __init__(self, actor: Actor, *args: Any, **more: Any) -> None:
         super().__init__(*args, **more)

@@ -171,9 +171,9 @@ def _why(segment: Segment, passage: Passage) -> str:
         return " ".join(doubt.sentence for doubt in doubts_of(segment))
     percent = {"percent": round(100 * passage.chance)}
     if not segment.words:
-        return _("A word of this line is wrong with a chance of %(percent)d %%. Word times would say which.") % percent
+        return _("Probability that a word of this line is wrong: %(percent)d %%. Word times would say which.") % percent
     if passage.chance >= SUSPICIOUS:
-        return _("Wrong with a chance of %(percent)d %%.") % percent
+        return _("Probability of an error: %(percent)d %%.") % percent
     return _("The model is sure of these words.")
 
 

@@ -55,6 +55,14 @@ class ProviderForm(forms.ModelForm):  # type: ignore[type-arg]  # no parameters 
             *("is_enabled", "makes_members", "default_role", "role_claim"),
             *("required_claim", "trusts_addresses", "counts_as_second_factor", "is_required"),
         )
+        labels = {
+            "makes_members": _("New people become members when they sign in"),
+            "trusts_addresses": _("Accept e-mail addresses that the provider doesn’t mark as verified"),
+            "counts_as_second_factor": _("The provider asks for a second factor"),
+            "required_claim": _("Claim that is required to sign in"),
+            "is_required": _("Members with an address of these domains must sign in this way"),
+            "is_enabled": _("People can sign in with it"),
+        }
         widgets = {
             "issuer": forms.TextInput(attrs={"autocomplete": "off", "placeholder": "https://login.example.com"}),
             "client_id": forms.TextInput(attrs={"autocomplete": "off"}),

@@ -147,7 +147,7 @@ class RuleForm(forms.Form):
     def __init__(self, named: Named, data: QueryDict | None = None, rule: Rule | None = None) -> None:
         super().__init__(data, initial=_initial(named, rule) if rule else None)
         self.options_form = OptionsForm(data, initial=_initial_options(rule) if rule else None)
-        models = [("", _("As your organisation set it")), *offered()]
+        models = [("", _("Default")), *offered()]
         self.options_form.fields["model"].choices = models  # type: ignore[attr-defined]
         self._kept = {name: rule.effects["options"][name] for name in _unoffered(rule)} if rule else {}
         any_one = ("", _("Any"))

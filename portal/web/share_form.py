@@ -54,7 +54,7 @@ class ShareForm(forms.Form):
         widget=forms.TextInput(attrs={"autocomplete": "off"}),
     )
     level = forms.ChoiceField(
-        label=gettext_lazy("Whoever has it may"),
+        label=gettext_lazy("Anyone with the link can"),
         choices=levels,
         required=False,
         help_text=gettext_lazy(

@@ -16,6 +16,7 @@ from transcription.strikes.spans import Span
 from transcription.transcripts.doubts import FIGURES, Doubt, doubts_of, is_unsure, missed_speech
 from transcription.transcripts.striking import struck_places
 
+MARKS = " ,.;:!?…，。；：！？、"
 LINE_FIELDS = (
     "transcription", "index", "start", "end", "text", "words", "revision", "corrected", "speaker", "overlap", *FIGURES,
 )  # fmt: skip
@@ -81,8 +82,8 @@ class Line:
 
     @property
     def unsure(self) -> list[str]:
-        """The words that the model was unsure of."""
-        return [piece.text for piece in self.pieces if piece.percent is not None]
+        """The words that the model was unsure of, without the marks beside them."""
+        return [piece.text.strip(MARKS) for piece in self.pieces if piece.percent is not None]
 
     @property
     def struck_words(self) -> list[str]:

@@ -3,7 +3,7 @@
 import { ask } from "./page.js";
 import { data } from "./query.js";
 import { text } from "./strings.js";
-import { toast } from "./toast.js";
+import { dropUndo, toast } from "./toast.js";
 
 const SHOWN = 300; // milliseconds in which an answer is shown
 
@@ -129,6 +129,7 @@ export class Changes {
     this.#states = [...before, change.revision];
     this.#at = this.#states.length - 1;
     await this.#show(change);
+    dropUndo();
     this.#tell();
   }
 
@@ -202,6 +203,7 @@ export class Changes {
       this.#states[at] = change.revision; // the same text as the one that was restored
       await this.#show(change);
       if (change.lines) this.transcript.focusOn(change.first);
+      dropUndo();
       toast(text(isNext ? "edit_redone" : "edit_undone"));
     } catch {
       await this.renew().catch(() => location.reload()); // done or not: what stands there now is shown

@@ -108,7 +108,9 @@ export class Editor {
     const name = anyway ? undefined : this.typedBy(index);
     if (name) {
       const run = () => void this.open(this.transcript.segments[index] ?? line, at, true);
-      return void toast(text("present_taken", { name }), { action: { label: text("present_anyway"), run } });
+      return void toast(text("present_taken", { name }), {
+        action: { label: text("present_anyway"), run, lasts: true },
+      });
     }
     if (this.#editing && !(await this.#save())) return this.#editing?.area.focus();
     const target = this.transcript.lines[line.place] === line ? line : this.transcript.segments[index];

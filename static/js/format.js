@@ -36,23 +36,20 @@ export function clocked(seconds) {
 }
 
 /**
- * 1536000 -> "1.5 MB"
+ * 1536000 -> "1.5 MB", as Django's `filesizeformat` says it on the server.
  * @param {number} count
  */
 export function bytes(count) {
-  const units = ["byte", "kilobyte", "megabyte", "gigabyte", "terabyte"];
+  const units = ["", "KB", "MB", "GB", "TB"];
   let value = count;
   let step = 0;
-  while (value >= 1000 && step < units.length - 1) {
-    value /= 1000;
+  while (value >= 1024 && step < units.length - 1) {
+    value /= 1024;
     step += 1;
   }
-  return new Intl.NumberFormat(locale, {
-    style: "unit",
-    unit: units[step],
-    unitDisplay: "short",
-    maximumFractionDigits: value < 10 && step > 0 ? 1 : 0,
-  }).format(value);
+  if (!step) return new Intl.NumberFormat(locale, { style: "unit", unit: "byte", unitDisplay: "long" }).format(value);
+  const digits = { minimumFractionDigits: 1, maximumFractionDigits: 1 };
+  return `${new Intl.NumberFormat(locale, digits).format(value)}\u00a0${units[step]}`;
 }
 
 /**

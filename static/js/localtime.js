@@ -1,5 +1,6 @@
-// <time datetime data-local>: the server writes its own zone, the reader sees theirs.
-const format = new Intl.DateTimeFormat(document.documentElement.lang || "en", {
+// <time datetime data-local>: the server writes its own zone, the reader sees theirs, in the same format.
+const { lang } = document.documentElement;
+const format = new Intl.DateTimeFormat(!lang || lang === "en" ? "en-GB" : lang, {
   dateStyle: "medium",
   timeStyle: "short",
   hourCycle: "h23",

@@ -9,14 +9,18 @@ import { watchInPlace } from "./inplace.js";
 import { watchModels } from "./languagemenu.js";
 import { localise } from "./localtime.js";
 import { watchMenus } from "./menu.js";
+import { watchNavigation } from "./navigation.js";
 import { watchThemeButton } from "./themeswitch.js";
 import { watchToasts } from "./toast.js";
+import { watchFolds } from "./unfold.js";
 
 localise(document);
 watchForms();
 watchDialogs();
 watchReturns();
 watchMenus();
+watchNavigation();
+watchFolds();
 watchModels();
 watchConfirmations();
 watchCopyButtons();

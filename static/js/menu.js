@@ -1,4 +1,5 @@
-// A <details class="menu"> closes on Escape, on a click elsewhere and when another one opens.
+// A <details class="menu"> closes on Escape, on a click elsewhere and when another one opens. It opens upwards where the
+// window ends below it.
 import { closest, find } from "./query.js";
 
 export function watchMenus() {
@@ -11,6 +12,13 @@ export function watchMenus() {
    */
   const isIn = (menu, event) => event.target instanceof Node && menu.contains(event.target);
 
+  document.addEventListener(
+    "toggle",
+    ({ target }) => {
+      if (target instanceof HTMLDetailsElement && target.matches(".menu[open]")) place(target);
+    },
+    { capture: true }, // it doesn't bubble
+  );
   document.addEventListener("click", (event) => {
     for (const menu of open()) {
       const chosen = closest(event, ".menu__item");
@@ -36,4 +44,12 @@ export function watchMenus() {
       event.preventDefault();
     }
   });
+}
+
+/** @param {HTMLDetailsElement} menu */
+function place(menu) {
+  menu.classList.remove("menu--up");
+  const list = find(menu, ".menu__list", HTMLElement).getBoundingClientRect();
+  const button = find(menu, "summary", HTMLElement).getBoundingClientRect();
+  menu.classList.toggle("menu--up", list.bottom > innerHeight && button.top > innerHeight - button.bottom);
 }

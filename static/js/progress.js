@@ -8,6 +8,7 @@ import { text } from "./strings.js";
 
 const POLL = 10_000;
 const SPOKEN_STEP = 25;
+const EARLY = 5; // seconds, before which the pace tells nothing
 const OVER = new Set(["completed", "failed", "cancelled"]);
 
 /** @typedef {{index: number, start: number, text: string}} Segment */
@@ -26,6 +27,8 @@ export class Progress {
   #status = "";
   #spoken = -1;
   #poll = 0;
+  /** The first figure that was heard here. @type {{percent: number, at: number} | null} */
+  #first = null;
 
   /**
    * @param {HTMLElement} root
@@ -89,19 +92,37 @@ export class Progress {
     this.#status = status;
     this.find("title").textContent = text(`status_${status}`);
     if (status === "queued") this.bar.removeAttribute("value");
-    this.find("percent").hidden = status === "queued";
+    if (status !== "running") this.#first = null;
     this.find("queue").hidden = status !== "queued";
     this.#say(text(`status_${status}`));
   }
 
   /** @param {number} percent */
   #percent(percent) {
-    if (this.#status !== "running" && this.#status !== "speakers") return;
+    const isKnown = (this.#status === "running" && percent > 0) || this.#status === "speakers";
+    this.find("percent").hidden = !isKnown;
+    this.#left(isKnown ? percent : 0);
+    if (!isKnown) return this.bar.removeAttribute("value");
     this.bar.value = percent;
     this.find("percent-value").textContent = String(percent);
     const step = Math.floor(percent / SPOKEN_STEP);
     if (step > this.#spoken && percent > 0) this.#say(text("progress_percent", { percent }));
     this.#spoken = Math.max(step, this.#spoken);
+  }
+
+  /**
+   * Says when the text will be there, by the pace since the first figure.
+   * @param {number} percent
+   */
+  #left(percent) {
+    const now = performance.now() / 1000;
+    const isRunning = this.#status === "running" && percent > 0;
+    if (isRunning) this.#first ??= { percent, at: now };
+    const [seconds, done] = this.#first ? [now - this.#first.at, percent - this.#first.percent] : [0, 0];
+    const isEarly = !isRunning || seconds < EARLY || done <= 0;
+    this.find("left").textContent = isEarly
+      ? ""
+      : text("progress_left", { wait: wait((seconds * (100 - percent)) / done) });
   }
 
   /** @param {Place} place */

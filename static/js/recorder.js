@@ -242,7 +242,10 @@ export class Recorder {
       chunks.forget(take.id);
       release();
     };
-    toast(text("mic_discarded", { name: take.name }), { action: { label: text("edit_undo"), run }, after });
+    toast(text("mic_discarded", { name: take.name }), {
+      action: { label: text("edit_undo"), run, lasts: true },
+      after,
+    });
   }
 
   /**

@@ -119,9 +119,10 @@ export class RecordingList {
     const row = document.getElementById(`row-${recording}`);
     const bar = row?.querySelector("progress");
     if (!row) return; // on another page, or not among those shown
-    if (!bar?.hasAttribute("value")) return this.soon();
-    if (percent < bar.value) return;
+    if (!bar) return this.soon();
+    if (!percent || percent < bar.value) return;
     bar.value = percent;
+    find(row, "[data-share]", HTMLElement).hidden = false;
     find(row, "[data-percent]", HTMLElement).textContent = String(percent);
   }
 

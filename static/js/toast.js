@@ -6,11 +6,13 @@ import { text } from "./strings.js";
 
 const SECONDS = 7;
 const SECONDS_WITH_ACTION = 15;
+const AT_ONCE = 2;
 
 /**
  * @param {string} message
- * @param {{error?: boolean, action?: {label: string, run: () => void}, after?: () => void}} [options] `action` is what a
- *   button in it does; `after` runs when it goes without that
+ * @param {{error?: boolean, action?: {label: string, run: () => void, lasts?: boolean}, after?: () => void}} [options]
+ *   `action` is what a button in it does; where it `lasts`, a later change of the text leaves it right; `after` runs when
+ *   the message goes without that
  */
 export function toast(message, { error = false, action, after } = {}) {
   const node = element(
@@ -21,6 +23,7 @@ export function toast(message, { error = false, action, after } = {}) {
   );
   if (action) {
     const button = element("button", { type: "button", class: "button button--small button--undo" }, action.label);
+    button.toggleAttribute("data-lasts", action.lasts ?? false);
     button.addEventListener("click", () => {
       node.remove();
       action.run();
@@ -28,9 +31,19 @@ export function toast(message, { error = false, action, after } = {}) {
     find(node, ".toast__text", HTMLElement).after(button);
   }
   if (after) node.addEventListener("gone", after);
-  find(document, "#toasts", HTMLElement).append(node);
+  const toasts = find(document, "#toasts", HTMLElement);
+  for (const same of [...toasts.children].filter((one) => one.textContent === node.textContent)) take(same);
+  toasts.append(node);
+  while (toasts.firstElementChild && toasts.children.length > AT_ONCE) take(toasts.firstElementChild);
   letGo(node);
   return node;
+}
+
+/** What earlier messages offer to undo is not what was done last any more. */
+export function dropUndo() {
+  for (const button of document.querySelectorAll("#toasts .button--undo[type=button]:not([data-lasts])")) {
+    take(/** @type {Element} */ (button.closest(".toast")));
+  }
 }
 
 export function watchToasts() {

@@ -12,7 +12,6 @@ import { text } from "./strings.js";
 import { uuid } from "./uuid.js";
 
 const AT_ONCE = 2;
-const SHOWN_WHEN_DONE = 6000;
 /** @typedef {{recording: string, url: string}} Accepted */
 /** @typedef {"waiting" | "busy" | "sending" | "paused" | "done" | "failed"} State */
 /** @typedef {{message: string, anyway?: boolean}} Problem `anyway`: only our own guess speaks against the file */
@@ -50,6 +49,7 @@ export class UploadQueue {
    * @param {() => void} [onAccepted] runs when the server has it for good
    */
   add(file, source, onAccepted = () => {}) {
+    if (!this.#running.size) for (const done of this.list.querySelectorAll(".is-done")) done.remove();
     const upload = new Upload(this, file, source, new FormData(this.form), onAccepted);
     this.list.append(upload.node);
     this.list.hidden = false;
@@ -326,20 +326,22 @@ class Upload {
     this.#ended = true;
     this.#show("done", text("upload_done"));
     const link = element("a", { href: answer.url, class: "button button--quiet button--small" }, text("open"));
-    this.actions.replaceChildren(link);
-    this.queue.say(text("upload_done_named", { name: this.file.name }));
+    const { name } = this.file;
+    const away = element(
+      "button",
+      {
+        type: "button",
+        class: "button button--quiet button--small button--icon",
+        "aria-label": text("upload_put_away", { name }),
+      },
+      icon("x"),
+    );
+    away.addEventListener("click", () => this.queue.remove(this));
+    this.actions.replaceChildren(link, away);
+    this.queue.say(text("upload_done_named", { name }));
     this.onAccepted();
     this.queue.leave(this);
     this.queue.onAccepted(answer);
-    this.#removeLater();
-  }
-
-  /** Never under a pointer or the keyboard's focus. */
-  #removeLater() {
-    setTimeout(() => {
-      if (this.node.matches(":hover, :focus-within")) this.#removeLater();
-      else this.queue.remove(this);
-    }, SHOWN_WHEN_DONE);
   }
 
   /**

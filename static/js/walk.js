@@ -397,7 +397,7 @@ export class Walk {
     this.#offer(this.#alike);
     const back = { do: "forget", term: answer.term, is_new: answer.is_new, wrong };
     const undo = async () => (await this.#send(back)) && toast(text("walk_forgotten", { wrong }));
-    toast(text("walk_learned", { wrong, right }), { action: { label: text("edit_undo"), run: undo } });
+    toast(text("walk_learned", { wrong, right }), { action: { label: text("edit_undo"), run: undo, lasts: true } });
     this.area.focus({ preventScroll: true });
   }
 

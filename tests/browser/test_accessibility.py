@@ -51,9 +51,11 @@ DIALOGS = {
         "many-export": "[data-open-dialog=many-export]",
         "many-again": "[data-many-again]",
         "many-delete": "[data-open-dialog=many-delete]",
+        "rename": "[data-rename-recording]",
         "confirm": ".row form[data-confirm-title] button",
     },
     "transcript": {
+        "rename": "[data-rename-recording]",
         "replace": "[data-open-replace]",
         "times": "[data-open-times]",
         "rehear": "[data-open-rehear]",
@@ -127,7 +129,7 @@ def test_axe_finds_nothing(stack: Stack, browser: Browser, open_seeing: Callable
         page.keyboard.press("Escape")
     page.locator("[data-open-dialog=share]").first.click()
     dialog = page.get_by_role("dialog", name="Share")
-    dialog.get_by_label("Whoever has it may").select_option("Comment and correct, too")
+    dialog.get_by_label("Anyone with the link can").select_option("Comment and correct, too")
     dialog.get_by_role("button", name="Make a link").click()
     guest = open_seeing()
     guest.goto(dialog.locator("#share-link").inner_text())

@@ -210,7 +210,7 @@ def test_a_guest_scrolls_and_searches_it_by_a_link_and_what_they_type_stays_whil
 ) -> None:
     long_page.get_by_role("button", name="Share…").click()
     dialog = long_page.get_by_role("dialog", name="Share")
-    dialog.get_by_label("Whoever has it may").select_option("Comment and correct, too")
+    dialog.get_by_label("Anyone with the link can").select_option("Comment and correct, too")
     dialog.get_by_role("button", name="Make a link").click()
     page = open_context().new_page()
     page.goto(dialog.locator("#share-link").inner_text())

@@ -106,7 +106,7 @@ def test_a_guest_comments_and_corrects_by_a_link_and_alice_answers(
     page.get_by_role("button", name="Share…").click()
     dialog = page.get_by_role("dialog", name="Share")
     dialog.get_by_label("For whom?").fill("The editor")
-    dialog.get_by_label("Whoever has it may").select_option("Comment and correct, too")
+    dialog.get_by_label("Anyone with the link can").select_option("Comment and correct, too")
     dialog.get_by_role("button", name="Make a link").click()
     link = dialog.locator("#share-link").inner_text()
     page.get_by_role("button", name="Close").last.click()

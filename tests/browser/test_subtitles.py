@@ -94,6 +94,7 @@ def test_a_film_is_translated_beside_and_subtitled(page: Page, film: Path, tmp_p
     page.emulate_media(color_scheme="dark")
     page.set_viewport_size({"width": 390, "height": 844})
     picture(page, "beside on a phone")
+    page.get_by_role("button", name="More tools").click()
     page.get_by_role("button", name="Subtitles…").click()
     expect(cues.first).to_be_visible()
     picture(page, "subtitles on a phone")

@@ -156,6 +156,7 @@ def test_text_is_replaced_and_times_are_shifted_for_many_lines_at_once(
     assert moved == pytest.approx([starts[0], *(start - 0.1 for start in starts[1:])])
     page.emulate_media(color_scheme="dark")
     page.set_viewport_size({"width": 390, "height": 844})
+    page.get_by_role("button", name="More tools").click()
     page.get_by_role("button", name="Times…").click()
     picture(page, "times-dark-phone")
     times.get_by_label("Shift by seconds").fill("-5000")

@@ -24,24 +24,23 @@ class Parser(argparse.ArgumentParser):
 
 def model(entry: str) -> Offered:
     """Parses a name of the catalogue, or NAME=SOURCE for an operator's own model. Raises ArgumentTypeError."""
-    try:
-        offered = Offered.parse(entry)
-        return offered if offered.source else Offered(find_model(offered.name).name)
-    except EngineError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
+    return _parsed(entry, must_be_known=True)
 
 
 def models(entries: str) -> tuple[Offered, ...]:
     """Parses models with commas between them. The first is served always, the others if their weights are there."""
     first, *others = (entry.strip() for entry in entries.split(","))
-    return model(first), *(_known_or_not(entry) for entry in others)
+    return model(first), *(_parsed(entry, must_be_known=False) for entry in others)
 
 
-def _known_or_not(entry: str) -> Offered:
+def _parsed(entry: str, must_be_known: bool) -> Offered:
     try:
-        return Offered.parse(entry)
+        offered = Offered.parse(entry)
+        if must_be_known and not offered.source:
+            find_model(offered.name)
     except EngineError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
+    return offered
 
 
 def language(code: str) -> str:

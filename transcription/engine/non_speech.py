@@ -75,7 +75,9 @@ class NonSpeechFinder:
     def silences(self, end: float) -> Silences:
         """Classifies the stretches of a recording of `end` seconds. Call it when all samples were fed."""
         spans = self.spans()
-        long, loud = long_spans(spans, end), [span for span in spans if not self._is_quiet(*span)]
+        # The one at the recording's end ends a window, however short.
+        long = [(a, b) for a, b in spans if b - a >= LONG_SECONDS or b >= end]
+        loud = [span for span in spans if not self._is_quiet(*span)]
         return Silences(
             non_speech=tuple(span for span in spans if span in long or span not in loud),
             passed=tuple(span for span in long if span not in loud),
@@ -127,11 +129,6 @@ def loudness(samples: NDArray[np.int16]) -> NDArray[np.float32]:
     return roots
 
 
-def long_spans(stretches: Sequence[Span], end: float) -> list[Span]:
-    """Returns the stretches of at least LONG_SECONDS and the one that lasts until `end`, the recording's end."""
-    return [(a, b) for a, b in stretches if b - a >= LONG_SECONDS or b >= end]
-
-
 def overlapping(stretches: Sequence[Span], start: float, end: float) -> tuple[Span, ...]:
     """Returns the stretches that overlap the time from `start` to `end`."""
     return tuple((a, b) for a, b in stretches if a < end and b > start)
@@ -139,11 +136,9 @@ def overlapping(stretches: Sequence[Span], start: float, end: float) -> tuple[Sp
 
 def reaching(marks: NDArray[np.bool_], before: int, after: int) -> NDArray[np.bool_]:
     """Returns marks that are true from `before` frames before each mark to `after` frames after it."""
-    edges = np.zeros(len(marks) + 1, dtype=np.int64)
-    at = np.flatnonzero(marks)
-    np.add.at(edges, np.maximum(0, at - before), 1)
-    np.add.at(edges, np.minimum(len(marks), at + after + 1), -1)
-    reached: NDArray[np.bool_] = np.cumsum(edges)[:-1] > 0
+    # One more, as an empty array is refused.
+    near = np.convolve(np.append(marks, False), np.ones(before + after + 1, dtype=np.int64))
+    reached: NDArray[np.bool_] = near[before : before + len(marks)] > 0
     return reached
 
 

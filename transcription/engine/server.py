@@ -219,14 +219,8 @@ class Server:
             self._die(f"cannot load {first}: {error!r}", LOADING_EXIT)
         running.scheduler.start(versions)
         self.ready = True
-        log.info(
-            "ready: %s on %s (%s, %s) after %.1f s",
-            ", ".join(self.names),
-            backend.device,
-            backend.name,
-            backend.compute_type,
-            time.monotonic() - began,
-        )
+        place = f"{backend.device} ({backend.name}, {backend.compute_type})"
+        log.info("ready: %s on %s after %.1f s", ", ".join(self.names), place, time.monotonic() - began)
 
     def _begin(self) -> _Running:
         """Finds out what to run on, and all weights. Raises EngineError."""

@@ -18,13 +18,5 @@ def version_of(model: str, weights: Path, backend: Backend) -> str:
     """Returns the version that results carry, such as "base d01c3014881c ctranslate2 4.6.0 int8 cpu r1"."""
     # A smaller model's folder may stand in for it, and is called as that one.
     decoded_by = weights.name if model in CATALOGUE and weights.name in CATALOGUE else model
-    parts = (
-        decoded_by,
-        digest(weights)[:DIGITS],
-        backend.name,
-        backend.library_version,
-        backend.compute_type,
-        backend.device,
-        f"r{REVISION}",
-    )
-    return " ".join(parts)
+    library = f"{backend.name} {backend.library_version}"
+    return f"{decoded_by} {digest(weights)[:DIGITS]} {library} {backend.compute_type} {backend.device} r{REVISION}"

@@ -9,11 +9,11 @@ from itertools import accumulate, pairwise
 from statistics import fmean
 
 from transcription.engine.backend import Vocabulary, WordTiming
+from transcription.engine.types import TIMESTAMPS_PER_SECOND
 
 WITHOUT_SPACES = frozenset({"zh", "ja", "th", "lo", "my", "yue"})
 """Languages without spaces between words: every character counts as a word."""
 
-TOKENS_PER_SECOND = 50
 UNKNOWN = "\ufffd"
 
 Spelled = tuple[str, list[int]]
@@ -31,8 +31,8 @@ def timings(words: Sequence[Spelled], arrivals: Sequence[int], probabilities: Se
         WordTiming(
             word,
             tokens,
-            arrivals[begin] / TOKENS_PER_SECOND,
-            arrivals[end] / TOKENS_PER_SECOND,
+            arrivals[begin] / TIMESTAMPS_PER_SECOND,
+            arrivals[end] / TIMESTAMPS_PER_SECOND,
             fmean(probabilities[begin:end]),
             math.prod(probabilities[begin:end]),
         )

@@ -10,7 +10,7 @@ from datetime import timedelta
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import F, OuterRef, Prefetch, Q, QuerySet, Subquery
+from django.db.models import BooleanField, ExpressionWrapper, F, OuterRef, Prefetch, Q, QuerySet, Subquery
 from django.db.models.functions import Greatest
 from django.http import Http404
 from django.utils import timezone
@@ -25,7 +25,7 @@ from transcription.library import holds, videos
 from transcription.library.filters import EVERYTHING, MOST_COUNTED, MOST_FOUND, TO_CHECK, Filter
 from transcription.library.orders import ordered
 from transcription.media import storage
-from transcription.models import LATEST_FIRST, MAIN, WHOLE, Recording, Tagging, Transcription
+from transcription.models import LATEST_FIRST, MAIN, WHOLE, Recording, Status, Tagging, Transcription
 from transcription.queue import lifecycle
 from transcription.strikes import copies
 
@@ -62,12 +62,18 @@ def _in_order(actor: Actor, rows: QuerySet[Recording], filters: Filter, order: s
     return ordered(rows, order) if order or filters.checked != TO_CHECK else _worst_first(actor, rows)
 
 
+def _is_silent() -> ExpressionWrapper[Q]:
+    """Tells of a transcription whether no speech was found, without its text."""
+    return ExpressionWrapper(Q(status=Status.COMPLETED, text="", text_deleted_at=None), BooleanField())
+
+
 def _with_relations(rows: QuerySet[Recording], *without: str) -> QuerySet[Recording]:
+    texts = Transcription.objects.filter(MAIN).annotate(is_silent=_is_silent()).defer("text", "prompt", *without)
     return (
         rows.select_related("folder")
         .defer("peaks")
         .prefetch_related(
-            Prefetch("transcriptions", Transcription.objects.filter(MAIN).defer("text", "prompt", *without)),
+            Prefetch("transcriptions", texts),
             Prefetch("taggings", Tagging.objects.select_related("tag")),
         )
     )

@@ -7,7 +7,7 @@ as audio. Nothing is dropped: where timestamps go back, as in concatenated recor
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -38,11 +38,20 @@ KEEPS_ITS_START = ("matroska,webm", MOVIE, "ogg")
 MAY_JUMP = ("mpegts", "mpeg")
 """Broadcast formats, in which a jump of more than JUMP_SECONDS means another clock, not missing audio."""
 
+LONGEST_GAP = 3600.0
+"""In other formats that is so from here on, be it where the audio begins, as in a piece of a live stream."""
+
+LOW_FREQUENCIES = "aresample=lfe_mix_level=0.5"
+"""ffmpeg leaves their channel out, and some programs put speech into it."""
+
 WITHOUT_CLOCK = ("aac", "loas")
 """Formats whose timestamps ffmpeg counts by the first frame's rate, though another may follow."""
 
 LAYOUTS = {1: ":channel_layouts=mono|stereo", 2: ":channel_layouts=stereo"}
 """Of the parts after one with so many channels: the mixer has to see whether two cancel out."""
+
+FAR_AHEAD = ("-probesize", "200M", "-analyzeduration", "3600M")
+"""Finds sound that begins long after the picture in formats that name their streams nowhere. ffmpeg keeps the rest."""
 
 GOES_ON_SECONDS = 0.5
 MOST_REPORT = 1 << 23
@@ -67,6 +76,11 @@ Prints each shift, for `report.CHANGE`.
 def goes_on(begins: float, ended: float) -> bool:
     """Returns whether the clock of a part, which begins so, is that of the part before, as in fragments of a film."""
     return begins > GOES_ON_SECONDS and abs(begins - ended) < GOES_ON_SECONDS
+
+
+def is_jump(seconds: float, container: str, *, is_late: bool) -> bool:
+    """Returns whether so much missing audio means another clock. is_late: it is missing before all other audio."""
+    return seconds > (JUMP_SECONDS if container in MAY_JUMP and not is_late else LONGEST_GAP)
 
 
 Listener = Callable[[bytes, int], None]
@@ -103,6 +117,8 @@ class AudioReader:
     has_gaps: bool = False
     _layouts: str = ":channel_layouts=mono|stereo"
     _full_scale: float = 0.0
+    _volume: str = ""
+    _jumped: float = 0.0
     _heard_channels: int = 0
     _lacks_a_part: bool = False
     _is_new_part: bool = False
@@ -134,9 +150,11 @@ class AudioReader:
     @property
     def _is_mended(self) -> bool:
         is_torn = self.is_over and self.header.container == "aac" and structure.aac_frames(self.path)[1]
-        if is_torn or self._full_scale > 1:
+        has_wrong_clock = self._jumped and self.header.container not in MAY_JUMP
+        if is_torn or has_wrong_clock or self._volume:
             return True
-        return self.parts != [WHOLE] or not {"-ignore_length", "-ignore_editlist"}.isdisjoint(self.source)
+        is_read_as_it_is = {"-ignore_length", "-ignore_editlist", FAR_AHEAD[0]}.isdisjoint(self.source)
+        return self.parts != [WHOLE] or not is_read_as_it_is
 
     @property
     def seconds(self) -> float:
@@ -165,7 +183,7 @@ class AudioReader:
         if is_cut_off(self.report, self.header.container) or structure.is_cut_off(self.path, self.header.container):
             return True
         is_alone = not self.header.has_video and len(self.header.tracks) == 1  # else it may be another stream's length
-        claimed = self.header.claimed or 0.0 if is_alone else 0.0
+        claimed = (self.header.claimed or 0.0) - self._jumped if is_alone else 0.0
         return claimed - self.seconds > max(CLAIM_TOLERANCE, CLAIM_SHARE * claimed)
 
     def _decoded_audio(self) -> Iterator[bytes]:
@@ -173,16 +191,11 @@ class AudioReader:
         self.parts = self.parts or parts.joined_parts(self.path)
         self._until = time.monotonic() + self.wall_seconds if self.wall_seconds else None
         yield from self._run(self.parts[0])
-        if not self.decoded and self._mend():
-            yield from self._run(self.parts[0])
-        if not self.decoded and self._full_scale > 1:
-            yield from self._run(self.parts[0])
-        if not self.decoded and self.header.has_unknown_layout(self.track):
-            self._layouts = ""
+        while not self.decoded and self._reads_otherwise():
             yield from self._run(self.parts[0])
         self._layouts = LAYOUTS.get(self._heard_channels, "")
-        self._lacks_a_part = len(self.parts) == parts.MOST_PARTS
-        for part in self.parts[1:]:
+        self._lacks_a_part = len(self.parts) > parts.MOST_PARTS
+        for part in self.parts[1 : parts.MOST_PARTS]:
             if self._until and time.monotonic() > self._until:
                 self.is_over = False
                 return
@@ -190,25 +203,38 @@ class AudioReader:
             yield from self._run(part)
             self._lacks_a_part = self._lacks_a_part or self.has_failed or self.decoded == before
 
-    def _mend(self) -> bool:
-        """Returns whether the file is to be read once more: behind what is no media, or without its edit list."""
-        if not self.header.container and not is_refused(self.path):
+    def _reads_otherwise(self) -> bool:
+        """Returns whether the file is to be read once more: as it is now known that it has to be, each way once."""
+        if self._layouts and self.track in self.header.unknown_layouts:
+            self._layouts = ""
+        elif self._full_scale > 1 and not self._volume:
+            self._volume = f"volume={1 / self._full_scale},"
+        elif self._hides_all_by_an_edit_list():
+            self.source = [*self.source, "-ignore_editlist", "1"]
+        elif self.header.has_streams and not self.header.tracks and not self._is_read_with(FAR_AHEAD):
+            self.source = [*self.source, *FAR_AHEAD]
+        elif self.parts == [WHOLE] and not is_refused(self.path):
             self.parts = [parts.behind_other_bytes(self.path)]
             return self.parts != [WHOLE]
-        if self.header.container == MOVIE and self.header.tracks and self.is_over:
-            self.source = [*self.source, "-ignore_editlist", "1"]
-            return True
-        return False
+        else:
+            return False
+        return True
+
+    def _hides_all_by_an_edit_list(self) -> bool:
+        is_read = self.header.container == MOVIE and bool(self.header.tracks) and self.is_over
+        return is_read and not self._is_read_with(["-ignore_editlist"])
+
+    def _is_read_with(self, options: Sequence[str]) -> bool:
+        return options[0] in self.source
 
     def _run(self, part: Part) -> Iterator[bytes]:
         self.is_over = False
-        form = f"aformat=sample_fmts=s16:sample_rates={self.rate}{self._layouts}"
-        volume = f"volume={1 / self._full_scale}," if self._full_scale > 1 else ""
+        form = f"{LOW_FREQUENCIES},aformat=sample_fmts=s16:sample_rates={self.rate}{self._layouts}"
         output = [
             "-map",
             f"0:a:{self.track}",
             "-af",
-            f"{volume}{form},{MONOTONIC_TIMESTAMPS}",
+            f"{self._volume}{form},{MONOTONIC_TIMESTAMPS}",
             "-c:a",
             "pcm_s16le",
             "-f",
@@ -216,13 +242,13 @@ class AudioReader:
         ]
         with self._decoder(part, output) as process:
             for block in read_blocks(process.chunks()):
-                if not self.header.container:
+                if not self.decoded:
                     self.header = Header.parse(process.report)
                 if not self._full_scale:
                     self._full_scale = self._measured_scale(part)
-                    if self._full_scale > 1:
-                        return
-                if self._layouts and self.header.has_unknown_layout(self.track):
+                if self._full_scale > 1 and not self._volume:
+                    return
+                if self._layouts and self.track in self.header.unknown_layouts:
                     return
                 yield from self._placed(block)
             self._end(process)
@@ -272,8 +298,9 @@ class AudioReader:
         self._is_new_part = False
         begins += self._moved
         missing = round(begins * self.rate) - self.samples
-        if self.decoded and missing > JUMP_SECONDS * self.rate and self.header.container in MAY_JUMP:
+        if is_jump(missing / self.rate, self.header.container, is_late=not self.decoded):
             self._moved -= missing / self.rate
+            self._jumped += missing / self.rate
         elif missing > GAP_SECONDS * self.rate and self.header.container not in WITHOUT_CLOCK:
             self.has_gaps = self.has_gaps or self.decoded > 0
             yield from self._silence(missing, heard)

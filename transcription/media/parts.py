@@ -13,17 +13,21 @@ from typing import IO
 
 from transcription.media.heads import WHOLE, Part, mended
 from transcription.media.structure import PAGE_HEAD, wave_chunks
+from transcription.media.transport import replacements
 
 FIRST_BYTES = 1 << 20
 SIGNATURE = re.compile(
-    rb"(?:RIFF|RF64).{4}WAVE|FORM.{4}AIF[FC]|OggS\0\x02|fLaC\0|\x1a\x45\xdf\xa3|\0\0\0.ftyp", re.DOTALL
+    rb"RIF[FX].{4}(?:WAVE|AVI )|RF64.{4}WAVE|FORM.{4}AIF[FC]|OggS\x00\x02|fLaC\x00|\x1a\x45\xdf\xa3|\x00{3}.ftyp"
+    rb"|FLV\x01|caff\x00\x01|\.snd\x00\x00|#!AMR|wvpk.{5}\x04|TTA1\x01\x00|riff\x2e\x91\xcf\x11|\x30\x26\xb2\x75\x8e\x66\xcf\x11"
+    rb"|(?:\x47.{187}){8}",
+    re.DOTALL,
 )
 FORM_BYTES = 16
 """The beginning of an Ogg stream's header: codec, channels and rate."""
 
 EMPTY_BOX = 8
 MOST_PARTS = 100
-"""Each costs a process. What follows the beginning of the last one is left unread where there are more."""
+"""Each costs a process. What follows them is left unread."""
 
 MOST_STEPS = 1_000_000
 """How many boxes or pages are looked at."""
@@ -44,6 +48,14 @@ WAVPACK_HEAD = 28
 WAVPACK_INITIAL = 0x800
 
 
+OTHER = re.compile(rb"[\t\n\r -~]{32}|\x00{32}")
+"""Text or nothing: where a signature follows, it is what counts, and not what ffmpeg takes the beginning for."""
+
+TAG_BYTES = 10
+SKIPPED_TAG = 1 << 19
+"""Larger ID3 tags hide from ffmpeg what follows."""
+
+
 def behind_other_bytes(path: Path) -> Part:
     """Returns the part of a file that has a signature, as behind a header of HTTP; WHOLE if there is none."""
     if not path.is_file():
@@ -53,15 +65,29 @@ def behind_other_bytes(path: Path) -> Part:
     return Part(spans=((found.start(), 0),)) if found else WHOLE
 
 
+def _behind_large_tag(file: IO[bytes]) -> int:
+    """Returns where a file with a signature begins behind a large ID3 tag; 0 if none does."""
+    file.seek(0)
+    tag = file.read(TAG_BYTES)
+    end = TAG_BYTES + sum((byte & 0x7F) << 7 * (3 - place) for place, byte in enumerate(tag[6:]))
+    file.seek(end)
+    return end if tag[:3] == b"ID3" and end > SKIPPED_TAG and SIGNATURE.match(file.read(FIRST_BYTES)) else 0
+
+
 def joined_parts(path: Path) -> list[Part]:
-    """Returns the parts of a file that ffmpeg has to read one by one."""
+    """Returns the parts of a file that ffmpeg has to read one by one, and one more where there are too many."""
     if not path.is_file():
         return [WHOLE]
     with path.open("rb") as file:
         if part := mended(file, path.stat().st_size):
             return [part]
         file.seek(0)
-        starts = sorted({0, *islice(_starts(file, path.stat().st_size), MOST_PARTS)})[:MOST_PARTS]
+        if OTHER.match(file.read(32)):
+            return [behind_other_bytes(path)]
+        if start := _behind_large_tag(file):
+            return [Part(spans=((start, 0),))]
+        file.seek(0)
+        starts = sorted({0, *islice(_starts(file, path.stat().st_size), MOST_PARTS + 1)})[: MOST_PARTS + 1]
     return [Part(spans=(span,)) for span in zip(starts, [*starts[1:], 0], strict=True)]
 
 
@@ -78,6 +104,8 @@ def _starts(file: IO[bytes], size: int) -> Iterator[int]:
         yield from _wavpacks(file)
     elif head[:4] in MARKS:
         yield from _repetitions(file, *MARKS[head[:4]])
+    else:
+        yield from replacements(file)
 
 
 def _repetitions(file: IO[bytes], begin: int, end: int) -> Iterator[int]:

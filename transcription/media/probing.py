@@ -13,13 +13,22 @@ from pathlib import Path
 import numpy as np
 
 from transcription.media import ffmpeg, structure
-from transcription.media.audio_reader import BYTES_PER_SECOND, SAMPLE_RATE, SHORTEST_SECONDS, AudioReader, goes_on
+from transcription.media.audio_reader import (
+    BYTES_PER_SECOND,
+    FAR_AHEAD,
+    SAMPLE_RATE,
+    SHORTEST_SECONDS,
+    AudioReader,
+    goes_on,
+    is_jump,
+)
 from transcription.media.errors import DecoderDied, MediaError
 from transcription.media.ffmpeg import last_line
 from transcription.media.formats import demuxer_by_extension, is_refused, source_options
 from transcription.media.heads import Part
+from transcription.media.parts import MOST_PARTS
 from transcription.media.playback import is_playable
-from transcription.media.report import MAX_DOWNMIXED_CHANNELS, MOST_TRACKS, AudioTrack, is_format_refused, is_guessed
+from transcription.media.report import MOST_TRACKS, AudioTrack, is_format_refused, is_guessed
 
 PROBE_SECONDS = 20
 PROBE_WALL_SECONDS = 20
@@ -30,11 +39,25 @@ LONGEST_SILENCE_SECONDS = 300
 SILENT_PEAK = 32
 """The loudest sample of silence: about -60 dB, above the noise that coding adds to digital silence."""
 
+BLOCK_SAMPLES = 800
+STEADY = 2.0
+"""How many times louder the loud blocks of a sound in which nobody speaks are than its faint ones, at most."""
+
 MAX_TRACKS_TRIED = 16
 LARGEST_EMPTY_FILE = 8192
 """The size in bytes of the header of a recording that was stopped as it began."""
 
 SLACK_SECONDS = 1.0
+MOST_PLAYED_CHANNELS = 8
+"""By browsers."""
+
+CONTINUING = "setts=ts='if(eq(N,0),DTS,PREV_OUTDTS+if(lt(DTS,PREV_INDTS-1/TB),PREV_OUTDURATION,DTS-PREV_INDTS))'"
+"""What `MONOTONIC_TIMESTAMPS` does to audio; ffmpeg itself would squeeze the packets after a step back."""
+
+LONGEST_PACKET_SECONDS = 2.0
+LEAST_BYTES_A_SECOND = 50
+"""Packets that say they last longer, with fewer bytes, are not believed."""
+
 TIME_BASE = re.compile(rb"^#tb 0: (\d+)/(\d+)")
 
 
@@ -57,7 +80,7 @@ class Probe:
     @property
     def is_playable(self) -> bool:
         """Whether common browsers play the file as it is."""
-        plain = len(self.tracks) < 2 and all(track.channels <= MAX_DOWNMIXED_CHANNELS for track in self.tracks)
+        plain = len(self.tracks) < 2 and all(track.channels <= MOST_PLAYED_CHANNELS for track in self.tracks)
         return plain and is_playable(self.format, self.codec, self.warnings)
 
 
@@ -66,9 +89,9 @@ def probe(path: Path, longest: float, budget: float, track: int | None = None, n
 
     `longest` is the allowed length of a recording and `budget` the remaining quota, in seconds. Counting stops beyond
     either, or after PROBE_WALL_SECONDS; then `duration` is a lower bound. The header's length isn't trusted. Without
-    `track` the default track is chosen, else the first, unless it is silent and another isn't. `name` is the file's
-    name, used only if the content doesn't identify the format. Raises MediaError, among others too_long if the audio
-    is longer than `longest` and no_such_track; and DecoderDied if ffmpeg was killed.
+    `track` the default track is chosen, else the first, unless nobody can be heard in it and somebody in another.
+    `name` is the file's name, used only if the content doesn't identify the format. Raises MediaError, among others
+    too_long if the audio is longer than `longest` and no_such_track; and DecoderDied if ffmpeg was killed.
     """
     beginning = _read_start(path, longest, track, name)
     reader, duration = beginning.reader, beginning.reader.seconds
@@ -94,12 +117,29 @@ def probe(path: Path, longest: float, budget: float, track: int | None = None, n
 
 @dataclass
 class _TrackStart:
-    """The first seconds of a track; `pcm` is empty if there are more than PROBE_SECONDS."""
+    """The first seconds of a track; `pcm` is empty if there are more than PROBE_SECONDS.
+
+    `levels` are those of its blocks.
+    """
 
     reader: AudioReader
     pcm: bytes = b""
-    is_silent: bool = True
+    peak: int = 0
+    levels: list[float] = field(default_factory=list)
     error: MediaError | None = None
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether nobody can be heard: it is silent, or as loud all the time as hiss and hum are."""
+        faintest, loudest = np.percentile(self.levels, [10, 95]) if self.levels else (0.0, 0.0)
+        return self.peak <= SILENT_PEAK or bool(0 < loudest < STEADY * faintest)
+
+    def hear(self, pcm: bytes) -> None:
+        samples = np.frombuffer(pcm, dtype="<i2").astype(np.float64)
+        self.peak = max(self.peak, int(np.abs(samples).max(initial=0)))
+        whole = samples[: len(samples) // BLOCK_SAMPLES * BLOCK_SAMPLES]
+        changes = np.diff(whole, prepend=samples[:1]).reshape(-1, BLOCK_SAMPLES)
+        self.levels += np.sqrt(np.square(changes).mean(axis=1)).tolist()
 
     @property
     def can_be_decoded(self) -> bool:
@@ -107,7 +147,7 @@ class _TrackStart:
 
     def is_enough(self, choosing: bool) -> bool:
         """Returns whether enough was decoded: more of a silent track if another one may be chosen."""
-        waits = choosing and self.is_silent and len(self.reader.header.tracks) > 1
+        waits = choosing and len(self.reader.header.tracks) > 1 and self.is_silent
         return self.reader.decoded_seconds >= (LONGEST_SILENCE_SECONDS if waits else PROBE_SECONDS)
 
 
@@ -187,7 +227,7 @@ def _decode_start(
     try:
         with closing(reader.pcm()) as sound:
             for chunk in sound:
-                start.is_silent = start.is_silent and _peak(chunk) <= SILENT_PEAK
+                start.hear(chunk)
                 if len(pcm) <= PROBE_SECONDS * BYTES_PER_SECOND:
                     pcm += chunk
                 if start.is_enough(choosing):
@@ -199,10 +239,6 @@ def _decode_start(
     return start
 
 
-def _peak(pcm: bytes) -> int:
-    return int(np.abs(np.frombuffer(pcm, dtype="<i2").astype(np.int32)).max(initial=0))
-
-
 def _count_packets(reader: AudioReader, enough: float) -> float:
     """Returns the length in seconds of a track's packets, without decoding them; stops beyond `enough`.
 
@@ -211,7 +247,7 @@ def _count_packets(reader: AudioReader, enough: float) -> float:
     if reader.header.container == "aac":  # ffmpeg counts by the first frame's rate, though another may follow
         return min(structure.aac_frames(reader.path, enough)[0], enough + 1 / SAMPLE_RATE)
     counted, until = 0.0, time.monotonic() + PROBE_WALL_SECONDS
-    for part in reader.parts:
+    for part in reader.parts[:MOST_PARTS]:
         if counted <= enough and time.monotonic() < until:
             counted = _count_packets_of_part(reader, part, counted, enough)
     return counted
@@ -222,12 +258,24 @@ def _count_packets_of_part(reader: AudioReader, part: Part, before: float, enoug
 
     Returns a lower bound if a limit or PROBE_WALL_SECONDS ends it. Raises DecoderDied.
     """
-    output = ["-map", f"0:a:{reader.track}", "-c", "copy", "-copyinkf", "-f", "framecrc", "pipe:1"]
+    output = [
+        "-map",
+        f"0:a:{reader.track}",
+        "-c",
+        "copy",
+        "-copyinkf",
+        "-bsf:a",
+        CONTINUING,
+        "-f",
+        "framecrc",
+        "pipe:1",
+    ]
     counted = before
     limits = (PROBE_CPU_SECONDS, PROBE_WALL_SECONDS, part)
-    with ffmpeg.decoder(reader.path, reader.source, output, *limits) as process:
-        for begins, ends in _reached(process.chunks(), reader.origin):
-            counted = ends if before and goes_on(begins, before) else before + ends
+    has_form = reader.header.tracks[reader.track].channels  # packets without one are not copied
+    source = reader.source if has_form else [*reader.source, *FAR_AHEAD]
+    with ffmpeg.decoder(reader.path, source, output, *limits) as process:
+        for counted in _reached(process.chunks(), reader, before):
             if counted > enough:
                 return enough + 1 / SAMPLE_RATE
         process.wait_for_exit()
@@ -237,21 +285,26 @@ def _count_packets_of_part(reader: AudioReader, part: Part, before: float, enoug
     return counted
 
 
-def _reached(chunks: Iterable[bytes], origin: float) -> Iterator[tuple[float, float]]:
-    """Yields, after each chunk of framecrc's lines, where packets begin and end in seconds.
+def _reached(chunks: Iterable[bytes], reader: AudioReader, before: float) -> Iterator[float]:
+    """Yields, after each chunk of framecrc's lines, where packets end in seconds, on the clock that the reader keeps.
 
-    The end is that by their times or by their total length.
+    before: where the part before ended.
     """
-    rest, tick, length, end = b"", 0.0, 0, 0
-    begin: int | None = None
+    rest, tick, moved, end, is_first = b"", 0.0, before, before, True
     for chunk in chunks:
         *lines, rest = (rest + chunk).split(b"\n")
         for line in lines:
             if not line.startswith(b"#"):
-                _stream, _dts, time, duration, _size = line.split(b",", 4)
-                length += int(duration)
-                begin = int(time) if begin is None else begin
-                end = max(end, int(time) + int(duration))
+                _stream, time, _pts, duration, size = line.split(b",")[:5]
+                begin = int(time) * tick - reader.origin
+                if is_first and goes_on(begin, before):
+                    moved = 0.0
+                is_first = False
+                begin += moved
+                if is_jump(begin - end, reader.header.container, is_late=not end):
+                    moved, begin = moved + end - begin, end
+                longest = max(LONGEST_PACKET_SECONDS, int(size) / LEAST_BYTES_A_SECOND)
+                end = max(begin, begin + min(int(duration) * tick, longest))
             elif match := TIME_BASE.match(line):
                 tick = int(match[1]) / int(match[2])
-        yield (begin or 0) * tick - origin, max(length * tick, end * tick - origin)
+        yield end

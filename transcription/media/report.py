@@ -34,8 +34,8 @@ CUT_PACKET = re.compile(r"^\S.*corrupt input packet in stream", re.MULTILINE)
 WITH_WHOLE_PACKETS = {*f"{CONTAINERS} {AUDIO_FILES}".split(), "mov,mp4,m4a,3gp,3g2,mj2"} - {"mpeg", "mpegts", "wav"}
 """Containers in which a truncated packet means a truncated file; received streams have such packets anywhere."""
 
-MAX_DOWNMIXED_CHANNELS = 8
-"""The most channels that ffmpeg can downmix by their positions."""
+KNOWN_LAYOUT = re.compile(r"mono|stereo|downmix|hexagonal|octagonal|(?:quad|[2-7]\.[01])(?:\([a-z-]+\))?")
+"""Those that ffmpeg downmixes without leaving a channel out; it refuses, or loses, channels of others."""
 
 LAYOUTS = {"mono": 1, "stereo": 2, "downmix": 2, "binaural": 2, "quad": 4, "cube": 8, "hexagonal": 6, "octagonal": 8}
 
@@ -56,8 +56,8 @@ class AudioTrack:
 class Header:
     """What ffmpeg reports before the first audio. `claimed` is the length in the header, None if ffmpeg estimated it.
 
-    `start` is the first timestamp of all streams, in seconds. `guessed_layouts` are the indexes of tracks of which
-    only the number of channels is known, `asides` those that accompany another: comments, described pictures.
+    `start` is the first timestamp of all streams, in seconds. `unknown_layouts` are the indexes of tracks of whose
+    channels ffmpeg knows no place, `asides` those that accompany another: comments, described pictures.
     """
 
     container: str = ""
@@ -66,13 +66,8 @@ class Header:
     tracks: tuple[AudioTrack, ...] = ()
     has_video: bool = False
     has_streams: bool = False
-    guessed_layouts: frozenset[int] = frozenset()
+    unknown_layouts: frozenset[int] = frozenset()
     asides: frozenset[int] = frozenset()
-
-    def has_unknown_layout(self, track: int) -> bool:
-        """Returns whether the channels' positions are unknown, so that ffmpeg couldn't downmix them properly."""
-        channels = self.tracks[track].channels if track < len(self.tracks) else 0
-        return channels > MAX_DOWNMIXED_CHANNELS or (channels > 2 and track in self.guessed_layouts)
 
     @classmethod
     def parse(cls, report: str) -> Header:
@@ -90,7 +85,11 @@ class Header:
             tracks=tracks,
             has_video=any(match[3] == "Video" and "(attached pic)" not in match[4] for match in streams.values()),
             has_streams=bool(streams),
-            guessed_layouts=frozenset(index for index, match in enumerate(audio) if int(match[1]) in guessed),
+            unknown_layouts=frozenset(
+                track.index
+                for track, match in zip(tracks, audio, strict=True)
+                if not _is_known(match) or (track.channels > 2 and int(match[1]) in guessed)
+            ),
             asides=frozenset(
                 track.index
                 for track, match in zip(tracks, audio, strict=True)
@@ -134,6 +133,11 @@ def _track(index: int, match: re.Match[str], report: str) -> AudioTrack:
         title=_printable(title[1]) if title else "",
         is_default="(default)" in match[4],
     )
+
+
+def _is_known(match: re.Match[str]) -> bool:
+    layout = CHANNELS.search(match[4])
+    return layout is None or KNOWN_LAYOUT.fullmatch(layout[1].strip()) is not None
 
 
 def _channels(layout: str) -> int:

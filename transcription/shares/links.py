@@ -286,7 +286,7 @@ def _require_sharing(actor: Actor) -> None:
     if Quota.objects.filter(tenant=actor.tenant, includes_sharing=False).exists():
         raise Refused("sharing_off", _("Share links are no part of your organisation’s plan."))
     if not Tenant.objects.filter(id=actor.tenant.id, allows_sharing=True).exists():
-        message = _("Your organisation shares nothing by links. Owners and admins can change that in its preferences.")
+        message = _("Your organisation shares nothing by links. Owners and admins can change that in its settings.")
         raise Refused("sharing_off", message)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from html import unescape
 from typing import Any
@@ -149,6 +150,7 @@ class TestMails:
         [text] = mailed()
         for said in ("Mobile Safari on iOS", "2001:db8::7", PAGE):
             assert said in text
+        assert re.search(r"^\d+ [A-Z][a-z]+ \d{4}, \d\d:\d\d UTC$", text, re.MULTILINE)
         assert mail.outbox[0].to == [alice.user.email]
         for client in (desk, phone):
             client.post("/accounts/logout/")

@@ -62,7 +62,7 @@ def test_what_is_probably_wrong_comes_first_and_is_checked_by_its_words(as_alice
     gap, name, *_ = shown["passages"]
     assert (gap["index"], gap["start"], shown["suspicious"]) == (None, 40.0, 2)
     assert name["text"][name["from"] : name["to"]] == "Helstern"
-    assert "chance" in name["why"]
+    assert "Probability of an error" in name["why"]
     checked = say(as_alice, row, do="check", **place(name)).json()["checked"]
     assert (checked["percent"], checked["sentence"]) == (6, "Checked 6 % by alice@acme.example")
     assert checked["account"][0] == "alice@acme.example checked 1 of 16 words."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from html import unescape
 from html.parser import HTMLParser
 
@@ -79,6 +80,20 @@ def test_the_list_has_pages_that_keep_the_search(as_alice: Client, alice: Charac
 
 def test_the_quota_is_said_before_the_upload(as_alice: Client) -> None:
     assert "<strong>600</strong> of 600 minutes left this month, resets 1 " in text_of(as_alice, "/recordings/")
+
+
+def test_the_list_says_where_nobody_speaks(as_alice: Client, alice: Character, make: Make) -> None:
+    make(alice.tenant, "Silence.mp3", text="")
+    make(alice.tenant, "Speech.mp3", text="Good morning.")
+    text = text_of(as_alice, "/recordings/rows/")
+    assert re.findall(r'status--completed">\s*<svg.*?</svg>([^<\n]+)', text) == ["Done", "No speech"]
+
+
+def test_the_form_names_what_the_organisation_has_chosen(as_alice: Client, alice: Character) -> None:
+    Tenant.objects.filter(id=alice.tenant.id).update(speakers="2-4", default_mode="exact")
+    text = text_of(as_alice, "/recordings/")
+    assert "Default (2 to 4)</option>" in text
+    assert "Default (Exact" in text
 
 
 def test_who_records_is_warned_when_little_or_nothing_is_left(as_alice: Client, alice: Character) -> None:
@@ -232,6 +247,14 @@ def test_every_language_of_whisper_has_a_name_in_the_page_s_language(page_langua
     assert set(names) == set(LANGUAGES)
     assert len(set(names.values())) == len(names)
     assert not set(names.values()) & set(names)
+
+
+def test_in_chinese_frequent_languages_come_first_and_the_others_by_pinyin() -> None:
+    with translation.override("zh-hans"):
+        names = [name for _code, name in language_choices()[1:]]
+    assert names[:3] == ["中文", "粤语", "英语"]
+    others = [names.index(name) for name in ("阿拉伯语", "波兰语", "丹麦语", "荷兰语", "意大利语", "越南语")]
+    assert others == sorted(others)
 
 
 def test_the_library_s_queries_do_not_grow_with_the_list(as_alice: Client, alice: Character, make: Make) -> None:

@@ -129,7 +129,7 @@ def test_words_that_the_model_is_unsure_of_are_marked(as_alice: Client, row: Tra
         'There are <mark class="unsure" title="The model is unsure of this word: 31 %">&lt;b&gt;two&lt;/b&gt;</mark> '
         in page
     )
-    assert "Unsure words: &lt;b&gt;two&lt;/b&gt;, risks." in page
+    assert "Unsure words: &lt;b&gt;two&lt;/b&gt;, risks<" in page
     assert "words that the model is unsure of" in page, "the legend"
     assert save(as_alice, row, "There are three risks.", "1.0", index=1).status_code == 200
     assert 'class="unsure"' not in as_alice.get(f"/recordings/{row.recording_id}/").content.decode()

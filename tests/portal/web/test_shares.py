@@ -9,6 +9,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.formats import date_format
 
 from tenants import scope
 from tenants.models import Member, Role, Tenant, User
@@ -54,6 +55,7 @@ def test_a_link_is_made_in_the_dialog_and_shown_once(as_alice: Client, row: Tran
     part = as_alice.post(address, fields, headers=SCRIPT).content.decode()
     assert part.lstrip().startswith('<div class="stack" data-part>')
     guest = Client().get(link_in(part)).content.decode()
+    assert f"until {date_format(timezone.localdate() + timedelta(days=3), 'j F Y')}<" in guest
     assert "There are &lt;b&gt;two&lt;/b&gt; risks." in guest
     assert "Good morning." not in guest
     page = as_alice.get(f"/recordings/{row.recording_id}/").content.decode()

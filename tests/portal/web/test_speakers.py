@@ -43,7 +43,7 @@ def test_each_line_says_whose_it_is_and_the_list_how_long_each_speaks(as_alice: 
     assert shown.count("Speaker 1") > 2
     assert "0:03 · 50 %" in shown
     assert shown.count("segment__overlap") == 1
-    assert "Find out how many there are" in shown, "what was asked for, among the details"
+    assert "<dd>2 found</dd>" in shown, "among the details"
 
 
 def test_a_transcript_without_speakers_shows_nothing_of_them(as_alice: Client, acme: Tenant, make: Make) -> None:

@@ -169,7 +169,7 @@ def test_a_visit_opens_one_tenant_and_no_other_session(
 
 def test_an_owner_keeps_support_out(client: Client, alice: Character) -> None:
     client.force_login(alice.user)
-    assert "Support may not enter" in client.get("/preferences/").content.decode()
+    assert "let support act for members" in client.get("/preferences/").content.decode()
     form = {"allows_sharing": "on", "bars_support": "on"}
     assert client.post("/preferences/access/", form).status_code == 302
     assert Tenant.objects.get(pk=alice.tenant.pk).bars_support
@@ -211,7 +211,7 @@ class TestWhatIsTheMembersAlone:
     def test_links_do_not_come_back_and_the_bin_keeps_its_days(self, client: Client, alice: Character) -> None:
         Tenant.objects.filter(pk=alice.tenant.pk).update(allows_sharing=False)
         act_for(client, alice.member)
-        assert "Support may not enter" not in client.get("/preferences/").content.decode()
+        assert "let support act for members" not in client.get("/preferences/").content.decode()
         assert client.post("/preferences/access/", {"allows_sharing": "on"}).status_code == 403
         form = {"default_mode": "exact", "speakers": "off", "allows_sharing": "on", "bin_days": "0"}
         assert client.post("/preferences/", form).status_code == 302

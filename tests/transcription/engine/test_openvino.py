@@ -85,9 +85,8 @@ def graphs(folder: Path, element: openvino.Type = EXACTLY) -> Graphs:
 
 @pytest.fixture(scope="module")
 def streams() -> Iterator[Streams]:
-    opened = Streams(2, 1)
-    yield opened
-    opened.close()
+    with Streams(2, 1) as opened:
+        yield opened
 
 
 @pytest.fixture(scope="module")

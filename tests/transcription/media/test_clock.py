@@ -12,7 +12,7 @@ from tests.conftest import MakeMedia
 from tests.transcription.sound import TONES, heard, onsets, tones
 from transcription import media
 from transcription.media import BYTES_PER_SECOND, MediaError
-from transcription.media.parts import joined_parts
+from transcription.media.parts import MOST_PARTS, joined_parts
 
 WITH_VIDEO = {
     "mp4": ("-c:v", "libx264", "-c:a", "aac"),
@@ -73,6 +73,56 @@ def test_the_end_is_what_ffmpeg_says_it_is_and_no_count_of_samples(make_media: M
     found, pcm, _warnings = heard(gap(make_media, "webm", 2, tones(make_media, 30)))
     assert len(onsets(pcm)) == 20
     assert found.duration == pytest.approx(32, abs=0.1)
+
+
+HOURS = 7200
+LIVE = {
+    "mkv": ("-c:a", "flac"),
+    "webm": ("-c:a", "libopus"),
+    "ogg": ("-c:a", "libvorbis"),
+    "m4a": ("-c:a", "aac"),
+}
+
+
+@pytest.mark.parametrize("kind", LIVE)
+def test_a_piece_of_a_live_stream_is_no_longer_than_its_sound(kind: str, make_media: MakeMedia) -> None:
+    start = ("-itsoffset", str(HOURS), "-i", str(tones(make_media)), "-copyts")
+    found, pcm, warnings = heard(make_media(f"live.{kind}", *start, *LIVE[kind]), longest=600)
+    assert onsets(pcm) == pytest.approx(TONES, abs=0.05)
+    assert found.duration == pytest.approx(9, abs=0.2)
+    assert warnings == ["mended"]
+    assert not found.is_playable
+
+
+@pytest.mark.parametrize("kind", AUDIO)
+def test_hours_without_sound_are_another_clock(kind: str, make_media: MakeMedia) -> None:
+    found, pcm, warnings = heard(gap(make_media, kind, HOURS, tones(make_media, 30)), longest=600)
+    assert len(onsets(pcm)) == 20
+    assert found.duration == pytest.approx(30, abs=2.2)
+    assert warnings == ([] if kind == "ts" else ["mended"])
+
+
+def test_sound_that_begins_minutes_after_the_picture_of_a_stream_is_found(make_media: MakeMedia) -> None:
+    found, pcm, _warnings = heard(late(make_media, "flv", 200))
+    assert onsets(pcm) == pytest.approx(after(200), abs=0.05)
+    assert found.duration == pytest.approx(209, abs=0.1)
+
+
+@pytest.mark.parametrize("packet", [188, 192])
+def test_sound_of_a_broadcast_that_goes_on_in_another_stream_is_heard(
+    packet: int, tmp_path: Path, make_media: MakeMedia
+) -> None:
+    encoder = ("-c:a", "mp2", "-muxdelay", "0", "-copyts")
+    first = make_media("first.ts", "-i", str(tones(make_media)), *encoder, "-streamid", "0:257")
+    source = ("-itsoffset", "9", "-i", str(tones(make_media)))
+    second = make_media("second.ts", *source, *encoder, "-streamid", "0:300")
+    data = first.read_bytes() + second.read_bytes()
+    time = bytes(packet - 188)  # of arrival, before each packet
+    (tmp_path / "moved.ts").write_bytes(b"".join(time + data[at : at + 188] for at in range(0, len(data), 188)))
+    found, pcm, _warnings = heard(tmp_path / "moved.ts")
+    assert onsets(pcm) == pytest.approx([*TONES, *(9 + at for at in TONES)], abs=0.1)
+    assert found.duration == pytest.approx(18, abs=0.1)
+    assert len(found.tracks) == 1
 
 
 @pytest.mark.parametrize("kind", ["webm", "m4a", "mkv"])
@@ -185,9 +235,10 @@ def boxes(data: bytes) -> list[tuple[int, int]]:
 
 def test_a_file_of_countless_parts_is_read_in_a_hundred_at_most(tmp_path: Path, make_media: MakeMedia) -> None:
     empty = b"\0\0\0\x08ftyp" + b"\0\0\0\x10moov" + bytes(8)
-    path = tmp_path / "parts.m4a"
-    path.write_bytes(make_media("whole.m4a", "-i", str(tones(make_media))).read_bytes() + 5000 * empty)
-    assert len(joined_parts(path)) == 100
+    whole, path = make_media("whole.m4a", "-i", str(tones(make_media))).read_bytes(), tmp_path / "parts.m4a"
+    for count, known in ((99, MOST_PARTS), (100, MOST_PARTS + 1), (5000, MOST_PARTS + 1)):
+        path.write_bytes(whole + count * empty)
+        assert len(joined_parts(path)) == known
 
 
 def test_aac_whose_rate_changes_is_said_to_last_as_long_as_it_does(tmp_path: Path, make_media: MakeMedia) -> None:
@@ -213,7 +264,7 @@ def test_timestamps_that_go_back_take_no_sound_away(make_media: MakeMedia) -> No
 
 
 def test_inserted_silence_counts_against_the_limit(make_media: MakeMedia) -> None:
-    jump, seen = gap(make_media, "webm", 36_000), bytearray()
+    jump, seen = gap(make_media, "webm", 3000), bytearray()
     with pytest.raises(MediaError, match="too_long"):
         media.probe(jump, 600, 600)
     with pytest.raises(MediaError, match="too_long"):

@@ -89,17 +89,30 @@ def test_what_opens_other_files_or_has_no_sound_is_not_taken(
     assert refusal.value.code == "format_not_taken"
 
 
-@pytest.mark.parametrize("kind", ["wav", "m4a", "webm"])
+@pytest.mark.parametrize("kind", ["wav", "m4a", "webm", "flac", "flv", "caf", "au", "wma", "wv", "tta", "avi"])
 def test_a_file_is_heard_behind_what_a_program_left_before_it(
     kind: str, fox: Path, tmp_path: Path, make_media: MakeMedia
 ) -> None:
     path = tmp_path / "original"
     form = b'------Boundary\r\nContent-Disposition: form-data; name="file"\r\n\r\n'
-    path.write_bytes(form + make_media(f"a.{kind}", "-i", str(fox)).read_bytes())
+    path.write_bytes(
+        form + make_media(f"a.{kind}", "-i", str(fox), "-ar", "44100" if kind == "flv" else "48000").read_bytes()
+    )
     found, pcm, warnings = heard(path)
     assert len(pcm) / media.BYTES_PER_SECOND == pytest.approx(2.9, abs=0.2)
     assert warnings == ["mended"]
     assert not found.is_playable
+
+
+@pytest.mark.parametrize("kind", ["ts", "flac"])
+def test_a_file_is_heard_behind_zeros_and_behind_a_large_tag(
+    kind: str, fox: Path, tmp_path: Path, make_media: MakeMedia
+) -> None:
+    data = make_media(f"a.{kind}", "-i", str(fox), "-ar", "48000").read_bytes()
+    for before in (bytes(100_000), b"ID3\3\0\0\0\x60\0\0" + bytes(0x60 << 14)):
+        (tmp_path / "original").write_bytes(before + data)
+        _found, pcm, _warnings = heard(tmp_path / "original")
+        assert len(pcm) / media.BYTES_PER_SECOND == pytest.approx(2.9, abs=0.2)
 
 
 @pytest.mark.parametrize("scale", [1 << 15, 1 << 23, 1 << 31])

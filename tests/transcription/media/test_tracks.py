@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tests.conftest import MakeMedia
@@ -20,6 +22,12 @@ def two(make: MakeMedia, name: str, first: tuple[str, ...], second: tuple[str, .
 
 def speech(make: MakeMedia) -> tuple[str, ...]:
     return ("-i", str(tones(make)))
+
+
+@pytest.mark.parametrize("noise", ["anoisesrc=d=9:a=0.02:r=48000:c=pink", "sine=f=50:d=9:r=48000"])
+def test_a_track_of_hiss_or_hum_yields_to_one_in_which_something_happens(noise: str, make_media: MakeMedia) -> None:
+    path = two(make_media, "hiss.mkv", ("-f", "lavfi", "-i", noise), speech(make_media))
+    assert heard(path)[0].track == 1
 
 
 @pytest.mark.parametrize("kind", ["mkv", "mp4"])
@@ -116,6 +124,36 @@ def test_one_of_ten_channels_without_a_layout_is_heard(place: int, make_media: M
     found, pcm, _warnings = heard(path)
     assert found.tracks[0].channels == 10
     assert onsets(pcm) == pytest.approx(TONES, abs=0.05)
+
+
+PLACES = {
+    "low frequencies": (0x3F, 3),
+    "low frequencies beside a centre": (0xC, 1),
+    "left beside a centre": (0x5, 0),
+    "the left of the back": (0x30, 0),
+    "a back beside the front": (0x1F, 4),
+    "above the front": (0x500F, 4),
+    "above the back": (0x2D033, 7),
+}
+"""WAVE's mask of places, and which of these channels somebody speaks in."""
+
+
+@pytest.mark.parametrize("name", PLACES)
+def test_who_speaks_in_one_channel_is_heard_wherever_it_is_meant_to_sound(
+    name: str, tmp_path: Path, make_media: MakeMedia
+) -> None:
+    mask, place = PLACES[name]
+    samples = np.frombuffer(tones(make_media).read_bytes()[-18 * 48_000 :], "<i2")
+    channels = np.zeros((len(samples), mask.bit_count()), "<i2")
+    channels[:, place] = samples
+    count, kind = mask.bit_count(), bytes.fromhex("0100000000001000800000aa00389b71")
+    form = struct.pack("<HHIIHHHHI", 0xFFFE, count, 48_000, 96_000 * count, 2 * count, 16, 22, 16, mask) + kind
+    chunks = b"WAVEfmt " + struct.pack("<I", len(form)) + form + b"data" + struct.pack("<I", channels.nbytes)
+    size = struct.pack("<I", len(chunks) + channels.nbytes)
+    (tmp_path / "placed.wav").write_bytes(b"RIFF" + size + chunks + channels.tobytes())
+    _found, pcm, warnings = heard(tmp_path / "placed.wav")
+    assert onsets(pcm) == pytest.approx(TONES, abs=0.05)
+    assert warnings == []
 
 
 @pytest.mark.parametrize("name", ["inverted.flac", "inverted.m4a"])

@@ -12,12 +12,11 @@ from transcription.engine.backend import Decoded, Language, WordTiming, Work, al
 from transcription.engine.ctranslate2_backend.memory import Encoding, Memory
 from transcription.engine.encodings import Encodings
 from transcription.engine.library_errors import translated
+from transcription.engine.median import WIDTH
 from transcription.engine.mel import features
 from transcription.engine.short_context import token_limit
 from transcription.engine.whisper_vocabulary import WhisperVocabulary
 from transcription.engine.word_timing import split, timings
-
-MEDIAN_FILTER_WIDTH = 7
 
 MAX_LENGTH, MOST_SAMPLED = 448, 224
 """Whisper's tokens in all, and those that are sampled at most."""
@@ -126,7 +125,7 @@ class Ctranslate2Model:
                 self.vocabulary.sequence(work.language, work.options.task),
                 [text],
                 frames,
-                median_filter_width=MEDIAN_FILTER_WIDTH,
+                median_filter_width=WIDTH,
             )
         arrivals = [0] * (len(text) + 1)
         # Of several steps of one token the first counts. If all are alike, the path may begin before the first one.

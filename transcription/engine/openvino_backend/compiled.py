@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
-from typing import ParamSpec, TypeVar
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 
 import openvino
 
 from transcription.engine.library_errors import translated
 from transcription.engine.machine import stand_back
 
-P = ParamSpec("P")
-T = TypeVar("T")
-
 GROUP = 128
 """Activations that share a scale when they are quantised. It divides the width of every Whisper."""
 
 
-class Streams:
+class Streams(ThreadPoolExecutor):
     """Threads that run graphs side by side.
 
     count: how many calls at once, each with so many threads. niceness: how far these stand back behind the process's
@@ -26,13 +22,9 @@ class Streams:
     """
 
     def __init__(self, count: int, threads: int, niceness: int = 0) -> None:
+        super().__init__(count, "openvino", stand_back, (niceness,))
         self.count = count
-        self._threads = threads
-        self._pool = ThreadPoolExecutor(count, "openvino", stand_back, (niceness,))
-
-    def submit(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Future[T]:
-        """Calls a function in one of the threads."""
-        return self._pool.submit(call, *args, **kwargs)
+        self._cores = count * threads
 
     def compile(self, graph: openvino.Model, element: openvino.Type) -> openvino.CompiledModel:
         """Compiles a graph, one call of which runs in each of the threads at once. Raises OutOfDeviceMemory.
@@ -41,7 +33,7 @@ class Streams:
         """
         options = {
             "NUM_STREAMS": self.count,
-            "INFERENCE_NUM_THREADS": self.count * self._threads,
+            "INFERENCE_NUM_THREADS": self._cores,
             "ENABLE_CPU_PINNING": False,
             "INFERENCE_PRECISION_HINT": element,
             "KV_CACHE_PRECISION": element,
@@ -50,10 +42,6 @@ class Streams:
         with translated():
             # There, as OpenVINO's threads inherit the niceness of the one that compiles.
             return self.submit(openvino.Core().compile_model, graph, "CPU", options).result()
-
-    def close(self) -> None:
-        """Ends the threads when their calls have ended."""
-        self._pool.shutdown(wait=False)
 
 
 def new_request(graph: openvino.CompiledModel, tensors: Mapping[str, openvino.Tensor]) -> openvino.InferRequest:

@@ -21,17 +21,13 @@ class Encoder:
 
     def __init__(self, graphs: Graphs, streams: Streams) -> None:
         self.n_mels = graphs.n_mels
-        self._streams = streams
+        self.streams = streams
         self._compiled = streams.compile(graphs.encoder, graphs.element)
 
     def __call__(self, mels: Features) -> Features:
         """mels: (windows, n_mels, frames), up to 3000 frames; returns (windows, (frames + 1) // 2, state)."""
-        calls = [self._streams.submit(self._encoded, mel[None]) for mel in mels]
+        calls = [self.streams.submit(self._encoded, mel[None]) for mel in mels]
         return np.concatenate([call.result() for call in calls])
-
-    def close(self) -> None:
-        """Ends the threads when their calls have ended."""
-        self._streams.close()
 
     def _encoded(self, mel: Features) -> Features:
         request = self._compiled.create_infer_request()

@@ -47,8 +47,8 @@ class Replica:
 
     def close(self) -> None:
         """Ends the threads when their calls have ended."""
-        self.encoder.close()
-        self.streams.close()
+        self.encoder.streams.shutdown(wait=False)
+        self.streams.shutdown(wait=False)
 
 
 class OpenvinoModel:

@@ -56,18 +56,13 @@ class BeamDecoder(Decoder):
         self._pending: list[Occupant] = []
         self._done: list[Occupant] = []
 
-    @torch.inference_mode()
     def admit_all(self, requests: Sequence[DecodeRequest]) -> list[int]:
         """Admits windows as Decoder.admit_all does. Raises ValueError for a temperature above 0, too."""
-        for request in requests:
-            self._tensors.check(request)
-            if request.temperature:
-                raise ValueError("beams are for a temperature of 0")
-        occupants = self._allocator.find(requests)
-        with self._stream.current():
-            self._admission.fill(occupants, self._stream)
-        self._searches |= {occupant.slot: self._search(occupant.request) for occupant in occupants}
-        return self._allocator.take(occupants)
+        if any(request.temperature for request in requests):
+            raise ValueError("beams are for a temperature of 0")
+        slots = super().admit_all(requests)
+        self._searches |= zip(slots, map(self._search, requests), strict=True)
+        return slots
 
     @torch.inference_mode()
     def step(self) -> None:

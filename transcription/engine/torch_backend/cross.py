@@ -93,10 +93,8 @@ class KeysValues:
         return key, value
 
     def attend(self, layer: int, query: Tensor, mask: Tensor | None = None) -> Tensor:
-        keys, values = self.keys[layer, : len(query)], self.values[layer, : len(query)]
-        if mask is None:
-            return attend(query, keys, values)
-        return attend(query, keys[:, :, : mask.shape[-1]], values[:, :, : mask.shape[-1]], mask)
+        keys, values = (kept[layer, : len(query), :, _read(mask)] for kept in self.tensors)
+        return attend(query, keys, values, mask)
 
     def keys_values(self, layer: int, rows: Tensor) -> tuple[Tensor, Tensor]:
         return self.keys[layer].index_select(0, rows), self.values[layer].index_select(0, rows)
@@ -127,9 +125,7 @@ class Int8KeysValues(KeysValues):
         return *quantised(key), *quantised(value)
 
     def attend(self, layer: int, query: Tensor, mask: Tensor | None = None) -> Tensor:
-        parts = [kept[layer, : len(query)] for kept in self.tensors]
-        if mask is not None:
-            parts = [part[:, :, : mask.shape[-1]] for part in parts]
+        parts = [kept[layer, : len(query), :, _read(mask)] for kept in self.tensors]
         attended: Tensor = attend_int8(query, *parts, mask)
         return attended
 
@@ -155,10 +151,7 @@ class Absorbed:
         self.encodings.index_copy_(0, rows, encodings)
 
     def attend(self, layer: int, query: Tensor, mask: Tensor | None = None) -> Tensor:
-        encodings = self.encodings[: len(query)]
-        if mask is None:
-            return absorbed_attention(self._layers[layer].cross, query, encodings)
-        return absorbed_attention(self._layers[layer].cross, query, encodings[:, : mask.shape[-1]], mask)
+        return absorbed_attention(self._layers[layer].cross, query, self.encodings[: len(query), _read(mask)], mask)
 
     def keys_values(self, layer: int, rows: Tensor) -> tuple[Tensor, Tensor]:
         # From about 70 queries on, projecting costs less than absorbing.
@@ -166,6 +159,11 @@ class Absorbed:
 
     def move(self, source: int, target: int) -> None:
         self.encodings[target].copy_(self.encodings[source])
+
+
+def _read(mask: Tensor | None) -> slice:
+    """Returns which positions are read with a mask."""
+    return slice(None if mask is None else mask.shape[-1])
 
 
 CROSSES: dict[CrossName, Callable[[Parameters, int], Cross]] = {

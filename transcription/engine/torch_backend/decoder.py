@@ -5,7 +5,10 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
+import torch
+
 from transcription.engine.decode_result import DecodeResult
+from transcription.engine.torch_backend.admission import Admission
 from transcription.engine.torch_backend.buckets import audio_sizes, batch_sizes, context_sizes, smallest
 from transcription.engine.torch_backend.decode_request import DecodeRequest
 from transcription.engine.torch_backend.device import URGENT, WorkStream
@@ -21,6 +24,8 @@ class Decoder(ABC):
 
     On CUDA all of it runs on a stream of its own, after what the caller's stream has.
     """
+
+    _admission: Admission
 
     def __init__(self, parameters: Parameters, slots: int, priority: int = URGENT) -> None:
         dims, device = parameters.dims, parameters.device
@@ -71,13 +76,19 @@ class Decoder(ABC):
         whole = int(self.parameters.dims.n_audio_ctx)
         return None if lengths == {whole} else smallest(audio_sizes(whole), max(lengths))
 
-    @abstractmethod
+    @torch.inference_mode()
     def admit_all(self, requests: Sequence[DecodeRequest]) -> list[int]:
         """Admits several windows with one run through the layers and returns their slots, in order.
 
         If that fails, none of them is admitted and the windows under way are unchanged.
         Raises SlotsFull, or ValueError for a request that cannot be decoded.
         """
+        for request in requests:
+            self._tensors.check(request)
+        occupants = self._allocator.find(requests)
+        with self._stream.current():
+            self._admission.fill(occupants, self._stream)
+        return self._allocator.take(occupants)
 
     @abstractmethod
     def step(self) -> None:

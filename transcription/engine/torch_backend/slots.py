@@ -14,7 +14,6 @@ from transcription.engine.torch_backend.admission import Admission
 from transcription.engine.torch_backend.buckets import smallest
 from transcription.engine.torch_backend.cache import SlotCache
 from transcription.engine.torch_backend.cross import CrossName
-from transcription.engine.torch_backend.decode_request import DecodeRequest
 from transcription.engine.torch_backend.decoder import Decoder
 from transcription.engine.torch_backend.device import URGENT
 from transcription.engine.torch_backend.graphs import StepGraphs
@@ -82,15 +81,6 @@ class SlotDecoder(Decoder):
         logits = self._decoder.first_logits(self.vocabulary.sot, encodings)
         probabilities = logits.index_select(1, self._languages).softmax(dim=-1)
         return [dict(zip(self.vocabulary.language_tokens, chances, strict=True)) for chances in probabilities.tolist()]
-
-    @torch.inference_mode()
-    def admit_all(self, requests: Sequence[DecodeRequest]) -> list[int]:
-        for request in requests:
-            self._tensors.check(request)
-        occupants = self._allocator.find(requests)
-        with self._stream.current():
-            self._admission.fill(occupants, self._stream)
-        return self._allocator.take(occupants)
 
     @torch.inference_mode()
     def step(self) -> None:
