@@ -223,7 +223,7 @@ def test_a_refused_file_says_why_and_leaves_nothing_behind(page: Page, tmp_path:
 def test_a_file_over_the_limit_is_refused_before_it_is_sent(page: Page, fox: Path) -> None:
     page.locator("[data-new]").evaluate("(card) => { card.dataset.maxBytes = 1000; }")
     choose(page, fox)
-    expect(page.locator(".upload.is-failed")).to_contain_text("your limit is 1 kB")
+    expect(page.locator(".upload.is-failed")).to_contain_text("your limit is 1,000 bytes")
 
 
 def test_a_broken_connection_is_said_and_a_retry_sends_again(page: Page, fox: Path, tmp_path: Path) -> None:
