@@ -397,6 +397,7 @@ MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["portal.api.authentication.CallerAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["portal.api.permissions.CallerPermission"],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "portal.api.negotiation.Negotiation",
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["portal.api.native.parser.StrictJSONParser"],
     "EXCEPTION_HANDLER": "portal.api.problems.problem_response",

@@ -25,6 +25,7 @@ from tenants.rate_limit import TooManyRequests
 from transcription.errors import InvalidOption, Refused
 from transcription.library.retention import TextDeleted
 from transcription.transcripts.revisions import NotCompleted, Stale
+from transcription.transcripts.validation import NoSuchPart
 
 
 def problem(status: int, code: str, detail: str, **more: Any) -> Response:
@@ -72,6 +73,8 @@ def _of_caller(error: Exception) -> Response | None:
 def _of_request(error: Exception) -> Response | None:
     """Returns the problem of what is asked for."""
     match error:
+        case NoSuchPart():
+            return problem(404, "not_found", str(error))
         case Http404():
             return problem(404, "not_found", _("There is nothing here under this id."))
         case InvalidOption():
@@ -96,6 +99,9 @@ def _of_request(error: Exception) -> Response | None:
         case PreconditionRequired():
             detail = _("Send `If-Match` with the ETag of what you have read, so that nobody's change is overwritten.")
             return problem(428, "precondition_required", detail)
+        case exceptions.UnsupportedMediaType():
+            detail = _("A body of this Content-Type, or of none, isn’t taken here. JSON is application/json.")
+            return problem(415, str(error.default_code), detail)
         case exceptions.APIException():
             return problem(error.status_code, str(error.default_code), str(error.detail))
     return None

@@ -78,6 +78,15 @@ class ChunkRefused(Refused):
         self.offset = offset
 
 
+class AlreadyAccepted(ChunkRefused):
+    """All of the upload has come and was accepted; `is_at_end`: nothing more was sent, from its end on."""
+
+    def __init__(self, row: Upload, *, is_at_end: bool) -> None:
+        super().__init__("wrong_offset", _("All of this upload has come, and was accepted."), row.length)
+        self.upload = row
+        self.is_at_end = is_at_end
+
+
 def chunk_of(request: HttpRequest) -> Chunk:
     """Returns what was received for this request. Raises what it was refused with."""
     return outcome_of(request, Chunk, "No bytes were received.")
@@ -109,7 +118,14 @@ def _continue(actor: Actor, path: str, headers: dict[str, str]) -> Chunk:
     tus_headers.check_content_type(headers)
     offset = tus_headers.number(headers, "Upload-Offset")
     row = access.upload(actor, UUID(path.removeprefix(f"{COLLECTION}/")), Upload.Way.TUS, ADD)
-    slot = access.locked(row)
+    try:
+        slot = access.locked(row)
+    except Refused:
+        row.refresh_from_db()
+        if row.state != Upload.State.ACCEPTED:
+            raise
+        is_at_end = offset == row.length and headers.get("content-length") == "0"
+        raise AlreadyAccepted(row, is_at_end=is_at_end) from None
     try:
         if offset != slot.size:
             slot.sync()

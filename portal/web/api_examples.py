@@ -109,7 +109,9 @@ for await (const event of events) {
                 """ID=$(curl -s PORTAL/api/v1/recordings \\
   -H "Authorization: Bearer $WHISPER_KEY" -F file=@recording.mp3 \\
   | python3 -c 'import json, sys; print(json.load(sys.stdin)["id"])')
-until curl -sf PORTAL/api/v1/recordings/$ID/transcript.srt -H "Authorization: Bearer $WHISPER_KEY"; do sleep 2; done""",
+while curl -s PORTAL/api/v1/recordings/$ID -H "Authorization: Bearer $WHISPER_KEY" \\
+  | grep -qE '"status": ?"(queued|running)"'; do sleep 2; done
+curl -f PORTAL/api/v1/recordings/$ID/transcript.srt -H "Authorization: Bearer $WHISPER_KEY\"""",
             ),
             Snippet(
                 "later-python",

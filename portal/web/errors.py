@@ -126,7 +126,8 @@ def _answer(request: HttpRequest, status: int, message: str) -> HttpResponse:
 def _wants_json(request: HttpRequest) -> bool:
     by_script = request.headers.get("X-Requested-With") == "XMLHttpRequest"
     is_page = request.resolver_match is not None and request.resolver_match.app_name == "web"
-    by_program = request.path.startswith(FOR_PROGRAMS) and not is_page  # some pages are about the API, below /api/
+    is_api = f"{request.path}/".startswith(FOR_PROGRAMS)
+    by_program = is_api and not is_page  # some pages are about the API, below /api/
     return by_script or by_program or request.headers.get("Accept") == "application/json"
 
 

@@ -120,7 +120,7 @@ def resolve(actor: Actor, recording_id: UUID, comment_id: UUID, *, again: bool =
         if again == (row.resolved_at is not None):
             row.resolved_at = None if again else timezone.now()
             row.resolved_by = None if again else actor.user
-            row.resolved_by_guest = actor.guest.full_name if actor.guest and not again else ""
+            row.resolved_by_guest = "" if again or actor.user else actor.name[:254]
             row.save(update_fields=["resolved_at", "resolved_by", "resolved_by_guest"])
             _tell(actor, row, "comment.opened" if again else "comment.resolved")
     return row
@@ -160,7 +160,8 @@ def checked_text(value: object) -> str:
     """Returns a comment's text, trimmed. Raises InvalidOption."""
     if not isinstance(value, str):
         raise InvalidOption("text", _("“%(name)s” must be a string.") % {"name": "text"})
-    text = value.replace("\r\n", "\n").replace("\x00", "").strip()
+    whole = value.encode(errors="ignore").decode()  # half a character is no text of a database
+    text = whole.replace("\r\n", "\n").replace("\x00", "").strip()
     if len(text) > LONGEST_COMMENT:
         raise InvalidOption("text", _("A comment can have at most %(n)d characters.") % {"n": LONGEST_COMMENT})
     return text

@@ -13,6 +13,7 @@ from uuid import UUID
 from django.http import Http404
 from django.utils.translation import gettext as _
 
+from transcription.errors import InvalidOption
 from transcription.library.retention import require_text
 from transcription.models import WHOLE, Segment, Status, Task, Transcription
 from transcription.strikes import redacted_segments, spans_of
@@ -28,6 +29,15 @@ def others(row: Transcription) -> list[Transcription]:
     )
     found = rows.exclude(id=row.id).order_by("-created_at", "-id").defer("text", "prompt")
     return sorted(found, key=lambda one: one.translates_id != row.id)
+
+
+def asked(row: Transcription, other_id: UUID | str) -> Transcription:
+    """Returns the one of `others` that a request names as `beside`. Raises InvalidOption and TextDeleted."""
+    try:
+        return other(row, UUID(str(other_id)))
+    except (ValueError, Http404):
+        message = _("“beside” must be the id of another transcription of this recording that has a text.")
+        raise InvalidOption("beside", message) from None
 
 
 def other(row: Transcription, other_id: UUID) -> Transcription:

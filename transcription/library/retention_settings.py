@@ -39,7 +39,7 @@ class End:
 def preview(actor: Actor, owner: PeriodOwner, audio_days: int | None, text_days: int | None) -> Preview:
     """Returns what a folder or tag with other days has deleted. Raises PermissionDenied and InvalidOption."""
     actor.require(MANAGE)
-    _require_days(audio_days, text_days)
+    _require_days(audio_days=audio_days, text_days=text_days)
     audio = RetentionPeriod.of(actor.tenant, AUDIO).changed(owner, audio_days)
     text = RetentionPeriod.of(actor.tenant, TEXT).changed(owner, text_days)
     here, texts_here = (periods.within(type(owner), [owner.id], path) for path in ("", "recording"))
@@ -57,7 +57,7 @@ def set_days(actor: Actor, owner: PeriodOwner, audio_days: int | None, text_days
     """
     actor.require(MANAGE)
     actor.require_in_person()
-    _require_days(audio_days, text_days)
+    _require_days(audio_days=audio_days, text_days=text_days)
     with transaction.atomic():
         tenant_lock.lock(actor.tenant.id)
         goes = preview(actor, owner, audio_days, text_days)
@@ -89,7 +89,9 @@ def _end(row: Recording, field: str, since: datetime) -> End | None:
     return End(periods.ends_at(since, decided.days), decided) if decided else None
 
 
-def _require_days(*days: int | None) -> None:
+def _require_days(**days: int | None) -> None:
     """Raises InvalidOption."""
-    if any(one is not None and not 1 <= one <= MOST_DAYS for one in days):
-        raise InvalidOption("days", _("It must be from 1 to %(most)d days, or empty.") % {"most": MOST_DAYS})
+    for name, number in days.items():
+        if number is not None and not 1 <= number <= MOST_DAYS:
+            message = _("It must be from 1 to %(most)d days, or left out.") % {"most": MOST_DAYS}
+            raise InvalidOption(name, message)

@@ -62,7 +62,7 @@ class Comment(models.Model):
 
     @property
     def resolver(self) -> str:
-        """The name of the user or guest that resolved it; empty for a key, and for a user that was deleted."""
+        """The name of the user, guest or key that resolved it; empty for a user that was deleted."""
         return str(self.resolved_by or self.resolved_by_guest)
 
 

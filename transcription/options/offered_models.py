@@ -88,6 +88,11 @@ def is_named(name: str) -> bool:
     return _own_name(name) != ""
 
 
+def tells_apart(name: str) -> bool:
+    """Returns whether a caller's name for a model asks for speakers."""
+    return name.strip().removeprefix("openai/") == DIARIZING
+
+
 def _own_name(name: str) -> str:
     """Returns our name for a model, offered or not; "" for the default."""
     if is_own(name.strip()):

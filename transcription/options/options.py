@@ -21,8 +21,8 @@ from transcription.errors import InvalidOption
 from transcription.models import MAX_BEAMS, Lane, Mode, Task, Transcription
 from transcription.options import hotwords as words
 from transcription.options.languages import language_code
-from transcription.options.offered_models import is_named, knows, resolve_model
-from transcription.options.speakers import OFF, KnownVoice, checked_speakers
+from transcription.options.offered_models import is_named, knows, resolve_model, tells_apart
+from transcription.options.speakers import AUTO, OFF, KnownVoice, checked_speakers
 
 LONGEST_PROMPT = 2000
 MOST_TRACKS = 100
@@ -250,6 +250,8 @@ class TranscriptionOptions:
         given = {name: value for name, value in sent.items() if value not in ("", None)}
         values = {name: OPTIONS[name].check(value) for name, value in given.items()}
         model = values.pop("model", None) or offered_model("")
+        if tells_apart(given.get("model", "")):
+            values.setdefault("speakers", AUTO)
         options = cls(model, **values, lane=lane, named_model=is_named(given.get("model", "")))
         return options._with_settled_language()
 

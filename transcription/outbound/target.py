@@ -74,6 +74,8 @@ def _scheme(scheme: str | None, purpose: str) -> str:
         raise _refused(_("The address must begin with imaps://, or with imap:// where the server uses STARTTLS."))
     if scheme == "https" or (scheme == "http" and purpose in settings.OUTBOUND_PLAIN_HTTP):
         return scheme
+    if purpose in settings.OUTBOUND_PLAIN_HTTP:
+        raise _refused(_("The URL must begin with https:// or http://."))
     raise _refused(_("The URL must begin with https://."))
 
 
@@ -82,7 +84,10 @@ def _literal(host: str) -> Address | None:
     try:
         address = ip_address(host)
     except ValueError:
-        if not NAME.fullmatch(host) or NUMBER.fullmatch(host):
+        if NUMBER.fullmatch(host):
+            message = _("The host must be a name, or an address as in 203.0.113.7: all four numbers, as decimals.")
+            raise _refused(message) from None
+        if not NAME.fullmatch(host):
             raise _refused(_("The URL names no host.")) from None
         return None
     if not networks.is_allowed(address):

@@ -268,11 +268,13 @@ def _busiest(spans: list[Span], speeds: list[float]) -> float:
     """Returns the audio seconds done in a second at the busiest, when each transcription has its own even speed."""
     paired = zip(spans, speeds, strict=True)
     changes = sorted(change for (start, end, _), speed in paired for change in ((start, speed), (end, -speed)))
-    now, measured = 0.0, []
+    now, active, measured = 0.0, 0, []
     for (time, change), (following, _) in pairwise(changes):
         now += change
-        measured.append((now, (following - time).total_seconds()))
-    return _high([(speed, weight) for speed, weight in measured if speed > 0.0 and weight > 0.0])
+        active += 1 if change > 0.0 else -1
+        if active:  # else `now` is what rounding left, which isn't always 0
+            measured.append((now, (following - time).total_seconds()))
+    return _high([(speed, weight) for speed, weight in measured if weight > 0.0])
 
 
 def _high(weighted: list[tuple[float, float]]) -> float:

@@ -11,7 +11,6 @@ from collections.abc import Collection, Sequence
 from uuid import UUID
 
 from django.db.models import QuerySet
-from django.http import Http404
 from django.utils.translation import gettext as _
 
 from tenants.access import Actor
@@ -34,7 +33,14 @@ from transcription.transcripts.revisions import (
     write_revision,
 )
 from transcription.transcripts.segment_edits import SegmentEdit, apply_edits, divided, field_values, joined, shifted
-from transcription.transcripts.validation import MAX_SEGMENTS, checked_text, checked_times, too_many
+from transcription.transcripts.validation import (
+    MAX_SEGMENTS,
+    NoSuchPart,
+    checked_text,
+    checked_times,
+    no_such_segment,
+    too_many,
+)
 
 Action = Revision.Action
 
@@ -162,7 +168,10 @@ def merge(actor: Actor, transcription_id: UUID, index: int, expected_tags: Colle
     Raises as `edit` does.
     """
     with locked(actor, transcription_id) as row:
-        current, after = _segment(row, index), _segment(row, index + 1)
+        current, after = _segment(row, index), row.segments.filter(index=index + 1).first()
+        if after is None:
+            message = _("Segment %(index)d is the last one: there is none after it to join it with.")
+            raise NoSuchPart(message % {"index": index})
         if not {segment_tag(current), segment_tag(after)} <= set(expected_tags):
             compare_tags(expected_tags, list_tag(row))
         merged = joined(field_values(current), field_values(after))
@@ -188,7 +197,7 @@ def shift(
         rows = row.segments.filter(index__gte=first)
         former = list(rows if last is None else rows.filter(index__lte=last))
         if not former or (last is not None and len(former) != last - first + 1):
-            raise Http404(_("There is no such segment."))
+            raise no_such_segment(row)
         _check_shift(row, former, seconds)
         after = [shifted(field_values(segment), seconds) for segment in former]
         spans, end = struck_now(row), max(segment.end for segment in former)
@@ -236,7 +245,7 @@ def revert(
 def _segment(row: Transcription, index: int) -> Segment:
     current = row.segments.filter(index=index).first()
     if current is None:
-        raise Http404(_("There is no such segment."))
+        raise no_such_segment(row)
     return current
 
 

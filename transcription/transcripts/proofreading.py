@@ -8,7 +8,6 @@ from functools import partial
 from uuid import UUID
 
 from django.db import transaction
-from django.http import Http404
 from django.utils.translation import gettext as _
 
 from tenants import audit
@@ -20,6 +19,7 @@ from transcription.transcripts import checks
 from transcription.transcripts.doubts import missed_speech
 from transcription.transcripts.ranking import Passage, ranked
 from transcription.transcripts.revisions import compare_tags, list_tag, locked, segment_tag
+from transcription.transcripts.validation import no_such_segment
 
 AUDIT_WINDOW = timedelta(minutes=10)
 """The audit log has one entry for all that somebody checks of a transcript in such a time."""
@@ -62,7 +62,7 @@ def check_gap(
             gap for gap in missed_speech(row, row.segments.values_list("start", "end")) if abs(gap[0] - start) < 0.01
         ]
         if not gaps:
-            raise Http404(_("There is no such segment."))
+            raise no_such_segment(row)
         others = [gap for gap in row.checked.get("gaps", []) if not (gap[0] < gaps[0][1] and gaps[0][0] < gap[1])]
         who_and_when = checks.check_of(actor, 0, 0)[2:]
         row.checked["gaps"] = [*others, *([[*gaps[0], *who_and_when]] if is_right else [])]
@@ -82,7 +82,7 @@ def _mark(
     with locked(actor, transcription_id) as row:
         segment = row.segments.filter(index=index).first()
         if segment is None:
-            raise Http404(_("There is no such segment."))
+            raise no_such_segment(row)
         compare_tags(expected_tags, segment_tag(segment), list_tag(row))
         length = len(segment.text.strip())
         last = length if last is None else last

@@ -16,7 +16,6 @@ from uuid import UUID
 
 from django.db import transaction
 from django.db.models import Q, QuerySet
-from django.http import Http404
 from django.utils.translation import gettext as _
 
 from tenants import audit
@@ -35,7 +34,7 @@ from transcription.strikes import redacted
 from transcription.transcripts import checks, editing
 from transcription.transcripts.revisions import NotCompleted, compare_tags, locked, write_revision
 from transcription.transcripts.segment_edits import SegmentFields, field_values, joined
-from transcription.transcripts.validation import MAX_SEGMENTS, too_many
+from transcription.transcripts.validation import MAX_SEGMENTS, no_such_segment, too_many
 
 CLOSE = 1e-6
 
@@ -58,7 +57,7 @@ def range_of(row: Transcription, wanted: Lines) -> Span:
     rows = row.segments.filter(index__gte=wanted.first, index__lte=wanted.last)
     lines = list(rows.only("transcription", "start", "end"))
     if not lines or len(lines) != wanted.last - wanted.first + 1:
-        raise Http404(_("There is no such segment."))
+        raise no_such_segment(row)
     start, end = lines[0].start, max(line.end for line in lines)
     later = row.segments.filter(index=wanted.last + 1, start__gt=lines[-1].start)
     after = later.values_list("start", flat=True).first()

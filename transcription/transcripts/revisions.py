@@ -26,6 +26,7 @@ from transcription.strikes import MASK, copies, followed, other_texts, united, w
 from transcription.strikes.spans import Span
 from transcription.transcripts import checks
 from transcription.transcripts.segment_edits import SegmentFields, field_values
+from transcription.transcripts.validation import NoSuchPart
 
 ANY = "*"
 MAX_REVISIONS = 1000
@@ -337,7 +338,8 @@ def at_revision(
     later = list(Revision.objects.filter(transcription=row, number__gt=number))
     if len(later) != row.revision - number:
         if number:
-            raise Http404(_("There is no such revision, or it is not kept any more."))
+            message = _("There is no revision %(number)d, or it is not kept any more. The newest is %(newest)d.")
+            raise NoSuchPart(message % {"number": number, "newest": row.revision})
         machine = MachineText.objects.get(transcription=row)
         return [NOT_CHECKED | fields for fields in machine.segments], machine.speaker_names
     names: dict[int, str] = {}

@@ -12,7 +12,6 @@ from uuid import UUID
 
 from django.db.models import Count, F, FloatField, Max, Sum
 from django.db.models.functions import Greatest
-from django.http import Http404
 from django.utils.translation import gettext as _
 
 from tenants.access import Actor
@@ -23,6 +22,7 @@ from transcription.options.speakers import OFF
 from transcription.scripts import one_line
 from transcription.transcripts.editing import transcript
 from transcription.transcripts.revisions import compare_tags, list_tag, locked, write_revision, write_speakers
+from transcription.transcripts.validation import NoSuchPart, no_such_segment
 
 Action = Revision.Action
 MOST = 100
@@ -113,7 +113,7 @@ def assign(
         compare_tags(expected_tags, list_tag(row))
         segments = row.segments.filter(index__gte=first, index__lte=last).only("transcription", "index", "speaker")
         if last < first or segments.count() != last - first + 1:
-            raise Http404(_("There is no such segment."))
+            raise no_such_segment(row)
         if is_new:
             speaker = _added(row).index
         elif speaker is not None:
@@ -131,8 +131,9 @@ def _speaker(row: Transcription, index: int, param: str = "") -> Speaker:
     """Raises Http404, or InvalidOption for the parameter `param`."""
     found = row.speaker_set.filter(index=index).first()
     if found is None:
-        message = _("There is no such speaker.")
-        raise InvalidOption(param, message) if param else Http404(message)
+        known = ", ".join(str(one) for one in row.speaker_set.order_by("index").values_list("index", flat=True))
+        message = _("There is no speaker %(number)d. Known are: %(known)s.") % {"number": index, "known": known or "–"}
+        raise InvalidOption(param, message) if param else NoSuchPart(message)
     return found
 
 

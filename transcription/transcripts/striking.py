@@ -31,6 +31,7 @@ from transcription.transcripts.revisions import (
     struck_now,
     write_strikes,
 )
+from transcription.transcripts.validation import no_such_segment
 
 Action = Revision.Action
 PERMISSION = "transcripts.edit"
@@ -119,9 +120,11 @@ def _seconds(row: Transcription, words: Words, hidden: Sequence[Span] = ()) -> l
 
     Raises Http404, and InvalidOption where no word is chosen.
     """
-    return seconds_of_words(
-        redacted_segments(row.segments.filter(index__range=(words.first, words.last)), hidden), words
-    )
+    chosen = redacted_segments(row.segments.filter(index__range=(words.first, words.last)), hidden)
+    try:
+        return seconds_of_words(chosen, words)
+    except Http404:
+        raise no_such_segment(row) from None
 
 
 def seconds_of_words(chosen: Sequence[Segment], words: Words) -> list[Span]:

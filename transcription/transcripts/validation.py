@@ -6,14 +6,28 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from django.http import Http404
 from django.utils.translation import gettext as _
 
 from transcription.errors import InvalidOption
+from transcription.models import Transcription
 from transcription.scripts import one_line
 from transcription.transcripts.segment_edits import SegmentEdit
 
 LONGEST_TEXT = 5000
 MAX_SEGMENTS = 50_000
+
+
+class NoSuchPart(Http404):
+    """A transcript that is there has no such segment, speaker or revision; the message says which there are."""
+
+
+def no_such_segment(row: Transcription) -> NoSuchPart:
+    number = row.segments.count()
+    if not number:
+        return NoSuchPart(_("There is no such segment: this transcript has none."))
+    message = _("There is no such segment: they are numbered from 0 to %(last)d, and of several the first comes first.")
+    return NoSuchPart(message % {"last": number - 1})
 
 
 def checked_text(value: Any, param: str = "text") -> str:

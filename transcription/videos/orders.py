@@ -43,7 +43,7 @@ def ask(
     if kind not in SubtitledVideo.Kind.values:
         message = _("“%(name)s” must be one of %(known)s.")
         raise InvalidOption("kind", message % {"name": "kind", "known": ", ".join(SubtitledVideo.Kind.values)})
-    beside, layout = exports.beside.other(row, beside_id) if beside_id else None, layout or Layout()
+    beside, layout = exports.beside.asked(row, beside_id) if beside_id else None, layout or Layout()
     if not row.segments.exclude(text="").exists():
         raise Refused("no_subtitles", _("This text is empty: there is nothing to show in a video."))
     with transaction.atomic():

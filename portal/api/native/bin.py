@@ -44,12 +44,14 @@ class RecordingBinView(TenantView):
     def put(self, request: Request, recording_id: UUID) -> Response:
         """Raises Refused while it is on hold."""
         self.actor.require("recordings.delete")
-        return Response(_binned_fields(recordings.delete(self.actor, recording_id)))
+        row = recordings.binned(self.actor).filter(id=recording_id).first()
+        return Response(_binned_fields(row or recordings.delete(self.actor, recording_id)))
 
     @operation("restoreRecording", "Take a recording out of the bin", {200: RecordingBody})
     def delete(self, request: Request, recording_id: UUID) -> Response:
         self.actor.require("recordings.delete")
-        recordings.restore(self.actor, recording_id)
+        if recordings.binned(self.actor).filter(id=recording_id).exists():
+            recordings.restore(self.actor, recording_id)
         return Response(recording_fields(self.actor, recordings.recording(self.actor, recording_id)))
 
 

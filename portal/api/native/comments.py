@@ -14,9 +14,10 @@ from portal.api.native import parameters
 from portal.api.native.operations import JSON, listing, operation
 from portal.api.native.originals import REDACTED, wants_original
 from portal.api.native.pagination import PAGE, newest_first
-from portal.api.native.parsing import parse_body
+from portal.api.native.parsing import check_not_both, parse_body
 from portal.api.native.representations import rfc3339
 from portal.api.native.schemas.comments import CommentBody, CommentChanges, NewComment, ThreadBody
+from portal.api.native.schemas.segments import SECONDS, WORDS
 from portal.api.native.tenant_view import TenantView
 from tenants.access import Actor
 from transcription.comments import threads
@@ -55,6 +56,8 @@ class CommentsView(TenantView):
         self.actor.require(threads.PERMISSION)
         recordings.recording(self.actor, recording_id)
         new = parse_body(request, NewComment)
+        check_not_both(new, ("parent",), (*SECONDS, "transcription", *WORDS))
+        check_not_both(new, WORDS, SECONDS)
         if new.parent is not None:
             row = threads.reply(self.actor, recording_id, new.parent, new.text)
         else:

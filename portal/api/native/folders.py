@@ -81,6 +81,8 @@ def folder_fields(row: Folder) -> FolderBody:
         "name": row.name,
         "restricted": row.restricted,
         "private": row.is_private,
+        "audio_days": row.audio_retention_days,
+        "text_days": row.text_retention_days,
         "created_at": row.created_at.isoformat(),
     }
 

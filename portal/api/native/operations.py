@@ -23,12 +23,8 @@ JSON = "application/json"
 WORD = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
 FORM = "multipart/form-data"
 
-IDEMPOTENCY_KEY = OpenApiParameter(
-    "Idempotency-Key",
-    OpenApiTypes.STR,
-    OpenApiParameter.HEADER,
-    description="1 to 255 printable ASCII characters of your own. The same key answers with what it made before.",
-)
+SAME_KEY = "1 to 255 printable ASCII characters of your own. The same key answers with what it made before."
+IDEMPOTENCY_KEY = OpenApiParameter("Idempotency-Key", OpenApiTypes.STR, OpenApiParameter.HEADER, description=SAME_KEY)
 IF_MATCH = OpenApiParameter(
     "If-Match", OpenApiTypes.STR, OpenApiParameter.HEADER, required=True, description="The ETag that you have seen."
 )
@@ -76,7 +72,17 @@ def operation(
         responses=_responses(answers),
         parameters=list(parameters),
     )
-    return decorate
+    files = {media for answer in answers.values() if isinstance(answer, dict) for media in answer} - {JSON}
+
+    query = {one.name for one in parameters if one.location == OpenApiParameter.QUERY}
+
+    def describe(method: View) -> View:
+        described = decorate(method)
+        described.files = files  # type: ignore[attr-defined]  # read by portal.api.negotiation
+        described.query = query  # type: ignore[attr-defined]  # read by TenantView
+        return described
+
+    return describe
 
 
 def listing(item: type) -> Schema:

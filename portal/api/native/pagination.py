@@ -7,8 +7,6 @@ from typing import Any, TypeVar
 from django.db.models import Model, QuerySet
 from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext as _
-from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter
 from rest_framework.exceptions import NotFound
 from rest_framework.pagination import CursorPagination
 from rest_framework.request import Request
@@ -16,12 +14,15 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from portal.api.native import parameters
+from transcription.errors import InvalidOption
 
 Row = TypeVar("Row", bound=Model)
 
+NEWEST = ("-created_at", "-id")
+
 
 class CursorPages(CursorPagination):
-    """Pages of rows. A cursor that we didn't make is 404, whatever is in it.
+    """Pages of rows. A cursor that we didn't make is refused, whatever is in it.
 
     `offset_cutoff` is how many rows of one value of the first field there may be: a recording's name, say.
     `is_position` checks its value of the field that rows are ordered by first: a time, unless said otherwise.
@@ -31,32 +32,27 @@ class CursorPages(CursorPagination):
     is_position: Callable[[str], bool]
 
     def __init__(self, ordering: tuple[str, ...] | None = None) -> None:
-        self.ordering = ordering or self.ordering
+        self.ordering = ordering or NEWEST
         self.is_position = POSITIONS.get(self.ordering[0].removeprefix("-"), _is_datetime)
 
     def decode_cursor(self, request: Any) -> Any:
-        cursor = super().decode_cursor(request)
+        try:
+            cursor = super().decode_cursor(request)
+        except NotFound:
+            raise no_such_page() from None
         if cursor is not None and cursor.position is not None and not self.is_position(str(cursor.position)):
-            raise NotFound(_("There is no such page. Begin with the first one."))
+            raise no_such_page()
         return cursor
 
-
-class NewestFirst(CursorPages):
-    ordering = ("-created_at", "-id")
-    page_size = 50
-    page_size_query_param = "limit"
-    max_page_size = 200
+    def get_page_size(self, request: Any) -> int:
+        """Raises InvalidOption."""
+        return LIMIT.read(request) or PAGE_SIZE
 
 
 CURSOR = parameters.Text("cursor", "From `next` or `previous` of another page.")
-PAGE = (
-    CURSOR,
-    OpenApiParameter(
-        NewestFirst.page_size_query_param,
-        OpenApiTypes.INT,
-        description=f"Items on a page, 1 to {NewestFirst.max_page_size}; {NewestFirst.page_size} unless given.",
-    ),
-)
+PAGE_SIZE, LARGEST_PAGE = 50, 200
+LIMIT = parameters.Whole("limit", f"Items on a page; {PAGE_SIZE} unless given.", range(1, LARGEST_PAGE + 1))
+PAGE = (CURSOR, LIMIT)
 """Parameters of a list that `newest_first` answers."""
 
 
@@ -67,13 +63,17 @@ def newest_first(
     fields: Callable[[Row], Any],
     ordering: tuple[str, ...] | None = None,
 ) -> Response:
-    """Returns the page that the request asks for, each row as `fields` describes it. Raises NotFound.
+    """Returns the page that the request asks for, each row as `fields` describes it. Raises InvalidOption.
 
     `ordering` is another order than the newest first: names of fields, the last one unique.
     """
-    pages = NewestFirst(ordering)
+    pages = CursorPages(ordering)
     page = pages.paginate_queryset(rows, request, view=view) or []
     return pages.get_paginated_response([fields(row) for row in page])
+
+
+def no_such_page() -> InvalidOption:
+    return InvalidOption(CURSOR.name, _("There is no such page. Begin with the first one."))
 
 
 def _is_datetime(text: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from uuid import UUID
 
 from django.utils.translation import gettext as _
 from drf_spectacular.types import OpenApiTypes
@@ -23,6 +24,24 @@ class Text(OpenApiParameter):
     def read(self, request: Request) -> str:
         """Returns an empty text where it is absent."""
         return request.query_params.get(self.name, "")
+
+
+class Id(OpenApiParameter):
+    """An id, or one of the words `besides`."""
+
+    def __init__(self, name: str, description: str, besides: Sequence[str] = ()) -> None:
+        super().__init__(name, OpenApiTypes.STR, description=description)
+        self.besides = besides
+
+    def read(self, request: Request) -> str:
+        """Returns an empty text where it is absent. Raises InvalidOption."""
+        text = request.query_params.get(self.name, "")
+        if not text or text in self.besides:
+            return text
+        try:
+            return str(UUID(text))
+        except ValueError:
+            raise InvalidOption(self.name, _("“%(name)s” must be an id.") % {"name": self.name}) from None
 
 
 class Choice(OpenApiParameter):

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, ClassVar, TypeVar
+from uuid import UUID
 
 from django.template.defaultfilters import filesizeformat
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails, PydanticCustomError
 from rest_framework import status
 from rest_framework.exceptions import APIException
@@ -22,12 +23,15 @@ from transcription.errors import InvalidOption
 
 LONGEST_NAME = 60  # of an unknown field, in an answer
 INDEX_AT_END = re.compile(r"\[\d+\]$")
+INCOMPLETE = gettext_lazy("“%(name)s” must be a string without NUL and without half a character.")
 MESSAGES: dict[str, str | Promise] = {
     "missing": gettext_lazy("“%(name)s” is missing."),
     "model_type": gettext_lazy("“%(name)s” must be an object."),
     "datetime_type": gettext_lazy("“%(name)s” must be a string with date, time and zone, as in 2027-01-31T12:00:00Z."),
     "string_type": gettext_lazy("“%(name)s” must be a string."),
-    "incomplete_string": gettext_lazy("“%(name)s” must be a string without NUL and without half a character."),
+    "incomplete_string": INCOMPLETE,
+    "string_unicode": INCOMPLETE,
+    "id_type": gettext_lazy("“%(name)s” must be an id."),
     "bool_type": gettext_lazy("“%(name)s” must be true or false."),
     "float_type": gettext_lazy("“%(name)s” must be a number."),
     "int_type": gettext_lazy("“%(name)s” must be an integer."),
@@ -37,7 +41,7 @@ MESSAGES: dict[str, str | Promise] = {
     "less_than_equal": gettext_lazy("“%(name)s” must be %(le)d or less."),
     "literal_error": gettext_lazy("“%(name)s” must be one of: %(expected)s."),
 }
-"""By Pydantic's error types (https://docs.pydantic.dev/latest/errors/validation_errors/) and our own one."""
+"""By Pydantic's error types (https://docs.pydantic.dev/latest/errors/validation_errors/) and our own ones."""
 
 
 class BodyTooLarge(APIException):
@@ -46,6 +50,14 @@ class BodyTooLarge(APIException):
 
     def __init__(self, limit: int) -> None:
         super().__init__(_("The body is larger than %(limit)s.") % {"limit": filesizeformat(limit)})
+
+
+class Encoded(APIException):
+    status_code = status.HTTP_415_UNSUPPORTED_MEDIA_TYPE
+    default_code = "unsupported_encoding"
+
+    def __init__(self) -> None:
+        super().__init__(_("The body is compressed. Send it as it is, without Content-Encoding."))
 
 
 class LengthRequired(APIException):
@@ -92,9 +104,11 @@ Body = TypeVar("Body", bound=RequestBody)
 def parse_body(request: Request, model: type[Body]) -> Body:
     """Returns the body, where no body is an empty object.
 
-    Raises InvalidOption, and before anything is read BodyTooLarge, and LengthRequired for a stream: what comes without
-    a length would pass for no body.
+    Raises InvalidOption, and before anything is read Encoded, BodyTooLarge, and LengthRequired for a stream: what comes
+    without a length would pass for no body.
     """
+    if request.META.get("HTTP_CONTENT_ENCODING", "identity") != "identity":
+        raise Encoded
     length = request.META.get("CONTENT_LENGTH")
     if not length and "HTTP_TRANSFER_ENCODING" in request.META:
         raise LengthRequired
@@ -106,6 +120,14 @@ def parse_body(request: Request, model: type[Body]) -> Body:
         raise _invalid_option(invalid.errors(include_url=False)[0]) from invalid
 
 
+def check_not_both(body: RequestBody, one: Sequence[str], other: Sequence[str]) -> None:
+    """Raises InvalidOption where fields of both groups came, which say different things."""
+    first, second = (next((name for name in names if name in body.model_fields_set), "") for names in (one, other))
+    if first and second:
+        message = _("Send “%(one)s” or “%(other)s”, not both.")
+        raise InvalidOption(second, message % {"one": first, "other": second})
+
+
 def _complete(text: str) -> str:
     """Refuses NUL and half a character, which JSON can spell but no database can store."""
     if "\x00" in text or text != _whole_characters(text):
@@ -113,7 +135,15 @@ def _complete(text: str) -> str:
     return text
 
 
+def _read_id(value: Any) -> UUID:
+    try:
+        return UUID(value if isinstance(value, str) else "")
+    except ValueError:
+        raise PydanticCustomError("id_type", "not an id") from None
+
+
 Text = Annotated[str, AfterValidator(_complete)]
+Id = Annotated[UUID, BeforeValidator(_read_id)]
 Count = Annotated[int, Field(ge=0, le=2**31 - 1)]
 
 
@@ -129,7 +159,7 @@ def _invalid_option(error: ErrorDetails) -> InvalidOption:
         return InvalidOption(name if error["loc"][-1:] == (said.param,) else said.param, str(said), said.code)
     if not name:
         return InvalidOption("body", _("Send a JSON object."))
-    message = MESSAGES["missing" if error["input"] is None else error["type"]]
+    message = MESSAGES.get(error["type"], gettext_lazy("“%(name)s” can’t have this value."))
     return InvalidOption(INDEX_AT_END.sub("", name), str(message) % {"name": name, **context})
 
 

@@ -131,7 +131,7 @@ def place_fields(row: Place) -> PlaceBody:
         "has_secret": bool(row.sealed_secret),
         "watched": row.is_watched,
         "paused": row.is_paused,
-        "senders": row.senders,
+        "senders": row.senders.split(),
         "trust": row.trust if row.kind == Place.Kind.MAILBOX else None,
         "authserv_id": row.authserv_id,
         "folder": str(row.folder_id) if row.folder_id else None,

@@ -41,16 +41,16 @@ from transcription.folders import folders
 from transcription.intake import accept
 from transcription.intake.request import CallContext
 from transcription.library import orders, recordings, renaming
-from transcription.library.filters import CHECKED, PEOPLE, PROGRAMS, TO_CHECK, Filter
+from transcription.library.filters import CHECKED, NO_FOLDER, PEOPLE, PROGRAMS, TO_CHECK, Filter
 from transcription.models import Recording, Status
 from transcription.options.languages import language_code
 from transcription.options.options import TranscriptionOptions
 
-FOLDER = parameters.Text("folder", "Only those in this folder: its `id`, or `none` for those in none.")
+FOLDER = parameters.Id("folder", "Only those in this folder: its `id`, or `none` for those in none.", [NO_FOLDER])
 SEARCH = parameters.Text("search", "Only those in whose name or text every word stands.")
 STATUS = parameters.Choice("status", "Only those whose latest transcription is so.", Status.values)
 BY = parameters.Choice("by", "Only those that people added, or programs, with a key.", [PEOPLE, PROGRAMS])
-KEY = parameters.Text("key", "Only those that were added with this key: its `id`.")
+KEY = parameters.Id("key", "Only those that were added with this key: its `id`.")
 OWNER = parameters.Text("owner", "Only those that this person added: the e-mail address.")
 TAG = parameters.Text("tag", "Only those with this tag, or with all of several: names, with commas between them.")
 SOURCE = parameters.Choice("source", "Only those that came so.", Recording.Source.values)

@@ -13,10 +13,10 @@ from rest_framework.response import Response
 from portal.api import call_headers
 from portal.api.native.operations import IDEMPOTENCY_KEY, IF_MATCH, JSON, operation
 from portal.api.native.originals import REDACTED, hidden_spans, wants_original
-from portal.api.native.parsing import parse_body
+from portal.api.native.parsing import check_not_both, parse_body
 from portal.api.native.representations import transcription_fields
 from portal.api.native.schemas.rehearings import NewRehearing, RehearingBody
-from portal.api.native.schemas.segments import SegmentsBody
+from portal.api.native.schemas.segments import SECONDS, SegmentsBody
 from portal.api.native.segments import TRANSCRIPTION, segments_answer
 from portal.api.native.tenant_view import TenantView
 from portal.api.preconditions import quoted, seen_tags
@@ -120,6 +120,7 @@ def rehearing_fields(actor: Actor, row: Transcription, heard: Transcription, *, 
 
 def _where(body: NewRehearing) -> Lines | Span:
     """Raises InvalidOption."""
+    check_not_both(body, ("first", "last"), SECONDS)
     if body.first is not None and body.last is not None:
         return Lines(body.first, body.last)
     if body.start is not None and body.end is not None:

@@ -46,7 +46,7 @@ def recording_fields(actor: Actor, recording: Recording, with_place: bool = True
         "folder": str(recording.folder_id) if recording.folder_id else None,
         "created_at": recording.created_at.isoformat(),
         "changed_at": (recording.changed_at or recording.created_at).isoformat(),
-        "duration_seconds": recording.duration_seconds,
+        "duration_seconds": round(recording.duration_seconds, 3),
         "bytes": recording.bytes,
         "format": recording.format,
         "audio_tracks": audio_tracks.numbered(recording),

@@ -23,6 +23,7 @@ from portal.api.native.schemas.rules import (
 )
 from portal.api.native.tenant_view import TenantView
 from tenants.models import User
+from transcription.options.options import codes_of
 from transcription.rules import editing, effects
 from transcription.rules.models import Rule
 
@@ -93,7 +94,7 @@ def rule_fields(row: Rule) -> RuleBody:
         "position": row.position,
         "conditions": _conditions(row),
         "effects": {
-            "options": given.get("options", {}),
+            "options": _options(given.get("options", {})),
             "tags": effects.tag_names(given.get("tags", [])),
             "folder": given.get("folder"),
             "audio_days": given.get("audio_days"),
@@ -104,6 +105,10 @@ def rule_fields(row: Rule) -> RuleBody:
         "created_at": row.created_at.isoformat(),
         "changed_at": row.changed_at.isoformat(),
     }
+
+
+def _options(given: dict[str, Any]) -> dict[str, Any]:
+    return given | ({"languages": codes_of(given["languages"])} if "languages" in given else {})
 
 
 def _conditions(row: Rule) -> RuleConditions:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from django.http import Http404
 from django.urls import path
 from django.utils.translation import gettext as _
 from rest_framework.request import Request
@@ -11,7 +10,7 @@ from rest_framework.utils.urls import replace_query_param
 
 from portal.api.native import parameters
 from portal.api.native.operations import operation
-from portal.api.native.pagination import CURSOR
+from portal.api.native.pagination import CURSOR, no_such_page
 from portal.api.native.schemas.search import FoundRecording, FoundSegment, Fragment, HitBody, HitsBody
 from portal.api.native.tenant_view import TenantView
 from transcription import search
@@ -53,7 +52,7 @@ def hit_fields(hit: search.SearchResult) -> HitBody:
             id=str(hit.recording.id),
             name=hit.recording.name,
             created_at=hit.recording.created_at.isoformat(),
-            duration_seconds=hit.recording.duration_seconds,
+            duration_seconds=round(hit.recording.duration_seconds, 3),
         ),
         "transcription": str(hit.transcription_id) if hit.transcription_id else None,
         "name": _parts(hit.name),
@@ -79,11 +78,11 @@ def _terms(query: str) -> list[search.Term]:
 
 
 def place_of(cursor: str) -> search.Cursor | None:
-    """Raises Http404 for a cursor that we didn't make."""
+    """Raises InvalidOption for a cursor that we didn't make."""
     try:
         return search.Cursor.parse(cursor) if cursor else None
     except ValueError:
-        raise Http404(_("There is no such page. Begin with the first one.")) from None
+        raise no_such_page() from None
 
 
 urls = [path("search", SearchView.as_view(), name="native_search")]

@@ -100,7 +100,7 @@ class SegmentView(TenantView):
         parameters=[IF_MATCH, REDACTED],
     )
     def patch(self, request: Request, transcription_id: UUID, index: int) -> Response:
-        changes = parse_body(request, SegmentChanges).model_dump()
+        changes = parse_body(request, SegmentChanges).model_dump(exclude_unset=True)
         found = editing.edit(self.actor, transcription_id, index, seen_tags(request._request), **changes)
         return one_answer(found, hidden_spans(self.actor, request, found.transcription))
 
@@ -283,7 +283,8 @@ def revision_fields(revision: Revision, *, hides: bool) -> RevisionBody:
 
 
 def _former(fields: SegmentFields, *, hides: bool) -> dict[str, Any]:
-    return {name: fields[name] for name in ("start", "end", "text")} | ({"text": MASK} if hides else {})
+    text = MASK if hides else fields["text"].strip()
+    return {"start": fields["start"], "end": fields["end"], "text": text}
 
 
 def segments_answer(row: Transcription, hidden: Sequence[Span], first: int = 0, limit: int | None = None) -> Response:

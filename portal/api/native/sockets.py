@@ -18,7 +18,7 @@ class SocketTicketsView(TenantView):
     @operation("createSocketTicket", "A ticket that opens one WebSocket, once", {201: TicketBody})
     def post(self, request: Request) -> Response:
         ticket = service.issue(self.actor)
-        body = {"ticket": ticket.secret, "expires_at": ticket.expires_at}
+        body = {"ticket": ticket.secret, "expires_at": ticket.expires_at.isoformat()}
         return Response(body, status=201, headers={"Cache-Control": "no-store"})
 
 

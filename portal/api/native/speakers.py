@@ -9,7 +9,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from portal.api.native.operations import IF_MATCH, JSON, operation
-from portal.api.native.parsing import parse_body
+from portal.api.native.parsing import check_not_both, parse_body
 from portal.api.native.schemas.speakers import (
     SpeakerAssignment,
     SpeakerBody,
@@ -73,6 +73,8 @@ class AssignSpeakerView(TenantView):
     )
     def post(self, request: Request, transcription_id: UUID) -> Response:
         wanted = parse_body(request, SpeakerAssignment)
+        if wanted.new:
+            check_not_both(wanted, ("speaker",), ("new",))
         segments = (wanted.first, wanted.last)
         tags = seen_tags(request._request)
         row = speakers.assign(self.actor, transcription_id, *segments, wanted.speaker, tags, is_new=wanted.new)

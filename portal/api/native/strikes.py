@@ -10,7 +10,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from portal.api.native.operations import IF_MATCH, JSON, operation
-from portal.api.native.parsing import parse_body
+from portal.api.native.parsing import check_not_both, parse_body
+from portal.api.native.schemas.segments import SECONDS, WORDS
 from portal.api.native.schemas.strikes import StrikeBody, StrikesBody, Striking
 from portal.api.native.segments import TRANSCRIPTION
 from portal.api.native.tenant_view import TenantView
@@ -52,6 +53,7 @@ class StrikesView(TenantView):
 
 def _what(wanted: Striking) -> Words | Span:
     """Raises InvalidOption."""
+    check_not_both(wanted, WORDS, SECONDS)
     if wanted.first is not None:
         return Words(wanted.first, wanted.position, wanted.first if wanted.last is None else wanted.last, wanted.until)
     if wanted.start is not None and wanted.end is not None:

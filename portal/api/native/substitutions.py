@@ -129,7 +129,7 @@ def found_fields(found: Found) -> TranscriptHitsBody:
             id=str(recording.id),
             name=recording.name,
             created_at=recording.created_at.isoformat(),
-            duration_seconds=recording.duration_seconds,
+            duration_seconds=round(recording.duration_seconds, 3),
         ),
         "transcription": str(found.row.id),
         "revision": found.row.revision,

@@ -111,7 +111,14 @@ def _id(text: str) -> UUID:
 
 
 def tag_fields(row: Tag) -> TagBody:
-    return {"id": str(row.id), "name": row.name, "colour": row.colour, "created_at": row.created_at.isoformat()}
+    return {
+        "id": str(row.id),
+        "name": row.name,
+        "colour": row.colour,
+        "audio_days": row.audio_retention_days,
+        "text_days": row.text_retention_days,
+        "created_at": row.created_at.isoformat(),
+    }
 
 
 urls = [

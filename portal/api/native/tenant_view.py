@@ -9,6 +9,7 @@ from django.http.response import HttpResponseBase
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
+from portal.api import ignored
 from portal.api.native.conditional import not_modified_or
 from portal.http import authentication, request_budget
 from portal.http.asgi import scope_of
@@ -45,6 +46,10 @@ class TenantView(APIView):
 
     def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
         answer = super().finalize_response(request, response, *args, **kwargs)
+        known = getattr(getattr(self, (request.method or "").lower(), None), "query", None)
+        if known is not None and not answer.has_header(ignored.HEADER):
+            for name, value in ignored.headers_of(name for name in request.query_params if name not in known).items():
+                answer[name] = value
         is_sent_elsewhere = answer.streaming or answer.has_header("X-Accel-Redirect")
         if request.method != "GET" or answer.status_code != 200 or is_sent_elsewhere:
             return answer

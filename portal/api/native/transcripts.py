@@ -7,6 +7,7 @@ from uuid import UUID
 from django.http import Http404, HttpResponse
 from django.urls import path
 from django.utils.translation import gettext as _
+from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -18,6 +19,7 @@ from portal.api.problems import problem
 from tenants.access import Actor
 from transcription import exports
 from transcription.comments import threads
+from transcription.errors import InvalidOption
 from transcription.exports import Layout
 from transcription.exports.layout import LINE_LENGTHS, LINES
 from transcription.library import read_audit, recordings
@@ -58,24 +60,23 @@ class TranscriptView(TenantView):
 def _transcript(actor: Actor, request: Request, row: Transcription, extension: str) -> HttpResponse | Response:
     """Raises Http404 for an unknown format, InvalidOption, and TextDeleted."""
     if extension not in exports.WRITERS:
-        raise Http404
+        raise NotFound(
+            _("There is no format “%(name)s”. Known are %(known)s.")
+            % {"name": extension[:10], "known": ", ".join(exports.WRITERS)}
+        )
     if row.status != Status.COMPLETED:
         return problem(409, "not_completed", _("The transcription is not done: it is %s.") % row.status)
     layout = Layout.checked(request.query_params.get("max_line_length"), request.query_params.get("max_lines"))
     said = threads.of_file(actor, row.recording_id, extension, wanted=COMMENTS.read(request) == "true")
-    original, beside = wants_original(actor, request), _beside(row, BESIDE.read(request))
+    original, other = wants_original(actor, request), BESIDE.read(request)
+    beside = exports.beside.asked(row, other) if other else None
+    if layout is not None and extension not in exports.SUBTITLES:
+        sent = next(name for name in ("max_line_length", "max_lines") if request.query_params.get(name))
+        raise InvalidOption(sent, _("“%(name)s” is for srt and vtt only.") % {"name": sent})
     export = exports.render(row, extension, layout, original=original, comments=said, beside=beside)
     for one in (row, beside) if beside else (row,):
         read_audit.exported(actor, one, extension)
     return HttpResponse(export.body, content_type=export.content_type)
-
-
-def _beside(row: Transcription, text: str) -> Transcription | None:
-    """Raises Http404 and TextDeleted."""
-    try:
-        return exports.beside.other(row, UUID(text)) if text else None
-    except ValueError:
-        raise Http404 from None
 
 
 urls = [

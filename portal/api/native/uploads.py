@@ -13,6 +13,7 @@ from rest_framework.response import Response
 from portal.api.form_options import ignored_headers
 from portal.api.native.operations import (
     FILE,
+    IDEMPOTENCY_KEY,
     OFFSET,
     UPLOAD_LENGTH,
     UPLOAD_METADATA,
@@ -20,25 +21,20 @@ from portal.api.native.operations import (
     listing,
     operation,
 )
-from portal.api.native.pagination import CURSOR, CursorPages
+from portal.api.native.pagination import PAGE, newest_first
 from portal.api.native.representations import rfc3339
 from portal.api.native.schemas.uploads import UploadBody
 from portal.api.native.tenant_view import TenantView
 from portal.api.problems import problem
 from portal.http import tus_headers
 from portal.http.statuses import status_of
-from portal.http.tus import Chunk, ChunkRefused, chunk_of, plan_of
+from portal.http.tus import AlreadyAccepted, Chunk, ChunkRefused, chunk_of, plan_of
 from tenants.access import Actor
 from transcription.uploads import acceptance, access, creation, files
 from transcription.uploads.models import Upload
 
 NO_OPTIONS = ("filename", "name", "source", "folder")
 OTHERS = ("GET", "OPTIONS")  # not of the protocol, or asked before it is agreed upon
-
-
-class NewestUploads(CursorPages):
-    ordering = ("-created_at", "-id")
-    page_size = 50
 
 
 class TusView(TenantView):
@@ -71,8 +67,13 @@ class TusView(TenantView):
 
     def handle_exception(self, exc: Exception) -> Response:
         """Adds the offset to go on at to the refusal of a chunk."""
+        if isinstance(exc, AlreadyAccepted) and exc.is_at_end:
+            return Response(status=204, headers=_position(exc.upload, exc.offset))
         response = super().handle_exception(exc)
-        if isinstance(exc, ChunkRefused):
+        if isinstance(exc, AlreadyAccepted):
+            for name, value in _position(exc.upload, exc.offset).items():
+                response[name] = value
+        elif isinstance(exc, ChunkRefused):
             response["Upload-Offset"] = str(exc.offset)
         return response
 
@@ -89,18 +90,16 @@ class UploadsView(TusView):
     """POST begins an upload, with its first bytes or without; GET lists those of the last days, newest first."""
 
     @operation(
-        "listUploads", "The uploads of the last days, newest first", {200: listing(UploadBody)}, parameters=[CURSOR]
+        "listUploads", "The uploads of the last days, newest first", {200: listing(UploadBody)}, parameters=[*PAGE]
     )
     def get(self, request: Request) -> Response:
-        pages = NewestUploads()
-        page = pages.paginate_queryset(access.uploads(self.actor), request, view=self) or []
-        return pages.get_paginated_response([upload_fields(row) for row in page])
+        return newest_first(access.uploads(self.actor), request, self, upload_fields)
 
     @operation(
         "createUpload",
         "Begin a resumable upload (tus 1.0)",
         {201: None},
-        parameters=[VERSION, UPLOAD_LENGTH, UPLOAD_METADATA],
+        parameters=[VERSION, UPLOAD_LENGTH, UPLOAD_METADATA, IDEMPOTENCY_KEY],
         description="`Location` is where its bytes go with PATCH. The metadata holds `filename` and the options.",
     )
     def post(self, request: Request) -> Response:

@@ -20,13 +20,16 @@ from transcription.errors import InvalidOption
 from transcription.intake.known_voices import MOST_VOICES, NAMES, REFERENCES
 from transcription.models import Lane, Mode, Task
 from transcription.models.speaker import LONGEST_NAME
-from transcription.options.offered_models import DIARIZING
+from transcription.options.offered_models import tells_apart
 from transcription.options.options import LONGEST_PROMPT, OPTIONS, TranscriptionOptions
 from transcription.options.speakers import AUTO, OFF
 from transcription.scripts import one_line
 from transcription.transcripts.speakers import checked_name
 
 DIARIZED = "diarized_json"
+TELLS_LANGUAGES = "gpt-transcribe"
+"""OpenAI's model whose answers have `languages`."""
+
 RESPONSE_FORMATS = ("json", "text", "srt", "verbose_json", "vtt", DIARIZED)
 TRANSLATED_FORMATS = RESPONSE_FORMATS[:-1]
 GRANULARITIES = ("word", "segment")
@@ -53,7 +56,7 @@ class Parameters:
 
     `ignored` names the fields that change nothing here: some parameters of OpenAI's, and unknown fields.
     `known_names` are those of the voices that came along, where speakers are told apart.
-    `folder` is the name or id of the one that the recording goes into.
+    `folder` is the name or id of the one that the recording goes into. `tells_languages`: the answer has those heard.
     """
 
     options: TranscriptionOptions
@@ -63,6 +66,7 @@ class Parameters:
     ignored: tuple[str, ...] = ()
     known_names: tuple[str, ...] = ()
     folder: str = ""
+    tells_languages: bool = False
 
     @property
     def headers(self) -> dict[str, str]:
@@ -94,7 +98,9 @@ def parse(upload: Upload, task: str) -> Parameters:
     tells_apart = sent["speakers"] not in ("", OFF)
     known = _known_names(upload) if tells_apart else ()
     names = tuple(dict.fromkeys(_ignored(upload, task, response_format, tells_apart)))
-    return Parameters(options, response_format, granularities, _stream(upload), names, known, upload.field("folder"))
+    folder, stream = upload.field("folder"), _stream(upload)
+    tells_languages = upload.field("model").strip().removeprefix("openai/") == TELLS_LANGUAGES
+    return Parameters(options, response_format, granularities, stream, names, known, folder, tells_languages)
 
 
 def _response_format(upload: Upload, known: tuple[str, ...]) -> str:
@@ -110,7 +116,7 @@ def _speakers(upload: Upload, response_format: str) -> str:
     if response_format == DIARIZED and wanted == OFF:
         message = _("diarized_json says who speaks: leave out speakers=off, or ask for another format.")
         raise ApiError(400, message, param="speakers", code="invalid_value")
-    is_asked = response_format == DIARIZED or upload.field("model").strip().removeprefix("openai/") == DIARIZING
+    is_asked = response_format == DIARIZED or tells_apart(upload.field("model"))
     return wanted or (AUTO if is_asked else "")
 
 

@@ -35,7 +35,15 @@ def response_of(row: Transcription, parameters: Parameters) -> HttpResponseBase:
             return JsonResponse(_verbose(row, segments, parameters.granularities) | {"usage": usage(row)})
         case "diarized_json":
             return JsonResponse(_diarized(row, segments) | {"usage": usage(row)})
-    return JsonResponse({"text": row.text, "usage": usage(row)})
+    return JsonResponse({"text": row.text} | _languages(row, parameters) | {"usage": usage(row)})
+
+
+def _languages(row: Transcription, wanted: Parameters) -> dict[str, Any]:
+    """Returns the languages that were heard, the most spoken first, where the model that was asked for tells them."""
+    if not wanted.tells_languages:
+        return {}
+    heard = sorted(row.heard_languages, key=lambda code: -row.heard_languages[code])
+    return {"languages": [{"code": code} for code in heard]}
 
 
 def _verbose(row: Transcription, segments: list[Segment], granularities: frozenset[str]) -> dict[str, Any]:
@@ -134,7 +142,8 @@ class StreamedTranscript:
 
     def done(self, row: Transcription) -> bytes:
         segments = redacted(row)
-        event = {"type": "transcript.text.done", "text": row.text, "usage": usage(row)} | exports.extra_fields(row)
+        event = {"type": "transcript.text.done", "text": row.text, "usage": usage(row)}
+        event |= _languages(row, self._wanted) | exports.extra_fields(row)
         match self._wanted.response_format:
             case "srt" | "vtt":
                 event["text"] = self._whole(row, segments)

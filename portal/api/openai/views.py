@@ -64,7 +64,7 @@ def endpoint(*methods: str) -> Callable[[View], View]:
         @wraps(view)
         async def answered(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
             try:
-                if request.method not in methods:
+                if request.method not in methods and not (request.method == "HEAD" and "GET" in methods):
                     allowed = ", ".join(methods)
                     raise ApiError(405, _("Use %(method)s here.") % {"method": allowed}, headers={"Allow": allowed})
                 actor = await _caller(request)

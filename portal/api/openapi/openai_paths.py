@@ -4,8 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+from portal.api.native.operations import SAME_KEY
 from portal.api.native.schemas.recordings import FOLDER
-from portal.api.openai.parameters import FORM_OPTIONS, GRANULARITIES, RESPONSE_FORMATS, TRANSLATED_FORMATS
+from portal.api.openai.parameters import (
+    FORM_OPTIONS,
+    GRANULARITIES,
+    RESPONSE_FORMATS,
+    TRANSLATED_FORMATS,
+    VOICE_ACTIVITY,
+)
 from transcription.intake.known_voices import MOST_VOICES
 from transcription.models.speaker import LONGEST_NAME
 from transcription.options.options import LONGEST_PROMPT, OPTIONS
@@ -55,6 +62,11 @@ SHORT: Schema = {
         "task": TEXT,
         "language": {"type": "string", "description": "Its English name, such as “english”."},
         "duration": {"type": "number", "description": "Seconds."},
+        "languages": {
+            "type": "array",
+            "description": "With the model `gpt-transcribe`, in json: the languages that were heard.",
+            "items": {"type": "object", "required": ["code"], "properties": {"code": TEXT}},
+        },
         "segments": {"type": "array", "items": {"type": "object"}},
         "words": {"type": "array", "items": {"type": "object"}},
         "warnings": {
@@ -100,6 +112,23 @@ LANGUAGE: dict[str, Schema] = {
         "type": "array",
         "items": {"type": "string", "enum": list(GRANULARITIES)},
         "description": "`word` needs `response_format=verbose_json`.",
+    },
+    "chunking_strategy": {
+        "oneOf": [
+            {"type": "string", "enum": ["auto", VOICE_ACTIVITY]},
+            {
+                "type": "object",
+                "required": ["type"],
+                "properties": {"type": {"type": "string", "enum": ["auto", VOICE_ACTIVITY]}},
+            },
+        ],
+        "description": "`server_vad` cuts at pauses, as `mode=fast` does.",
+    },
+    "keywords[]": {"type": "array", "items": TEXT, "description": "Names and terms, as `hotwords` are."},
+    "include[]": {
+        "type": "array",
+        "items": {"type": "string", "enum": ["logprobs"]},
+        "description": "Changes nothing here: Whisper keeps no log probabilities of tokens.",
     },
     "known_speaker_names[]": {
         "type": "array",
@@ -157,6 +186,7 @@ def _audio(name: str, summary: str, fields: dict[str, Schema]) -> Schema:
         "summary": summary,
         "tags": [TAG],
         "security": [{"key": []}],
+        "parameters": [{"name": "Idempotency-Key", "in": "header", "schema": TEXT, "description": SAME_KEY}],
         "requestBody": {"required": True, "content": {"multipart/form-data": {"schema": form}}},
         "responses": {"200": {"description": "The text in the format asked for.", "headers": HEADERS, "content": done}}
         | _failures(),

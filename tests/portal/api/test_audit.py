@@ -77,7 +77,7 @@ class TestWhatIsWritten:
         reader = bearer(alice, "read")
         for words in ("risks", "unheard-of"):
             assert client.get("/api/v1/search", {"q": words}, headers=reader).status_code == 200
-        assert client.get("/api/v1/search", {"q": "risks", "cursor": "x"}, headers=reader).status_code == 404
+        assert client.get("/api/v1/search", {"q": "risks", "cursor": "x"}, headers=reader).status_code == 400
         assert told(alice) == [
             ("transcript.searched", {"hits": 2, "transcriptions": [str(row.id)]}),
             ("transcript.searched", {"hits": 0, "transcriptions": []}),

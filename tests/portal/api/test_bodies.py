@@ -186,3 +186,40 @@ def test_json_is_utf_8_whatever_python_could_decode(alice: Character, client: Cl
     kind = "application/json; charset=zlib"
     answer: Any = client.generic("POST", "/api/v1/keys", body, content_type=kind, headers=bearer(alice))
     assert (answer.status_code, answer.json()["code"]) == (415, "unsupported_charset")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "param"),
+    [
+        ("POST", "/api/v1/recordings/{recording}/comments", {"start": 0.0, "end": 1.0, "text": "?"}, "text"),
+        ("PATCH", "/api/v1/recordings/{recording}/comments/{comment}", {"text": "?"}, "text"),
+        ("PATCH", "/api/v1/webhooks/{webhook}", {"status": "?"}, "status"),
+        ("POST", "/api/v1/transcriptions/{transcription}/videos", {"kind": "?"}, "kind"),
+        ("PATCH", "/api/v1/transcriptions/{transcription}/segments/0", {"text": "?"}, "text"),
+        ("PATCH", "/api/v1/transcriptions/{transcription}/speakers/0", {"name": "?"}, "name"),
+        (
+            "POST",
+            "/api/v1/transcriptions/{transcription}/segments/substitute",
+            {"find": "a", "replacement": "?"},
+            "replacement",
+        ),
+    ],
+)
+@pytest.mark.parametrize("bad", ["a\x00b", "a\ud83d"])
+def test_nul_and_half_a_character_are_refused_in_every_text(
+    method: str, path: str, body: dict[str, Any], param: str, bad: str, alice: Character, client: Client
+) -> None:
+    address = address_of(path, make_transcription(alice.tenant), alice)
+    sent = {name: bad if value == "?" else value for name, value in body.items()}
+    answer = send(client, method, address, bearer(alice) | AGREED, sent)
+    assert (answer.status_code, answer.json()["param"]) == (400, param)
+
+
+def test_a_video_names_the_text_beside_by_its_id(alice: Character, client: Client) -> None:
+    row = make_transcription(alice.tenant)
+    address = f"/api/v1/transcriptions/{row.id}/videos"
+    beside = make_transcription(alice.tenant)
+    other = send(client, "POST", address, bearer(alice), {"kind": "mkv", "beside": str(beside.id)})
+    nothing = send(client, "POST", address, bearer(alice), {"kind": "mkv", "beside": "x"})
+    assert (other.status_code, other.json()["param"]) == (400, "beside"), "one of another recording"
+    assert (nothing.status_code, nothing.json()["detail"]) == (400, "“beside” must be an id.")

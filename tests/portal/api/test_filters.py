@@ -102,7 +102,7 @@ def test_a_list_says_who_added_what_and_shows_only_that(
     assert found("") == {"clip", "meeting"}, "what programs get by default stays everything"
     assert (found("by=people"), found("by=programs")) == ({"meeting"}, {"clip"})
     assert (found(f"key={key.id}"), found("owner=Bob@ACME.example")) == ({"clip"}, {"meeting"})
-    assert found(f"key={by_bob.id}") == found("key=nonsense%00") == found("owner=%00") == set()
+    assert found(f"key={by_bob.id}") == found("owner=%00") == set()
     listed = client.get(f"{RECORDINGS}?order=name", headers=bearer(alice, "read")).json()["results"]
     assert [(row["owner"], row["key"]) for row in listed] == [(None, str(key.id)), (bob.user.email, None)]
 
@@ -167,7 +167,7 @@ def test_a_correction_is_the_recording_s_last_change(alice: Character, client: C
 def test_a_place_in_another_order_is_none(order: str, position: str, alice: Character, client: Client) -> None:
     cursor = b64encode(f"p={quote(position)}".encode()).decode()
     answer = client.get(f"{RECORDINGS}?order={order}&cursor={quote(cursor)}", headers=bearer(alice, "read"))
-    assert answer.status_code == 404
+    assert (answer.status_code, answer.json()["param"]) == (400, "cursor")
 
 
 def test_filters_combine_and_pages_keep_them(alice: Character, client: Client) -> None:

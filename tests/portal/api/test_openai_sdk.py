@@ -27,6 +27,12 @@ def test_json(sdk: openai.OpenAI, fox: Path) -> None:
     assert answer.usage.seconds == 3
 
 
+def test_gpt_transcribe_tells_the_languages(sdk: openai.OpenAI, fox: Path) -> None:
+    answer = sdk.audio.transcriptions.create(model="gpt-transcribe", file=fox)
+    *_deltas, done = sdk.audio.transcriptions.create(model="gpt-transcribe", file=fox, stream=True)
+    assert [[one.code for one in told.languages or []] for told in (answer, done)] == [["en"], ["en"]]  # type: ignore[union-attr]
+
+
 def test_verbose_json(sdk: openai.OpenAI, fox: Path) -> None:
     answer = sdk.audio.transcriptions.create(model="whisper-1", file=fox, response_format="verbose_json")
     assert (answer.language, round(float(answer.duration), 1)) == ("english", 2.9)

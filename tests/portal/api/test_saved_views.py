@@ -8,7 +8,7 @@ from uuid import uuid4
 import pytest
 from django.test import Client
 
-from portal.api.native.schemas.saved_views import ViewQuery
+from portal.api.native.schemas.saved_views import SavedQuery
 from portal.web.forms import FilterForm
 from tenants import scope
 from tenants.models import AuditEntry
@@ -73,7 +73,7 @@ def test_a_program_hears_what_the_page_would_pass_over(
 
 def test_the_names_are_those_of_the_library_s_address() -> None:
     fields = FilterForm.base_fields
-    assert set(ViewQuery.model_fields) == set(fields)
+    assert set(SavedQuery.model_fields) == set(fields)
     for name, known in saved_views.CHOICES.items():
         offered = {value for value, _label in cast(Any, fields[name]).choices if value}
         assert offered == set(known) - {NEWEST}, "which the page takes for granted"

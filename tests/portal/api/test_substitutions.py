@@ -94,4 +94,4 @@ def test_nonsense_is_refused_by_name(
     answer = post(program, "substitutions", **(good | body if body else {"find": "o"}))
     assert (answer.status_code, answer.json()["param"]) == (400, param)
     assert program.get(f"{API}/substitutions/hits", {"find": "o", "terms": "true"}).status_code == 400
-    assert program.get(f"{API}/substitutions/hits", {"find": "o", "cursor": "x"}).status_code == 404
+    assert program.get(f"{API}/substitutions/hits", {"find": "o", "cursor": "x"}).status_code == 400

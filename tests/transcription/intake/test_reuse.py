@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
@@ -191,6 +192,24 @@ def test_speed_is_measured_by_work_alone(alice: Character, fox: Path, first: Tra
     recordings.erase(alice.actor, first.recording_id)
     assert before is not None
     assert eta.measured_speed() is None
+
+
+def test_a_pause_between_recordings_is_no_speed(alice: Character, fox: Path) -> None:
+    """Speeds that end add up to nearly 0, and not to 0: whoever waits would wait for ages."""
+    rows = [submit(alice.actor, fox, temperature=0.1 * number) for number in range(1, 5)]
+    begin = timezone.now() - timedelta(hours=1)
+    spans = [(0.0, 1.1, 9.7), (0.3, 1.7, 3.3), (0.9, 2.3, 7.1), (300.0, 1.3, 5.0)]
+    for row, (start, length, audio) in zip(rows, spans, strict=True):
+        started = begin + timedelta(seconds=start)
+        Transcription.objects.filter(id=row.id).update(
+            status=Status.COMPLETED,
+            started_at=started,
+            finished_at=started + timedelta(seconds=length),
+            audio_seconds=audio,
+        )
+    speed = eta.measured_speed()
+    assert speed is not None
+    assert speed.total > 1
 
 
 def waiting(character: Character, fox: Path, **options: object) -> Transcription:

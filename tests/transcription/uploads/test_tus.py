@@ -81,7 +81,12 @@ async def test_an_accepted_upload_is_whole_for_whoever_asks_again(tus: Tus, soun
     url = await tus.create(len(sound))
     await tus.patch(url, 0, sound)
     assert await tus.offset(url) == len(sound)
-    assert (await tus.patch(url, len(sound), b"")).status_code == 410
+    [recording] = await recordings()
+    again, nothing_more = await tus.patch(url, 0, sound), await tus.patch(url, len(sound), b"")
+    assert (again.status_code, nothing_more.status_code) == (409, 204), "whose answer was lost"
+    for answer in (again, nothing_more):
+        assert answer.headers["upload-offset"] == str(len(sound))
+        assert answer.headers["upload-recording"] == f"/api/v1/recordings/{recording.id}"
     assert len(await recordings()) == 1
 
 

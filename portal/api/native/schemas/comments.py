@@ -2,32 +2,13 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Annotated, Any, ClassVar, TypedDict
-from uuid import UUID
 
-from django.utils.translation import gettext as _
-from pydantic import BeforeValidator
-
-from portal.api.native.parsing import Count, RequestBody, documented
+from portal.api.native.parsing import Count, Id, RequestBody, Text, documented
 from portal.api.native.schemas.segments import End, Start
-from transcription.errors import InvalidOption
 from transcription.models.comment import HIGHLIGHTS, LONGEST_COMMENT
 
-
-def _checked_id(value: Any, param: str) -> UUID | None:
-    """Raises InvalidOption."""
-    try:
-        return None if value is None else UUID(value if isinstance(value, str) else "")
-    except ValueError:
-        raise InvalidOption(param, _("“%(name)s” must be an id.") % {"name": param}) from None
-
-
-Parent = Annotated[Any, BeforeValidator(partial(_checked_id, param="parent")), documented(type="string", format="uuid")]
-TranscriptionId = Annotated[
-    Any, BeforeValidator(partial(_checked_id, param="transcription")), documented(type="string", format="uuid")
-]
-CommentText = Annotated[Any, documented(type="string", maxLength=LONGEST_COMMENT)]
+CommentText = Annotated[Text, documented(maxLength=LONGEST_COMMENT)]
 Colour = Annotated[Any, documented(type="integer", minimum=0, maximum=HIGHLIGHTS - 1)]
 
 
@@ -39,10 +20,10 @@ class NewComment(RequestBody):
 
     text: CommentText = ""
     colour: Colour = 0
-    parent: Parent = None
+    parent: Id | None = None
     start: Start = None
     end: End = None
-    transcription: TranscriptionId = None
+    transcription: Id | None = None
     first: Count | None = None
     position: Count = 0
     last: Count | None = None
@@ -53,7 +34,7 @@ class CommentChanges(RequestBody):
     """Another text or colour of one's own comment; whether its thread is resolved."""
 
     knows_null: ClassVar[bool] = True
-    text: CommentText = None
+    text: CommentText | None = None
     colour: Colour = None
     resolved: bool | None = None
 

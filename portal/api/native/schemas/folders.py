@@ -31,10 +31,15 @@ class MoveBody(RequestBody):
 
 
 class FolderBody(TypedDict):
-    """A folder; a private one is a person's own."""
+    """A folder; a private one is a person's own.
+
+    `audio_days` and `text_days` are how long what is in it is kept; null where that is left to the organisation.
+    """
 
     id: str
     name: str
     restricted: bool
     private: bool
+    audio_days: int | None
+    text_days: int | None
     created_at: str

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated, Any, TypedDict
 
+from pydantic import BeforeValidator
+
 from portal.api.native.parsing import RequestBody, Text, documented
 from portal.api.native.schemas.failures import Failure
 from transcription.exchange.models import Place
@@ -11,8 +13,14 @@ from transcription.exchange.places import LONGEST, PlaceSettings
 
 Name = Annotated[Text, documented(minLength=1, maxLength=LONGEST["name"])]
 Kind = Annotated[Text, documented(enum=Place.Kind.values)]
-DESCRIBED = "Addresses and domains, with spaces between them."
-Senders = Annotated[Text, documented(maxLength=LONGEST["senders"], description=DESCRIBED)]
+
+
+def _listed(sent: Any) -> Any:
+    """Takes a text with spaces between its words for a list, too."""
+    return sent.split() if isinstance(sent, str) else sent
+
+
+Senders = Annotated[list[Text], BeforeValidator(_listed), documented(description="Addresses and domains.")]
 Trust = Annotated[Text, documented(enum=Place.Trust.values)]
 Secret = Annotated[Text, documented(maxLength=LONGEST["secret"], writeOnly=True)]
 COLUMNS = {"watched": "is_watched", "paused": "is_paused"}
@@ -35,7 +43,7 @@ class NewPlace(RequestBody):
     secret: Secret = ""
     watched: bool = False
     paused: bool = False
-    senders: Senders = ""
+    senders: Senders = []
     trust: Trust = Place.Trust.DMARC.value
     authserv_id: Text = ""
     folder: Text = ""
@@ -58,7 +66,7 @@ class PlaceChanges(RequestBody):
     secret: Secret = ""
     watched: bool = False
     paused: bool = False
-    senders: Senders = ""
+    senders: Senders = []
     trust: Trust = Place.Trust.DMARC.value
     authserv_id: Text = ""
     folder: Text = ""
@@ -83,7 +91,7 @@ class PlaceBody(TypedDict):
     has_secret: bool
     watched: bool
     paused: bool
-    senders: str
+    senders: list[str]
     trust: str | None
     authserv_id: str
     folder: str | None
@@ -137,4 +145,5 @@ class ArrivalBody(TypedDict):
 
 
 def _by_column(fields: dict[str, Any]) -> dict[str, Any]:
-    return {COLUMNS.get(name, name): value for name, value in fields.items()}
+    named = {COLUMNS.get(name, name): value for name, value in fields.items()}
+    return named | ({"senders": " ".join(fields["senders"])} if "senders" in fields else {})

@@ -6,11 +6,21 @@ from typing import Annotated, Any, cast
 
 from django import forms
 from django.db.models import CharField
-from pydantic import create_model
+from pydantic import BeforeValidator, create_model
 
 from portal.api.native.parsing import Count, RequestBody, Text, documented
 from portal.preferences import AccessForm, OrganisationForm, PreferencesForm
 from tenants.models import Tenant
+
+LIST = "languages"  # a text with commas in the form
+
+
+def _listed(sent: Any) -> Any:
+    """Takes names with commas between them for a list, too."""
+    return sent.split(",") if isinstance(sent, str) else sent
+
+
+Names = Annotated[list[Text], BeforeValidator(_listed)]
 
 
 def _body_of(name: str, form: type[OrganisationForm]) -> type[RequestBody]:
@@ -24,6 +34,8 @@ def _type_of(name: str, field: forms.Field) -> Any:
         return bool
     if isinstance(field, forms.IntegerField):
         return Count
+    if name == LIST:
+        return Names
     column = cast("CharField[str, str]", Tenant._meta.get_field(name))
     choices = [value for value, _label in column.flatchoices]
     return Annotated[Text, documented(enum=choices) if choices else documented(maxLength=column.max_length)]
@@ -31,7 +43,8 @@ def _type_of(name: str, field: forms.Field) -> Any:
 
 def _answer_of(body: type[RequestBody]) -> dict[str, Any]:
     """Returns the schema of all fields."""
-    fields = {name: {"type": part["type"]} for name, part in body.model_json_schema()["properties"].items()}
+    parts = body.model_json_schema()["properties"]
+    fields = {name: {key: part[key] for key in ("type", "items") if key in part} for name, part in parts.items()}
     return {"application/json": {"type": "object", "properties": fields, "required": list(fields)}}
 
 

@@ -11,7 +11,7 @@ from transcription.models.saved_view import LONGEST_VIEW
 Name = Annotated[Text, documented(minLength=1, maxLength=LONGEST_VIEW)]
 
 
-class ViewQuery(RequestBody):
+class SavedQuery(RequestBody):
     """What a view asks for, by the names that the library's address has. `folder` and `key` are ids."""
 
     by: Annotated[Text, documented(enum=CHOICES["by"])] = ""
@@ -32,7 +32,7 @@ class NewView(RequestBody):
     """A view of the organisation's; one of the same name is replaced."""
 
     name: Name
-    query: ViewQuery
+    query: SavedQuery
 
 
 class ViewChanges(RequestBody):

@@ -7,14 +7,18 @@ from typing import Annotated, Any, ClassVar, TypedDict
 
 from pydantic import AfterValidator, BeforeValidator
 
-from portal.api.native.parsing import Count, RequestBody, documented
+from portal.api.native.parsing import Count, RequestBody, Text, documented
 from transcription.transcripts.doubts import Kind
 from transcription.transcripts.substitution import LONGEST_FIND, LONGEST_REPLACEMENT
 from transcription.transcripts.validation import MAX_SEGMENTS, checked_shift, checked_text, checked_time, too_many
 
-SegmentText = Annotated[Any, BeforeValidator(checked_text), documented(type="string")]
+SegmentText = Annotated[Text, AfterValidator(checked_text)]
 Start = Annotated[Any, BeforeValidator(partial(checked_time, param="start")), documented(type="number", minimum=0)]
 End = Annotated[Any, BeforeValidator(partial(checked_time, param="end")), documented(type="number", minimum=0)]
+
+WORDS = ("first", "position", "last", "until")
+SECONDS = ("start", "end")
+"""The fields that name a passage: its words, or its seconds in the recording."""
 
 
 def _not_too_many(segments: Any) -> Any:
@@ -27,7 +31,7 @@ class SegmentChanges(RequestBody):
     """The corrections of a segment."""
 
     knows_null: ClassVar[bool] = True
-    text: SegmentText = None
+    text: SegmentText = ""
     start: Start = None
     end: End = None
 
@@ -80,8 +84,8 @@ class SkippedHit(RequestBody):
 class Substitution(RequestBody):
     """What is found and what it becomes, but for hits to `skip`."""
 
-    find: Annotated[str, documented(minLength=1, maxLength=LONGEST_FIND)]
-    replacement: Annotated[str, documented(maxLength=LONGEST_REPLACEMENT)]
+    find: Annotated[Text, documented(minLength=1, maxLength=LONGEST_FIND)]
+    replacement: Annotated[Text, documented(maxLength=LONGEST_REPLACEMENT)]
     match_case: bool = False
     whole_words: bool = False
     skip: list[SkippedHit] = []

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, TypedDict
+from typing import Annotated, TypedDict
 
-from pydantic import BeforeValidator
+from pydantic import AfterValidator
 
-from portal.api.native.parsing import Count, RequestBody, documented
+from portal.api.native.parsing import Count, RequestBody, Text, documented
 from transcription.models.speaker import LONGEST_NAME
 from transcription.transcripts.speakers import checked_name
 
-Name = Annotated[Any, BeforeValidator(checked_name), documented(type="string", maxLength=LONGEST_NAME)]
+Name = Annotated[Text, AfterValidator(checked_name), documented(maxLength=LONGEST_NAME)]
 
 
 class SpeakerChanges(RequestBody):

@@ -2,26 +2,17 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Annotated, Any, Literal, TypedDict
-from uuid import UUID
 
 from django.utils.translation import gettext as _
 from pydantic import BeforeValidator
 
-from portal.api.native.parsing import Count, RequestBody, documented
+from portal.api.native.parsing import Count, Id, RequestBody, Text, documented
 from portal.api.native.schemas.search import FoundRecording
 from portal.api.native.schemas.segments import SkippedHit, TextHitBody
 from transcription.errors import InvalidOption
 from transcription.transcripts.series import MOST_TARGETS
 from transcription.transcripts.substitution import LONGEST_FIND, LONGEST_REPLACEMENT
-
-
-def _checked_id(value: Any, param: str) -> UUID:
-    try:
-        return UUID(value if isinstance(value, str) else "")
-    except ValueError:
-        raise InvalidOption(param, _("“%(name)s” must be an id.") % {"name": param}) from None
 
 
 def _not_too_many(targets: Any) -> Any:
@@ -31,14 +22,10 @@ def _not_too_many(targets: Any) -> Any:
     return targets
 
 
-def _id(param: str) -> Any:
-    return BeforeValidator(partial(_checked_id, param=param))
-
-
 class SeenTranscript(RequestBody):
     """A transcript at the revision at which its hits were seen, but for hits to `skip`."""
 
-    transcription: Annotated[Any, _id("transcription"), documented(type="string", format="uuid")]
+    transcription: Id
     revision: Count
     skip: list[SkippedHit] = []
 
@@ -49,13 +36,13 @@ class LibrarySubstitution(RequestBody):
     `series` is that of an earlier answer, which this goes on with.
     """
 
-    find: Annotated[str, documented(minLength=1, maxLength=LONGEST_FIND)] = ""
-    replacement: Annotated[str, documented(maxLength=LONGEST_REPLACEMENT)] = ""
+    find: Annotated[Text, documented(minLength=1, maxLength=LONGEST_FIND)] = ""
+    replacement: Annotated[Text, documented(maxLength=LONGEST_REPLACEMENT)] = ""
     match_case: bool = False
     whole_words: bool = False
-    terms: Annotated[str, documented(minLength=1)] = ""
+    terms: Annotated[Text, documented(minLength=1)] = ""
     transcripts: Annotated[list[SeenTranscript], BeforeValidator(_not_too_many)]
-    series: Annotated[Any, _id("series"), documented(type="string", format="uuid", nullable=True)] = None
+    series: Id | None = None
 
 
 class LibraryHitBody(TextHitBody):

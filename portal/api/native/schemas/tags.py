@@ -38,11 +38,16 @@ class PutTag(RequestBody):
 
 
 class TagBody(TypedDict):
-    """A tag. `colour` is a number of the portal's theme."""
+    """A tag. `colour` is a number of the portal's theme.
+
+    `audio_days` and `text_days` are how long what has it is kept; null where that is left to the organisation.
+    """
 
     id: str
     name: str
     colour: int
+    audio_days: int | None
+    text_days: int | None
     created_at: str
 
 

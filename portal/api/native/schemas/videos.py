@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from typing import Literal, TypedDict
-from uuid import UUID
 
 from pydantic import Field
 
-from portal.api.native.parsing import RequestBody
+from portal.api.native.parsing import Id, RequestBody
 from portal.api.native.schemas.failures import Failure
 from transcription.exports import Layout
 from transcription.exports.layout import LINE_LENGTHS, LINES
@@ -19,7 +18,7 @@ class NewVideo(RequestBody):
     kind: Literal["burnt", "mp4", "mkv"]
     max_line_length: int = Field(Layout.max_line_length, ge=LINE_LENGTHS[0], le=LINE_LENGTHS[-1])
     max_lines: int = Field(Layout.max_lines, ge=LINES[0], le=LINES[-1])
-    beside: UUID | None = Field(None, description="Another transcription of the recording, such as a translation.")
+    beside: Id | None = Field(None, description="Another transcription of the recording, such as a translation.")
 
 
 class VideoBody(TypedDict):
