@@ -33,7 +33,7 @@ def scope_choices() -> list[tuple[str, str]]:
 def grace_choices() -> list[tuple[int, str]]:
     """Returns the grace periods in seconds with their names."""
     return [
-        (0, gettext("not a moment longer")),
+        (0, gettext("at once")),
         (3600, gettext("1 hour more")),
         (24 * 3600, gettext("24 hours more")),
         (7 * 24 * 3600, gettext("7 days more")),

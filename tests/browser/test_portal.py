@@ -277,7 +277,7 @@ def test_a_refused_file_says_why_and_leaves_nothing_behind(page: Page, tmp_path:
 def test_a_file_over_the_limit_is_refused_before_it_is_sent(page: Page, fox: Path) -> None:
     page.locator("[data-new]").evaluate("(card) => { card.dataset.maxBytes = 1000; }")
     choose(page, fox)
-    expect(page.locator(".upload.is-failed")).to_contain_text("your limit is 1 kB")
+    expect(page.locator(".upload.is-failed")).to_contain_text("your limit is 1,000 bytes")
 
 
 def test_a_broken_connection_is_said_and_a_retry_sends_again(page: Page, fox: Path, tmp_path: Path) -> None:
@@ -368,7 +368,7 @@ def test_every_page_in_light_dark_and_on_a_phone(sign_in: SignIn, fox: Path, tmp
             width = page.viewport_size["width"] if page.viewport_size else 0
             assert page.evaluate("document.documentElement.scrollWidth") <= width, (look, name)
             if name == "preferences":
-                expect(page.get_by_role("link", name="Preferences", exact=True)).to_be_in_viewport(ratio=1)
+                expect(page.locator(".site-nav [aria-current]")).to_be_in_viewport()
         background = page.evaluate("getComputedStyle(document.documentElement).backgroundColor")
         assert (look == "dark") == (background == "rgb(16, 20, 19)")
 
