@@ -51,6 +51,7 @@ ACTIONS: dict[str, Promise] = {
     "transcription.moved": _("Transcription moved to another lane"),
     "transcript.read": _("Transcript read"),
     "transcript.corrected": _("Transcript corrected"),
+    "transcript.chosen": _("Earlier text chosen again"),
     "transcript.struck": _("Words or sound struck out"),
     "transcript.unstruck": _("Struck words or sound given back"),
     "video.asked": _("Video with subtitles asked for"),

@@ -66,16 +66,16 @@ def offers_translation(row: Transcription) -> bool:
 
 def _state(row: Transcription) -> dict[str, Any]:
     found = exports.beside.others(row)
-    labels = [_label(one) for one in found]
+    labels = [label(one) for one in found]
     asked = row.translations.order_by("-created_at").first()
     texts = [
         {
             "id": str(one.id),
-            "label": label if labels.count(label) == 1 else f"{label}, {_day(one)}",
+            "label": said if labels.count(said) == 1 else f"{said}, {_day(one)}",
             "address": reverse("web:beside", args=[row.id, one.id]),
             "translates": one.translates_id == row.id,
         }
-        for one, label in zip(found, labels, strict=True)
+        for one, said in zip(found, labels, strict=True)
     ]
     under_way = None
     if asked is not None and asked.status not in (Status.COMPLETED, Status.CANCELLED):
@@ -85,7 +85,7 @@ def _state(row: Transcription) -> dict[str, Any]:
     return {"texts": texts, "under_way": under_way}
 
 
-def _label(row: Transcription) -> str:
+def label(row: Transcription) -> str:
     """Returns a text's language and what else tells it from the others."""
     language = language_name(exports.text_language(row)) or _("Unknown language")
     what = _("translation") if row.task == Task.TRANSLATE else row.model

@@ -36,11 +36,11 @@ from transcription.errors import InvalidOption, Refused
 from transcription.folders import folders
 from transcription.intake import accept, idempotency
 from transcription.intake.request import CallContext
-from transcription.library import read_audit, renaming, retention, retention_settings, tags
+from transcription.library import read_audit, renaming, retention, retention_settings, tags, texts
 from transcription.library import recordings as library
 from transcription.library.filters import MOST_COUNTED, Filter
 from transcription.media.warnings import warnings_of
-from transcription.models import Recording, Segment, Status, Transcription
+from transcription.models import MAIN, Recording, Segment, Status, Transcription
 from transcription.options import audio_tracks, engines
 from transcription.options.options import TranscriptionOptions
 from transcription.queue import eta
@@ -155,11 +155,38 @@ def restore(request: TenantRequest, recording_id: UUID) -> HttpResponse:
 @member_required("recordings.create")
 def again(request: TenantRequest, recording_id: UUID) -> HttpResponse:
     row = library.recording(request.actor, recording_id)
+    latest, known = row.latest, {one.pk for one in texts.finished(row)}
     try:
-        accept.transcribe_again(request.actor, row, TranscriptionOptions.from_fields(request.POST.dict()))
+        made = accept.transcribe_again(request.actor, row, TranscriptionOptions.from_fields(request.POST.dict()))
     except (Refused, InvalidOption) as refused:
         messages.error(request, str(refused))
+        return redirect("web:recording", recording_id)
+    if made == latest and made.pk in known:
+        messages.info(request, _("This is the text for these options already."))
+    elif made.pk in known:
+        messages.success(request, _shown_again(made))
+    elif made.status == Status.COMPLETED:
+        messages.success(request, _("The text for these options was known: it is here, and nothing was charged."))
     return redirect("web:recording", recording_id)
+
+
+@require_POST
+@member_required(texts.PERMISSION)
+def choose(request: TenantRequest, transcription_id: UUID) -> HttpResponse:
+    row = library.transcription(request.actor, transcription_id, MAIN)
+    try:
+        texts.choose(request.actor, transcription_id)
+    except Refused as refused:
+        messages.error(request, refused.message)
+    else:
+        messages.success(request, _shown_again(row))
+    return redirect("web:recording", row.recording_id)
+
+
+def _shown_again(row: Transcription) -> str:
+    if row.revision:
+        return _("An earlier text is shown again, with its corrections. Nothing was charged.")
+    return _("An earlier text is shown again. Nothing was charged.")
 
 
 def _list_context(request: TenantRequest) -> dict[str, Any]:
@@ -223,6 +250,8 @@ def _page_context(actor: Actor, row: Recording, latest: Transcription | None, *,
         "place": eta.place_in_queue(latest) if latest else None,
         "is_loading": latest is not None and engines.is_loading_for(latest),
         "rehear": RehearingForm.like(latest) if latest else None,
+        "texts": [(one, beside.label(one)) for one in texts.finished(row)],
+        "named": latest.speaker_set.exclude(name="").count() if latest else 0,
         "again": OptionsForm.like(latest) if latest else OptionsForm(auto_id="again_%s"),
         "warnings": warnings_of(latest) if latest and latest.status == Status.COMPLETED else [],
         "other_tracks": audio_tracks.others(latest) if latest else [],

@@ -105,6 +105,7 @@ PAGE_STRINGS: dict[str, Promise] = {
     "mic_recording": _("Recording"),
     "mic_paused": _("Paused"),
     "mic_ready": _("Listen to it, then send it"),
+    "mic_discarded": _("“{name}” was discarded."),
     "mic_pause": _("Pause"),
     "mic_resume": _("Continue"),
     "live_away": _("There is no live text at the moment. The recording goes on."),

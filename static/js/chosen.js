@@ -1,4 +1,4 @@
-// What somebody has chosen in a transcript: the words that are selected, or else the line that they are at.
+// What somebody has chosen in a transcript: the words that are selected, or else the line that they are at or went to.
 import { closest, find } from "./query.js";
 
 /** @import { Transcript } from "./transcript.js" */
@@ -68,12 +68,12 @@ export function copy(event, transcript) {
 }
 
 /**
- * The line, or the speech without text, that somebody is at.
+ * The line, or the speech without text, that somebody is at or went to last: not one that only plays.
  * @param {Transcript} transcript
  * @returns {Chosen | null}
  */
 function lineIn(transcript) {
-  const line = transcript.lineOf(document.activeElement) ?? transcript.here;
+  const line = transcript.lineOf(document.activeElement) ?? transcript.lines[transcript.picked];
   if (!line) return null;
   const { index, start, end } = line;
   if (index === null) return { start, end, isStruck: false };

@@ -1,6 +1,7 @@
 // Find in the transcript: hits in lines that are drawn are marked (CSS highlights: no markup changes), Enter goes to the
 // next. All lines are searched, piece by piece. The browser's own search sees those that are drawn only: in a long
 // transcript Ctrl+F comes here first, and where it is pressed once more goes to the browser.
+import { element } from "./element.js";
 import { find } from "./query.js";
 import { text } from "./strings.js";
 import { rangeOf } from "./textrange.js";
@@ -22,6 +23,8 @@ export class Finder {
   #from = 0;
   /** Lines that were searched. */
   #searched = 0;
+  /** What stands in its place while it floats. @type {HTMLElement | null} */
+  #place = null;
   /** @type {WeakMap<Line, string>} */
   #texts = new WeakMap();
 
@@ -48,10 +51,8 @@ export class Finder {
     transcript.root.addEventListener("changed", () => this.#wanted && this.#find(false), { signal });
     transcript.root.addEventListener("more", () => this.#wanted && this.#find(this.#now < 0), { signal });
     transcript.root.addEventListener("drawn", () => this.#wanted && this.#mark(), { signal });
-    if (transcript.isLong) {
-      this.#takeBrowsers(signal);
-      this.#beReachable(signal);
-    }
+    if (transcript.isLong) this.#takeBrowsers(signal);
+    this.#comeAlong(signal);
     this.#find(); // what was typed before this page's modules ran, or kept over a reload
   }
 
@@ -63,7 +64,7 @@ export class Finder {
   clear() {
     this.input.value = "";
     this.#find();
-    this.root.classList.remove("finder--called");
+    this.#dock();
   }
 
   /** Where it was called from, a person goes on at the hit. */
@@ -78,11 +79,43 @@ export class Finder {
 
   /** Comes where a person is, from wherever they are in the text. */
   call() {
-    const box = this.root.getBoundingClientRect();
-    const isSeen = box.top >= 0 && box.bottom <= innerHeight && !this.root.classList.contains("finder--called");
-    if (this.transcript.isLong && !isSeen) this.root.classList.add("finder--called");
-    this.input.focus({ preventScroll: this.transcript.isLong });
+    this.#float();
+    this.input.focus({ preventScroll: true });
     this.input.select();
+  }
+
+  /** While one searches with it, it stays in sight, and floats where its own place is not. @param {AbortSignal} signal */
+  #comeAlong(signal) {
+    this.#beReachable(signal);
+    const stay = () => this.#wanted && this.root.contains(document.activeElement) && this.#float();
+    document.addEventListener("scroll", stay, { signal, passive: true });
+    this.root.addEventListener(
+      "focusout",
+      ({ relatedTarget }) => {
+        if (!(relatedTarget instanceof Node && this.root.contains(relatedTarget)) && document.hasFocus()) this.#dock();
+      },
+      { signal },
+    );
+  }
+
+  /** Floats unless it is seen in its place. */
+  #float() {
+    const box = (this.#place ?? this.root).getBoundingClientRect();
+    const covered = Math.max(0, document.querySelector(".player")?.getBoundingClientRect().bottom ?? 0);
+    const isSeen = box.top > covered - box.height / 2 && box.bottom <= innerHeight;
+    if (isSeen) this.#dock();
+    else if (!this.#place) {
+      this.#place = element("div");
+      this.#place.style.height = `${box.height}px`; // nothing moves under a pointer that presses
+      this.root.before(this.#place);
+      this.root.classList.add("finder--called");
+    }
+  }
+
+  #dock() {
+    this.#place?.remove();
+    this.#place = null;
+    this.root.classList.remove("finder--called");
   }
 
   /** Far from it in the text a button calls it. @param {AbortSignal} signal */
@@ -109,14 +142,6 @@ export class Finder {
         if (document.activeElement === this.input || document.querySelector("dialog[open]")) return;
         event.preventDefault();
         this.call();
-      },
-      { signal },
-    );
-    this.root.addEventListener(
-      "focusout",
-      ({ relatedTarget }) => {
-        if (!(relatedTarget instanceof Node && this.root.contains(relatedTarget)) && document.hasFocus())
-          this.root.classList.remove("finder--called");
       },
       { signal },
     );

@@ -9,6 +9,7 @@ import { LiveText } from "./livetext.js";
 import { mayRecord, openMicrophone, recorderOf } from "./microphone.js";
 import { data, find } from "./query.js";
 import { text } from "./strings.js";
+import { toast } from "./toast.js";
 import { uuid } from "./uuid.js";
 
 const CHUNK = 1000;
@@ -187,9 +188,10 @@ export class Recorder {
 
   #discard() {
     if (!this.#session) return;
-    chunks.forget(this.#session.take.id);
-    this.#session.release();
+    const { take, release, file } = this.#session;
+    const seconds = this.#seconds();
     this.#reset();
+    this.#letGo(take, release, () => this.#offer({ ...take, seconds }, file));
   }
 
   #reset() {
@@ -225,22 +227,48 @@ export class Recorder {
     for (const take of takes) this.#offer(take);
   }
 
-  /** @param {chunks.KeptTake} take */
-  #offer(take) {
+  /**
+   * Forgets a recording, unless somebody takes that back in time. A page that ends before offers it again.
+   * @param {chunks.Take} take
+   * @param {() => void} release
+   * @param {() => void} offer
+   */
+  #letGo(take, release, offer) {
+    const run = () => {
+      release();
+      offer();
+    };
+    const after = () => {
+      chunks.forget(take.id);
+      release();
+    };
+    toast(text("mic_discarded", { name: take.name }), {
+      action: { label: text("edit_undo"), run, lasts: true },
+      after,
+    });
+  }
+
+  /**
+   * @param {chunks.KeptTake} take
+   * @param {File | null} [known] its sound, where the page has it still
+   */
+  #offer(take, known = null) {
+    const sound = async () => known ?? (await chunks.file(take));
     const offer = find(document.importNode(this.template.content, true), ".recovered", HTMLElement);
     find(offer, "[data-name]", HTMLElement).textContent = `${take.name} (${clock(take.seconds)})`;
     find(offer, "[data-recover]", HTMLButtonElement).addEventListener("click", async () => {
       const release = chunks.hold(take.id);
       offer.remove();
-      this.uploads.add(await chunks.file(take), "microphone", () => {
+      this.uploads.add(await sound(), "microphone", () => {
         chunks.forget(take.id);
         release();
       });
     });
-    find(offer, "[data-save]", HTMLButtonElement).addEventListener("click", async () => save(await chunks.file(take)));
+    find(offer, "[data-save]", HTMLButtonElement).addEventListener("click", async () => save(await sound()));
     find(offer, "[data-discard]", HTMLButtonElement).addEventListener("click", () => {
-      chunks.forget(take.id);
+      const release = chunks.hold(take.id);
       offer.remove();
+      this.#letGo(take, release, () => this.#offer(take, known));
     });
     this.template.before(offer);
   }

@@ -1,4 +1,4 @@
-// What is struck out of the text: selected words, or the line that somebody is at, are struck, or given back.
+// What is struck out of the text: selected words, or the line that somebody went to, are struck, or given back.
 import { messageOf } from "./changes.js";
 import { chosenOf } from "./chosen.js";
 import { data, find } from "./query.js";

@@ -10,10 +10,11 @@ const AT_ONCE = 2;
 
 /**
  * @param {string} message
- * @param {{error?: boolean, action?: {label: string, run: () => void, lasts?: boolean}}} [options] `action` is what a
- *   button in it does; where it `lasts`, a later change of the text leaves it right
+ * @param {{error?: boolean, action?: {label: string, run: () => void, lasts?: boolean}, after?: () => void}} [options]
+ *   `action` is what a button in it does; where it `lasts`, a later change of the text leaves it right; `after` runs when
+ *   the message goes without that
  */
-export function toast(message, { error = false, action } = {}) {
+export function toast(message, { error = false, action, after } = {}) {
   const node = element(
     "div",
     { class: `toast${error ? " toast--error" : ""}` },
@@ -29,10 +30,11 @@ export function toast(message, { error = false, action } = {}) {
     });
     find(node, ".toast__text", HTMLElement).after(button);
   }
+  if (after) node.addEventListener("gone", after);
   const toasts = find(document, "#toasts", HTMLElement);
-  for (const same of [...toasts.children].filter((one) => one.textContent === node.textContent)) same.remove();
+  for (const same of [...toasts.children].filter((one) => one.textContent === node.textContent)) take(same);
   toasts.append(node);
-  while (toasts.children.length > AT_ONCE) toasts.firstElementChild?.remove();
+  while (toasts.firstElementChild && toasts.children.length > AT_ONCE) take(toasts.firstElementChild);
   letGo(node);
   return node;
 }
@@ -40,7 +42,7 @@ export function toast(message, { error = false, action } = {}) {
 /** What earlier messages offer to undo is not what was done last any more. */
 export function dropUndo() {
   for (const button of document.querySelectorAll("#toasts .button--undo[type=button]:not([data-lasts])")) {
-    button.closest(".toast")?.remove();
+    take(/** @type {Element} */ (button.closest(".toast")));
   }
 }
 
@@ -59,8 +61,15 @@ function closeButton() {
     { type: "button", class: "button button--small button--icon", "aria-label": text("close") },
     icon("x", "icon--s"),
   );
-  button.addEventListener("click", () => button.closest(".toast")?.remove());
+  button.addEventListener("click", () => take(/** @type {Element} */ (button.closest(".toast"))));
   return button;
+}
+
+/** @param {Element} node */
+function take(node) {
+  if (!node.isConnected) return;
+  node.remove();
+  node.dispatchEvent(new Event("gone"));
 }
 
 /**
@@ -72,7 +81,7 @@ function letGo(node) {
   const later = () =>
     setTimeout(() => {
       if (node.matches(":hover, :focus-within")) later();
-      else node.remove();
+      else take(node);
     }, seconds * 1000);
   later();
 }

@@ -120,6 +120,23 @@ def test_listening_follows_the_text_and_a_click_seeks(page: Page, minutes_of_spe
     expect(page.get_by_role("button", name="Follow along")).to_be_hidden()
 
 
+def test_what_finds_words_stays_in_sight_and_a_line_that_only_plays_is_not_struck_out(
+    page: Page, minutes_of_speech: Path, tmp_path: Path
+) -> None:
+    page.set_viewport_size({"width": 1000, "height": 420})
+    open_transcript(page, minutes_of_speech, tmp_path, "sight.mp3")
+    for button in ("Strike out", "Comment"):
+        page.get_by_role("button", name=button, exact=True).click()
+        expect(page.locator(".toast--error").last).to_contain_text("Select words, or go to a line")
+    page.get_by_label("Find in this transcript").fill("FOX")
+    page.keyboard.press("Shift+Enter")
+    expect(page.locator(".segment").last).to_be_in_viewport()
+    expect(page.locator("[data-found]")).to_be_in_viewport()
+    page.get_by_role("button", name="Next hit").click()
+    expect(page.locator("[data-found]")).to_contain_text("1 of")
+    expect(page.locator("[data-found]")).to_be_in_viewport()
+
+
 def test_the_speed_is_remembered(page: Page, fox: Path, tmp_path: Path) -> None:
     open_transcript(page, fox, tmp_path, "fast fox.wav")
     page.get_by_label("Speed").select_option("1.5")
@@ -146,6 +163,22 @@ def test_finding_copying_and_downloading_the_text(page: Page, fox: Path, tmp_pat
             page.locator(".menu__item:visible", has_text=kind).click()
         assert Path(download.value.path()).read_text().startswith(beginning)
         assert download.value.suggested_filename.startswith("find the fox.")
+
+
+def test_a_recording_is_renamed_on_its_page_and_in_the_list(page: Page, fox: Path, tmp_path: Path) -> None:
+    open_transcript(page, fox, tmp_path, "memo 7.wav")
+    page.get_by_role("button", name="Rename this recording").click()
+    page.get_by_role("dialog").get_by_label("Name").press_sequentially("Board")  # but for the ending it is selected
+    page.get_by_role("dialog").get_by_role("button", name="Rename").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Board.wav")
+    page.locator(".toast").get_by_role("button", name="Undo").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("memo 7.wav")
+    page.goto("/recordings/")
+    row(page, "memo 7.wav").locator("summary").click()
+    row(page, "memo 7.wav").get_by_role("button", name="Rename…").click()
+    page.get_by_role("dialog").get_by_label("Name").fill("Budget")
+    page.keyboard.press("Enter")
+    expect(row(page, "Budget")).to_be_visible()
 
 
 def test_deleting_asks_first_and_can_be_undone(page: Page, fox: Path, tmp_path: Path) -> None:
@@ -196,6 +229,27 @@ def test_the_microphone_records_pauses_and_sends(page: Page) -> None:
     expect(page.locator(".recovered")).to_have_count(0)
 
 
+def test_a_recording_that_was_discarded_is_taken_back(page: Page) -> None:
+    page.locator("[data-mic]").click()
+    expect(page.locator("[data-recorder-time]")).to_have_text("0:01")
+    page.get_by_role("button", name="Stop").click()
+    page.locator("[data-recorder-discard]").click()
+    expect(page.locator("[data-recorder]")).to_be_hidden()
+    page.locator(".toast").get_by_role("button", name="Undo").click()
+    page.locator(".recovered").get_by_role("button", name="Discard").click()
+    expect(page.locator(".recovered")).to_have_count(0)
+    page.locator(".toast").get_by_role("button", name="Undo").click()
+    page.get_by_role("button", name="Send it now").click()
+    expect(page.locator(".upload.is-done")).to_be_visible()
+    page.locator("[data-mic]").click()
+    expect(page.locator("[data-recorder-time]")).to_have_text("0:01")
+    page.get_by_role("button", name="Stop").click()
+    page.locator("[data-recorder-discard]").click()
+    page.locator(".toast").get_by_label("Close").click()
+    page.reload()
+    expect(page.locator(".recovered")).to_have_count(0)
+
+
 def test_a_recording_survives_the_death_of_its_page(page: Page) -> None:
     page.get_by_role("region", name="New transcription").get_by_role("button", name="Record").click()
     expect(page.locator("[data-recorder-time]")).to_have_text("0:03")
@@ -223,7 +277,7 @@ def test_a_refused_file_says_why_and_leaves_nothing_behind(page: Page, tmp_path:
 def test_a_file_over_the_limit_is_refused_before_it_is_sent(page: Page, fox: Path) -> None:
     page.locator("[data-new]").evaluate("(card) => { card.dataset.maxBytes = 1000; }")
     choose(page, fox)
-    expect(page.locator(".upload.is-failed")).to_contain_text("your limit is 1 kB")
+    expect(page.locator(".upload.is-failed")).to_contain_text("your limit is 1,000 bytes")
 
 
 def test_a_broken_connection_is_said_and_a_retry_sends_again(page: Page, fox: Path, tmp_path: Path) -> None:
@@ -314,7 +368,7 @@ def test_every_page_in_light_dark_and_on_a_phone(sign_in: SignIn, fox: Path, tmp
             width = page.viewport_size["width"] if page.viewport_size else 0
             assert page.evaluate("document.documentElement.scrollWidth") <= width, (look, name)
             if name == "preferences":
-                expect(page.get_by_role("link", name="Preferences", exact=True)).to_be_in_viewport(ratio=1)
+                expect(page.locator(".site-nav [aria-current]")).to_be_in_viewport()
         background = page.evaluate("getComputedStyle(document.documentElement).backgroundColor")
         assert (look == "dark") == (background == "rgb(16, 20, 19)")
 

@@ -76,3 +76,8 @@ def test_two_people_work_on_one_transcript(
     type_into(his, "A grey fox, says Bob.")
     his.keyboard.press("Control+Enter")
     expect(page.locator("[data-index='0'] textarea")).to_have_value("A grey fox, says Bob.")
+
+    his.get_by_role("button", name="Rename this recording").click()
+    his.get_by_role("dialog").get_by_label("Name").fill("Two foxes")
+    his.keyboard.press("Enter")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Two foxes")

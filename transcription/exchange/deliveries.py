@@ -22,7 +22,7 @@ from transcription.folders.visibility import seen
 from transcription.leases import Claim
 from transcription.library import retention
 from transcription.lookout import Lookout
-from transcription.models import MAIN, Recording, Status, Transcription
+from transcription.models import LATEST_FIRST, MAIN, Recording, Status, Transcription
 
 LEASE = timedelta(minutes=3)
 """Longer than the writing of one file takes (`s3.SECONDS`)."""
@@ -68,7 +68,7 @@ def load(claim: Claim) -> tuple[Delivery, Transcription]:
     """Returns the delivery and the recording's latest text. Raises LostClaim."""
     row = leases.read(_mine(claim).filter(_SHARED).select_related("place", "recording", "tenant"))
     texts = Transcription.objects.filter(_with_text(), recording=row.recording).select_related("recording", "tenant")
-    return row, leases.read(texts.order_by("-created_at", "-id"))
+    return row, leases.read(texts.order_by(*LATEST_FIRST))
 
 
 def renew(claim: Claim) -> None:

@@ -5,24 +5,31 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Sequence
+from itertools import groupby
 from typing import Any
 
 from tenants.formulas import escape_formulas
 from transcription.exports.fields import segment_fields, verbose_json
-from transcription.exports.speakers import UNNAMED, Names, name_of, names_of, prefix_of
+from transcription.exports.speakers import UNNAMED, Names, name_of, names_of
 from transcription.models import Segment, Transcription
+from transcription.scripts import with_leading_space
 from transcription.transcripts.checks import checked, is_whole
 
 
 def plain_text(segments: Iterable[Segment], names: Names = UNNAMED, beside: Sequence[str] = ()) -> str:
-    """Returns one line for each segment, as openai-whisper's WriteTXT does, after its speaker's name.
+    """Returns one line for each segment, as openai-whisper's WriteTXT does; for each turn of a speaker, after the name.
 
     beside: another text, by segments: each stands below its segment, and an empty line after both.
     """
     if beside:
         pairs = zip(segments, beside, strict=True)
         return "".join(f"{plain_text([segment], names)}{text}\n".rstrip("\n") + "\n\n" for segment, text in pairs)
-    return "".join(f"{prefix_of(segment, names)}{segment.text.strip()}\n" for segment in segments)
+    turns = groupby(segments, key=lambda segment: name_of(segment, names))
+    return "".join(f"{line}\n" for name, said in turns for line in _lines(name, [one.text.strip() for one in said]))
+
+
+def _lines(name: str, said: list[str]) -> list[str]:
+    return [f"{name}: {''.join(map(with_leading_space, said)).strip()}"] if name else said
 
 
 def tsv(segments: Iterable[Segment], names: Names = UNNAMED) -> str:

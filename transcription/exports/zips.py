@@ -89,7 +89,7 @@ def _newest_text(row: Recording) -> Transcription | None:
     """Returns the latest transcription that has a text: a later one may run, or have failed."""
     every = row.transcriptions.all()
     texts = [one for one in every if one.is_main and one.status == Status.COMPLETED and one.text_deleted_at is None]
-    return max(texts, key=lambda one: (one.created_at, one.id), default=None)
+    return max(texts, key=lambda one: (one.shown_at, one.id), default=None)
 
 
 def _export(actor: Actor, row: Transcription | None, format: str) -> Export | None:

@@ -26,7 +26,7 @@ from transcription.intake.commit import quota_refusals
 from transcription.intake.probe import probe
 from transcription.intake.request import CallContext, ReceivedFile, ReceivedInStorage, TranscriptionRequest
 from transcription.intake.reuse import FinishedResult
-from transcription.library import recordings, retention
+from transcription.library import recordings, retention, texts
 from transcription.media import Probe, playable_copies, storage
 from transcription.media.filenames import clean_name
 from transcription.models import Folder, Loudness, Recording, Stage, Status, Transcription, Way
@@ -271,10 +271,9 @@ def _stored_recording(request: TranscriptionRequest, recording_id: UUID) -> Reco
 def _insert_for_stored(request: TranscriptionRequest, recording: Recording, correction: Correction) -> Transcription:
     """Returns or copies a finished result, or queues. Raises QuotaExceeded.
 
-    The player plays the audio track of a recording's latest transcription: for a file of several tracks an own
-    result that is not the latest is copied, so that it becomes it; results of other recordings, whose playable
-    copies this one lacks, are not used. A translation beside a transcript doesn't stand for the recording's own text,
-    nor for one beside another transcript: it is copied, too.
+    An own result becomes the recording's latest again, with its corrections. For a file of several tracks results of
+    other recordings, whose playable copies this one lacks, are not used. A translation beside a transcript doesn't
+    stand for the recording's own text, nor for one beside another transcript: it is copied.
     """
     result, has_tracks = deduplicate.find_finished(request), len(recording.audio_tracks) > 1
     is_own = result is not None and result.source.recording_id == recording.id
@@ -282,7 +281,9 @@ def _insert_for_stored(request: TranscriptionRequest, recording: Recording, corr
         return commit.queue(request, recording, quota.billed_seconds(recording.duration_seconds))
     is_beside = request.translates is not None
     stands_there = is_own and result.source.translates == request.translates
-    if stands_there and (not has_tracks or is_beside or result.source == recording.latest):
+    if stands_there:
+        if not is_beside:
+            texts.make_latest(request.actor, result.source)
         return result.source
     if has_tracks and not is_beside:
         seconds = round(result.source.saved_seconds, 3)

@@ -8,13 +8,14 @@ from uuid import UUID
 
 from django.db import connection
 from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models.functions import Coalesce
 
 from tenants import scope
 from tenants.access import Actor
 from tenants.models import User
 from transcription import search
 from transcription.folders.visibility import sees_all
-from transcription.models import MAIN, Favourite, Recording, Status, Tag, Tagging, Transcription
+from transcription.models import MAIN, SHOWN_AT, Favourite, Recording, Status, Tag, Tagging, Transcription
 from transcription.models.tag import MOST_ON_ONE, folded_name
 
 TO_CHECK, CHECKED = "to_check", "checked"
@@ -137,10 +138,10 @@ class Filter:
 
     def _latest(self) -> QuerySet[Transcription]:
         """Returns the matching transcriptions that are their recordings' latest."""
-        later = Q(created_at__gt=OuterRef("created_at")) | Q(created_at=OuterRef("created_at"), id__gt=OuterRef("id"))
-        rows = Transcription.objects.filter(
-            MAIN, ~Exists(Transcription.objects.filter(MAIN, later, recording=OuterRef("recording")))
-        )
+        shown = Coalesce(OuterRef("chosen_at"), OuterRef("created_at"))
+        later = Q(shown__gt=shown) | Q(shown=shown, id__gt=OuterRef("id"))
+        others = Transcription.objects.alias(shown=SHOWN_AT).filter(MAIN, later, recording=OuterRef("recording"))
+        rows = Transcription.objects.filter(MAIN, ~Exists(others))
         if self.status:
             rows = rows.filter(status=self.status)
         if self.model:

@@ -25,7 +25,7 @@ from transcription.library import holds, videos
 from transcription.library.filters import EVERYTHING, MOST_COUNTED, MOST_FOUND, TO_CHECK, Filter
 from transcription.library.orders import ordered
 from transcription.media import storage
-from transcription.models import MAIN, WHOLE, Recording, Status, Tagging, Transcription
+from transcription.models import LATEST_FIRST, MAIN, WHOLE, Recording, Status, Tagging, Transcription
 from transcription.queue import lifecycle
 from transcription.strikes import copies
 
@@ -123,7 +123,7 @@ def listing(actor: Actor, filters: Filter, order: str, number: int, size: int) -
 
 def _worst_first(actor: Actor, rows: QuerySet[Recording]) -> QuerySet[Recording]:
     newest = ("-created_at", "-id")
-    latest = Transcription.objects.filter(MAIN, tenant=actor.tenant, recording=OuterRef("pk")).order_by(*newest)
+    latest = Transcription.objects.filter(MAIN, tenant=actor.tenant, recording=OuterRef("pk")).order_by(*LATEST_FIRST)
     left = F("doubtful_words") * (1.0 - F("checked_share"))
     rows = rows.annotate(doubtful=Subquery(latest.annotate(left=left).values("left")[:1]))
     rate = F("doubtful") / Greatest(F("duration_seconds"), 1.0)

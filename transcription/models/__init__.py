@@ -21,8 +21,10 @@ from transcription.models.tag import Favourite, Tag, Tagging
 from transcription.models.term import Term
 from transcription.models.transcription import (
     HEARD_AROUND,
+    LATEST_FIRST,
     MAIN,
     MAX_BEAMS,
+    SHOWN_AT,
     WHOLE,
     Attempt,
     Lane,
@@ -35,8 +37,10 @@ from transcription.models.transcription import (
 
 __all__ = [
     "HEARD_AROUND",
+    "LATEST_FIRST",
     "MAIN",
     "MAX_BEAMS",
+    "SHOWN_AT",
     "WHOLE",
     "Among",
     "Attempt",

@@ -190,9 +190,9 @@ class Recording(models.Model):
 
     @property
     def latest(self) -> Transcription | None:
-        """The newest transcription of its own; without a query if `transcriptions` is prefetched."""
+        """The transcription of its own that was made, or chosen again, last; without a query if they are prefetched."""
         main = [row for row in self.transcriptions.all() if row.is_main]
-        return next(iter(sorted(main, key=lambda t: (t.created_at, t.id), reverse=True)), None)
+        return next(iter(sorted(main, key=lambda t: (t.shown_at, t.id), reverse=True)), None)
 
 
 class Loudness(models.Model):

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import uuid
+from datetime import datetime
 from typing import Any
 
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q
-from django.db.models.functions import Now
+from django.db.models.functions import Coalesce, Now
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -26,6 +27,10 @@ WHOLE = Q(rehears=None)
 
 MAIN = WHOLE & Q(translates=None)
 """Selects those of them that are a recording's own text, not a translation beside it."""
+
+SHOWN_AT = Coalesce("chosen_at", "created_at")
+LATEST_FIRST = (SHOWN_AT.desc(), "-id")
+"""The first one of a recording's MAIN transcriptions is its latest: the one that was made, or chosen again, last."""
 
 
 class Status(models.TextChoices):
@@ -230,6 +235,9 @@ class Transcription(models.Model):
     text_deleted_at = models.DateTimeField(
         _("text deleted"), null=True, blank=True, editable=False, help_text=_("By the tenant's retention.")
     )
+    chosen_at = models.DateTimeField(
+        _("chosen again"), null=True, editable=False, help_text=_("When it became its recording’s latest once more.")
+    )
     rehears = models.ForeignKey(
         "self",
         models.CASCADE,
@@ -289,6 +297,11 @@ class Transcription(models.Model):
     def is_main(self) -> bool:
         """Whether it is a text of its own: MAIN."""
         return self.rehears_id is None and self.translates_id is None
+
+    @property
+    def shown_at(self) -> datetime:
+        """When it was made, or chosen again: SHOWN_AT."""
+        return self.chosen_at or self.created_at
 
     @property
     def percent(self) -> int:

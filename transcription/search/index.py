@@ -9,7 +9,7 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef, QuerySet
 
 from tenants import scope
-from transcription.models import MAIN, Recording, SearchEntry, Segment, Speaker, Status, Transcription
+from transcription.models import LATEST_FIRST, MAIN, Recording, SearchEntry, Segment, Speaker, Status, Transcription
 from transcription.models.search_entry import EDITION
 from transcription.search.folding import fold
 from transcription.search.tokens import lexemes
@@ -92,6 +92,6 @@ def _texts(recording: Recording, source: UUID) -> Iterable[str]:
 
 
 def _source(recording: Recording) -> UUID | None:
-    """Returns the id of the newest transcription with text."""
+    """Returns the id of the latest transcription with text."""
     rows = Transcription.objects.filter(MAIN, recording=recording, status=Status.COMPLETED, text_deleted_at=None)
-    return rows.order_by("-created_at").values_list("id", flat=True).first()
+    return rows.order_by(*LATEST_FIRST).values_list("id", flat=True).first()

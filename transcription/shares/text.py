@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from transcription.exports import WRITERS, Export, Layout, file_name_of, names_of, webvtt
-from transcription.models import MAIN, Recording, Segment, Speaker, Status, Transcription
+from transcription.models import LATEST_FIRST, MAIN, Recording, Segment, Speaker, Status, Transcription
 from transcription.options.speakers import OFF
 from transcription.segments.word_places import placed_words
 from transcription.shares.models import Share
@@ -61,7 +61,7 @@ def text_of(share: Share) -> SharedText | None:
 def newest(share: Share) -> Transcription | None:
     """Returns the transcription whose text a link gives, with its recording."""
     rows = Transcription.objects.filter(MAIN, recording=share.recording_id, status=Status.COMPLETED)
-    return rows.filter(text_deleted_at=None).select_related("recording").order_by("-created_at", "-id").first()
+    return rows.filter(text_deleted_at=None).select_related("recording").order_by(*LATEST_FIRST).first()
 
 
 def struck_state(share: Share) -> str:

@@ -51,9 +51,9 @@ class CancelFetchView(TenantView):
     @operation("cancelFetch", "Stop one whose file has not arrived yet", {200: FetchBody})
     def post(self, request: Request, fetch_id: UUID) -> Response:
         row, stopped = access.cancel(self.actor, fetch_id)
-        if not stopped and row.status == Fetch.Status.FAILED:
-            return problem(409, "already_over", _("It failed before: there is nothing to stop."))
-        if not stopped and row.status != Fetch.Status.CANCELLED:
+        if not stopped and row.status in (Fetch.Status.FAILED, Fetch.Status.CANCELLED):
+            return problem(409, "already_over", _("It is over: it is %s, and nothing of it is left.") % row.status)
+        if not stopped:
             detail = _("It can't be stopped any more: it is %s. Delete the recording instead.") % row.status
             return problem(409, "already_over", detail)
         return Response(fetch_fields(row))

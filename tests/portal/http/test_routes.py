@@ -306,6 +306,7 @@ PAGES = """
     folders/<uuid:folder_id>/members/<int:member_id>/remove/
     recordings/<uuid:recording_id>/folder/
     recordings/<uuid:recording_id>/name/
+    transcriptions/<uuid:transcription_id>/choose/
     tags/
     tags/<uuid:tag_id>/
     tags/<uuid:tag_id>/merge/

@@ -96,6 +96,7 @@ TABLE = [
     ("POST", "/shares/{share}/revoke/", EDITORS_302),
     ("POST", "/shares/{share}/comments/delete/", MANAGERS_302),
     ("POST", "/shares/{share}/keep/", MANAGERS_302),
+    ("POST", "/transcriptions/{transcription}/choose/", EDITORS_302),
     ("POST", "/recordings/{recording}/name/", EDITORS_302),
     ("POST", "/recordings/{recording}/folder/", EDITORS_302),
     ("GET", "/folders/", EVERYBODY),

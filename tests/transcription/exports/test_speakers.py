@@ -50,8 +50,8 @@ def call(row: Transcription, name: str) -> None:
     Speaker.objects.filter(transcription=row, index=0).update(name=name)
 
 
-def test_text_has_the_name_before_each_line(row: Transcription) -> None:
-    assert body(row, "txt") == "Ann: Good morning.\nAnn: How are you?\nSpeaker 2: Well.\nHm.\n"
+def test_text_has_a_line_for_each_turn_with_the_name_once(row: Transcription) -> None:
+    assert body(row, "txt") == "Ann: Good morning. How are you?\nSpeaker 2: Well.\nHm.\n"
 
 
 def test_subrip_has_the_name_where_the_speaker_changes(row: Transcription) -> None:

@@ -96,7 +96,7 @@ def test_going_back_to_a_track_shows_its_text_and_its_sound_for_free(alice: Char
     back = accept.transcribe_again(alice.actor, first.recording, TranscriptionOptions.checked(audio_track=1))
     recording = recordings.recording(alice.actor, first.recording_id)
     assert recording.latest == back
-    assert (back.text, back.reused_from, back.audio_track_taken) == ("Quiet.", first, 1)
+    assert (back, back.text, back.audio_track_taken) == (first, "Quiet.", 1)
     assert recording.duration_seconds == round(first.saved_seconds, 3) < 2.5
     assert playable_copies.key_of(back) == playable_copies.key_of(first)
 
