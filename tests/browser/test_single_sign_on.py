@@ -105,7 +105,7 @@ def test_what_a_saml_provider_of_another_site_posts_goes_on_by_itself(
         owner.get_by_label("Protocol").select_option(label="SAML 2.0")
         expect(owner.get_by_label("Client ID")).to_be_hidden()
         owner.get_by_label("or the metadata themselves").fill(provider.metadata)
-        owner.get_by_label("believe addresses").check()
+        owner.get_by_label("Accept e-mail addresses").check()
         owner.get_by_label("People can sign in with it").check()
         picture(owner, "provider-saml", full_page=True)
         owner.get_by_role("button", name="Save").click()

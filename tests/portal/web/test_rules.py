@@ -116,3 +116,9 @@ def test_a_bucket_is_made_chosen_in_a_rule_and_says_how_it_goes(as_alice: Client
     as_alice.post(f"/rules/places/{place.id}/delete/")
     assert not Delivery.objects.exists()
     assert "(deleted)" in as_alice.get("/rules/").content.decode()
+
+
+def test_a_place_s_fields_are_called_as_its_kind_calls_them(as_alice: Client) -> None:
+    page = as_alice.get("/rules/places/").content.decode()
+    assert '<span data-kind="bucket">Secret access key</span> <span data-kind="mailbox">Password</span>' in page
+    assert "Bucket: " not in page
