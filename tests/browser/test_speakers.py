@@ -35,7 +35,7 @@ def test_speakers_are_named_merged_filtered_and_given_lines_with_undo(
     picture(page, "speakers", full_page=True)
 
     chips.filter(has_text="Speaker 2").get_by_role("button", name="Name or merge").click()
-    page.get_by_label("Name", exact=True).fill("Dr. Li")
+    page.get_by_role("dialog").get_by_label("Name", exact=True).fill("Dr. Li")
     picture(page, "speaker-name")
     page.keyboard.press("Enter")
     expect(page.locator("[data-voice]").filter(has_text="Dr. Li")).to_have_count(1)
