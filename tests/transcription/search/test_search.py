@@ -336,15 +336,15 @@ FORGED = [
 def test_a_forged_cursor_is_no_page(place: str, alice: Character) -> None:
     cursor = base64.b64encode(place.format("00000000-0000-4000-8000-000000000000").encode()).decode()
     client = Client(headers=alice.bearer)
-    assert client.get("/api/v1/search", {"q": "fox", "cursor": cursor}).status_code == 404
-    assert client.get("/api/v1/search", {"q": "fox", "cursor": "é"}).status_code == 404
+    assert client.get("/api/v1/search", {"q": "fox", "cursor": cursor}).status_code == 400
+    assert client.get("/api/v1/search", {"q": "fox", "cursor": "é"}).status_code == 400
 
 
 @pytest.mark.parametrize("position", ["garbage", "2026-13-45 00:00:00+00:00", "2026-01-01", "\x00"])
 def test_nor_is_one_of_the_list_of_recordings(position: str, alice: Character) -> None:
     cursor = base64.b64encode(urlencode({"p": position}).encode()).decode()
     answer = Client(headers=alice.bearer).get("/api/v1/recordings", {"cursor": cursor})
-    assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
+    assert (answer.status_code, answer.json()["code"]) == (400, "invalid_value")
 
 
 def test_far_pages_of_rare_and_common_words_hold_every_hit_once(alice: Character) -> None:
