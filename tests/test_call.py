@@ -41,7 +41,7 @@ def test_each_channel_is_a_speaker_who_is_named_corrected_and_exported(
     page.wait_for_load_state("load")
     for speaker, name in (("Speaker 1", "Agent"), ("Speaker 2", "Caller")):
         page.get_by_role("button", name=f"Name or merge {speaker}").click()
-        page.get_by_label("Name", exact=True).fill(name)
+        page.get_by_role("dialog").get_by_label("Name", exact=True).fill(name)
         page.keyboard.press("Enter")
         expect(page.locator("[data-voice]", has_text=name)).to_have_count(1)
 

@@ -26,6 +26,7 @@ STATUS_OF_CODE = {
     "no_subtitles": UNPROCESSABLE,
     "no_translation": UNPROCESSABLE,
     "not_heard": 503,
+    "not_completed": 409,
     "not_empty": 409,
     "not_open": 409,
     "not_over": 409,

@@ -48,7 +48,7 @@ def test_a_guest_hears_reads_and_searches_until_the_link_is_revoked(
     page.get_by_role("button", name="Share…").click()
     dialog = page.get_by_role("dialog", name="Share")
     dialog.get_by_label("For whom?").fill("The editor")
-    dialog.get_by_text("Password, openings, an excerpt only, other sites").click()
+    dialog.get_by_text("Password, limits, excerpt, embedding in a site").click()
     dialog.get_by_label("Password").fill("winter morning")
     picture(page, "sharing-dialog")
     dialog.get_by_role("button", name="Make a link").click()

@@ -42,7 +42,6 @@ WRITE_201 = {"read": 403, "write": 201, "admin": 201}
 WRITE_202 = {"read": 403, "write": 202, "admin": 202}
 WRITE_204 = {"read": 403, "write": 204, "admin": 204}
 WRITE_400 = {"read": 403, "write": 400, "admin": 400}  # the body was left out on purpose
-WRITE_404 = {"read": 403, "write": 404, "admin": 404}  # it is not there
 WRITE_409 = {"read": 403, "write": 409, "admin": 409}  # it is over already
 ADMIN = {"read": 403, "write": 403, "admin": 200}
 READ_201 = {"read": 201, "write": 201, "admin": 201}
@@ -102,7 +101,7 @@ TABLE: list[tuple[str, str, Any, dict[str, int]]] = [
     ("GET", "/api/v1/bin", None, WRITE),
     ("DELETE", "/api/v1/bin", None, WRITE_204),
     ("PUT", "/api/v1/recordings/{recording}/bin", None, WRITE),
-    ("DELETE", "/api/v1/recordings/{recording}/bin", None, WRITE_404),
+    ("DELETE", "/api/v1/recordings/{recording}/bin", None, WRITE),
     ("GET", "/api/v1/recordings/{recording}/hold", None, READ),
     ("PUT", "/api/v1/recordings/{recording}/hold", {"reason": "Lawsuit"}, ADMIN),
     ("DELETE", "/api/v1/recordings/{recording}/hold", None, ADMIN_204),

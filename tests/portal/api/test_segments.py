@@ -133,7 +133,7 @@ def test_subtitles_are_laid_out_on_request(alices: Program) -> None:
     [
         ("srt?max_line_length=9", "max_line_length"),
         ("vtt?max_lines=eleven", "max_lines"),
-        ("txt?max_lines=2", "max_line_length"),
+        ("txt?max_lines=2", "max_lines"),
         ("docx?max_line_length=42", "max_line_length"),
     ],
 )
@@ -305,7 +305,7 @@ def test_every_change_is_remembered_and_can_be_undone(alices: Program, alice: Ch
     alices("PUT", "/segments", {"segments": []}, "*")
     history = alices("GET", "/revisions").json()["results"]
     assert [one["action"] for one in history] == ["replace", "remove", "split", "edit"]
-    assert history[-1]["before"] == [{"start": 0.0, "end": 4.0, "text": SPOKEN[0]}]
+    assert history[-1]["before"] == [{"start": 0.0, "end": 4.0, "text": SPOKEN[0].strip()}]
     assert history[-1]["made_by"] == f"Key of {alice.user.email}"
     back = alices("POST", "/revert", {"revision": 1}, '"4"')
     assert [one | {"revision": 0, "etag": ""} for one in back.json()["segments"]] == [

@@ -96,7 +96,7 @@ def test_an_organisation_that_shares_nothing_makes_no_links(client: Client, alic
     Tenant.objects.filter(id=alice.tenant.id).update(allows_sharing=False)
     answer = send(client, "POST", address, bearer(alice), {})
     assert (answer.status_code, answer.json()["code"]) == (403, "sharing_off")
-    assert "preferences" in answer.json()["detail"]
+    assert "settings" in answer.json()["detail"]
 
 
 def test_managers_list_all_find_those_of_one_and_end_them(client: Client, alice: Character, address: str) -> None:

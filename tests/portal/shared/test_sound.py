@@ -188,9 +188,9 @@ def s3(settings: LazySettings) -> Iterator[None]:
     server.start()
     host, port = server.get_host_and_port()
     keys = {"aws_access_key_id": "x", "aws_secret_access_key": "y", "region_name": "us-east-1"}
-    boto3.client("s3", endpoint_url=f"http://{host}:{port}", **keys).create_bucket(Bucket="media")
+    boto3.client("s3", endpoint_url=f"http://{host}:{port}", **keys).create_bucket(Bucket="shared-media")
     options = {"endpoint_url": f"http://{host}:{port}", "access_key": "x", "secret_key": "y"}
-    backend = {"BACKEND": "storages.backends.s3.S3Storage", "OPTIONS": options | {"bucket_name": "media"}}
+    backend = {"BACKEND": "storages.backends.s3.S3Storage", "OPTIONS": options | {"bucket_name": "shared-media"}}
     settings.STORAGES = {**settings.STORAGES, "default": backend}
     yield
     server.stop()
