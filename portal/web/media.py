@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from pathlib import PurePath
 from uuid import UUID
 
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
@@ -18,7 +17,7 @@ from portal.http.ranges import ranged
 from portal.web.access import TenantRequest, member_required
 from transcription.library import read_audit, recordings, retention
 from transcription.media import playable_copies, storage, storage_check
-from transcription.media.filenames import file_name
+from transcription.media.filenames import file_name, without_extension
 from transcription.media.loudness import BLOCK_SECONDS, stretch
 from transcription.media.storage import StorageUnavailable
 from transcription.models import Loudness, Recording
@@ -54,7 +53,9 @@ def media(request: TenantRequest, recording_id: UUID) -> HttpResponseBase:
     if storage_check.is_away():
         return _storage_unavailable()
     redacted = bool(recording.struck) and ("redacted" in request.GET or not request.actor.may(striking.PERMISSION))
-    name = f"{PurePath(recording.name).stem}.redacted.m4a" if redacted else file_name(recording.name, recording.format)
+    name = (
+        f"{without_extension(recording.name)}.redacted.m4a" if redacted else file_name(recording.name, recording.format)
+    )
     disposition = content_disposition_header(True, name) or "" if "download" in request.GET else ""
     if "picture" in request.GET:
         if redacted or recording.format not in PICTURES:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
@@ -18,6 +17,7 @@ from transcription.exports.speakers import names_of, prefixes_of
 from transcription.exports.subtitles import subrip, webvtt
 from transcription.exports.texts import full_json, plain_text, tsv
 from transcription.library import retention
+from transcription.media.filenames import without_extension
 from transcription.models import Comment, Segment, Transcription
 from transcription.strikes import redacted
 
@@ -96,5 +96,5 @@ def _languages(row: Transcription, beside: Transcription) -> str:
 
 
 def file_name_of(transcription: Transcription, format: str) -> str:
-    stem = re.sub(r"\.[A-Za-z0-9]{1,5}$", "", transcription.recording.name) or "transcript"
+    stem = without_extension(transcription.recording.name) or "transcript"
     return f"{stem}.{format}"

@@ -20,6 +20,11 @@ def clean_name(file_name: str) -> str:
     return plain[-LONGEST_NAME:] or _("Untitled recording")
 
 
+def without_extension(name: str) -> str:
+    """Returns the name without its extension; a number behind a dot, as in “Board 30.11”, is none."""
+    return EXTENSION.sub("", name)
+
+
 def file_name(name: str, container: str) -> str:
     """Returns the name with an extension, if it lacks one: by ffmpeg's name of its container."""
     extension = EXTENSIONS.get(container, container.partition(",")[0])

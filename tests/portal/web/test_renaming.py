@@ -12,6 +12,7 @@ from tenants.models import AuditEntry
 from tests.conftest import Character
 from tests.portal.web.conftest import Make
 from transcription import search
+from transcription.exports import file_name_of
 from transcription.folders import folders
 from transcription.media.filenames import file_name
 from transcription.models import Recording, Transcription
@@ -49,7 +50,10 @@ def test_a_recording_is_renamed_on_its_page_and_the_message_undoes_it(
     assert told(alice) == [new, {"was": new["name"], "name": new["was"]}]
 
 
-def test_a_file_that_is_downloaded_has_an_ending_whatever_its_recording_is_called() -> None:
+def test_a_file_that_is_downloaded_has_an_ending_whatever_its_recording_is_called(row: Transcription) -> None:
+    for name, file in {"Board 30.11": "Board 30.11.txt", "Board.mp3": "Board.txt"}.items():
+        row.recording.name = name
+        assert file_name_of(row, "txt") == file
     assert file_name("Board 30.11", "mov,mp4,m4a,3gp,3g2,mj2") == "Board 30.11.mp4"
     assert (file_name("Board", "wav"), file_name("Board.MP3", "mp3")) == ("Board.wav", "Board.MP3")
 
