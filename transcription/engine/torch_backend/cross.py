@@ -28,11 +28,11 @@ from collections.abc import Callable
 from typing import Literal, Protocol
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
-from transcription.engine.torch_backend.attention import absorbed_attention, attend, cross_keys_values
-from transcription.engine.torch_backend.int8 import SCALE_TYPE, quantised, restored
-from transcription.engine.torch_backend.int8 import attend as attend_int8
+from transcription.engine.torch_backend.attention import absorbed_attention, cross_keys_values
+from transcription.engine.torch_backend.int8 import SCALE_TYPE, attend, quantised, restored
 from transcription.engine.torch_backend.memory import FILLED_WINDOWS
 from transcription.engine.torch_backend.parameters import Parameters
 
@@ -44,10 +44,6 @@ CrossChoice = Literal["auto", CrossName]
 
 class Cross(Protocol):
     """Static tensors with a row for every window. Nothing here waits for the device."""
-
-    @property
-    def tensors(self) -> tuple[Tensor, ...]:
-        """All tensors of the cache."""
 
     def fill(self, rows: Tensor, encodings: Tensor) -> None:
         """Writes windows to some rows. rows: (batch,); encodings: (batch, 1500, state)."""
@@ -78,6 +74,7 @@ class KeysValues:
 
     @property
     def tensors(self) -> tuple[Tensor, ...]:
+        """All that is kept, as `_stored` returns it."""
         return self.keys, self.values
 
     def fill(self, rows: Tensor, encodings: Tensor) -> None:
@@ -94,7 +91,7 @@ class KeysValues:
 
     def attend(self, layer: int, query: Tensor, mask: Tensor | None = None) -> Tensor:
         keys, values = (kept[layer, : len(query), :, _read(mask)] for kept in self.tensors)
-        return attend(query, keys, values, mask)
+        return F.scaled_dot_product_attention(query, keys, values, mask)
 
     def keys_values(self, layer: int, rows: Tensor) -> tuple[Tensor, Tensor]:
         return self.keys[layer].index_select(0, rows), self.values[layer].index_select(0, rows)
@@ -126,7 +123,7 @@ class Int8KeysValues(KeysValues):
 
     def attend(self, layer: int, query: Tensor, mask: Tensor | None = None) -> Tensor:
         parts = [kept[layer, : len(query), :, _read(mask)] for kept in self.tensors]
-        attended: Tensor = attend_int8(query, *parts, mask)
+        attended: Tensor = attend(query, *parts, mask)
         return attended
 
     def keys_values(self, layer: int, rows: Tensor) -> tuple[Tensor, Tensor]:
@@ -142,10 +139,6 @@ class Absorbed:
         self._layers = parameters.decoder
         self._heads = dims.n_text_head
         self.encodings = parameters.embedding.new_zeros((rows, dims.n_audio_ctx, dims.n_audio_state))
-
-    @property
-    def tensors(self) -> tuple[Tensor, ...]:
-        return (self.encodings,)
 
     def fill(self, rows: Tensor, encodings: Tensor) -> None:
         self.encodings.index_copy_(0, rows, encodings)
