@@ -1,25 +1,15 @@
 """The cache of the cross-attention, and the attention over it.
 
-There are three kinds, two of which differ by rounding only. Figures are for large-v3 in fp16: an encoding is 3.84 MB,
-and a decoder of 32 layers has 20 heads.
+There are three kinds, two of which differ by rounding only. Figures are large-v3's in fp16; docs/engine.md has more.
 
-`keys_values` projects on admission and keeps 7.68 MB a window and layer, 245.8 MB a window. A step
-reads all of it once.
+`keys_values` projects on admission and keeps 245.8 MB a window, all of which a step reads once.
 
-`int8` keeps the same in 8 bits, 3.96 MB a window and layer with its scales, 126.7 MB a window, which one kernel reads
-once (int8_kernel.py). Its numbers are not those of the weights: `python -m benchmarks.int8` compares texts.
+`int8` keeps the same in 8 bits, 126.7 MB a window, which one kernel reads once (int8_kernel.py). Its numbers are not
+those of the weights: `python -m benchmarks.int8` compares texts.
 
-`absorbed` keeps the encoding alone, a 64th: 3.84 MB a window. Each layer of a step reads it twice,
-once for the scores and once for their mean: 7.68 MB again, unless the second read finds it in the
-L2 cache. An H100's 50 MB hold 13 windows' at best, and with up to so many the traffic is half: 3.84
-MB a window and layer, or 123 MB a window and step. Beyond, a kernel is needed that uses a tile for
-both before it lets go of it. From one layer to the next nothing stays: a layer's 52 MB of weights
-pass in between. On the other side of the account are kv's weights, 6.6 MB a layer, which a step of
-`keys_values` does not read: 210 MB a step whatever the batch, so that a single window costs more
-than it saves. The arithmetic is 20 times as much, each head having the whole state for its width:
-154 MFLOP a window and layer, 4.9 GFLOP a window and step, 6 µs of an H100, which the reading (41 µs)
-hides. So `absorbed` is for little memory, where it gives four times the slots (memory.best_cross).
-None of this has been timed on a GPU.
+`absorbed` keeps the encoding alone, 3.84 MB a window, which each layer of a step reads twice, beside weights that the
+others don't read: as many bytes as `keys_values`. So it is for little memory, where it gives four times the slots
+(memory.best_cross). None of this has been timed on a GPU.
 """
 
 from __future__ import annotations

@@ -2,12 +2,7 @@
 
 The sizes of weights and slots are exact: those of the tensors of Parameters, SlotCache and SlotState. The others are
 estimates from the largest tensors that exist at a time, or assumptions; none was measured on a GPU yet. A MiB is
-1,048,576 bytes, as in nvidia-smi.
-
-large-v3 in fp16 within the 9,783 MiB that openai-whisper takes for it, with two windows encoded at a time: 2,948 MiB of
-weights, 716 MiB or more of CUDA and its graphs, 192 MiB of cuBLAS's workspaces, 88 MiB of encoder, 573 MiB for the
-timing of words or one window in float32. The rest holds 17 slots of 307 MiB with `keys_values`, 26 of
-193 MiB with `int8`, or 66 of 76 MiB with `absorbed` (tests/transcription/engine/parity/test_memory.py).
+1,048,576 bytes, as in nvidia-smi. docs/engine.md lists what large-v3 takes.
 """
 
 from __future__ import annotations
