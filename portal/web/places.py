@@ -18,6 +18,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
 
 from portal.web.access import TenantRequest, by_method, member_required
+from portal.web.refusable_form import RefusableForm
 from tenants.access import Actor
 from transcription.errors import InvalidOption, Refused
 from transcription.exchange import deliveries, disk, places, trial
@@ -41,7 +42,7 @@ def by_kind(**texts: Promise) -> Any:
     return lazy(_by_kind, SafeString)(texts)
 
 
-class PlaceForm(forms.Form):
+class PlaceForm(RefusableForm):
     """The settings of a place; `places` checks them."""
 
     name = forms.CharField(label=gettext_lazy("Name"), max_length=LONGEST["name"], required=False)
@@ -142,10 +143,6 @@ class PlaceForm(forms.Form):
     @property
     def wanted(self) -> PlaceSettings:
         return PlaceSettings(**self.cleaned_data | {"trust": self.cleaned_data["trust"] or Place.Trust.DMARC.value})
-
-    def refuse(self, error: InvalidOption | Refused) -> None:
-        param = error.param if isinstance(error, InvalidOption) else ""
-        self.add_error(param if param in self.fields else None, str(error))
 
 
 @managers_only

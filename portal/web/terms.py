@@ -17,6 +17,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from portal.web import spreadsheet
 from portal.web.access import TenantRequest, by_method, member_required
+from portal.web.refusable_form import RefusableForm
 from transcription.errors import InvalidOption, Refused
 from transcription.exports import escape_formulas
 from transcription.folders import folders
@@ -49,7 +50,7 @@ class ImportForm(forms.Form):
             raise forms.ValidationError(_("Save the file as UTF-8.")) from None
 
 
-class TermForm(forms.Form):
+class TermForm(RefusableForm):
     """A term; `transcripts.terms` validates it."""
 
     text = forms.CharField(label=gettext_lazy("As it is to be written"), max_length=LONGEST)
@@ -72,10 +73,6 @@ class TermForm(forms.Form):
     def wanted(self) -> dict[str, Any]:
         lines = [line for line in self.cleaned_data["spellings"].splitlines() if line.strip()]
         return self.cleaned_data | {"spellings": lines}
-
-    def refuse(self, error: InvalidOption | Refused) -> None:
-        param = error.param if isinstance(error, InvalidOption) else ""
-        self.add_error(param if param in self.fields else None, str(error))
 
 
 @member_required("recordings.view")
