@@ -26,10 +26,11 @@ from portal.web.languages import language_name
 from portal.web.undo import move_to_undo, name_to_undo, recording_to_restore
 from portal.web.word_positions import word_positions
 from tenants import units
-from tenants.access import PAGE_TENANT_FIELD, Actor
+from tenants.access import Actor
 from tenants.audit import ACTIONS
 from tenants.models import Tenant
 from tenants.notices import LOWEST
+from tenants.session_access import PAGE_TENANT_FIELD
 from tenants.templatetags.moments import last_day
 from transcription.errors import reason_for_people
 from transcription.exports import WRITERS, spoken_language, text_language

@@ -15,8 +15,9 @@ from django.views.decorators.http import require_http_methods
 from portal.http.authentication import caller_of_request
 from portal.http.folders import on_its_page
 from tenants import scope, user_sessions
-from tenants.access import Actor, NotSignedIn
+from tenants.access import Actor
 from tenants.models import User
+from tenants.session_access import NotSignedIn
 
 Parameters = ParamSpec("Parameters")
 View = Callable[..., HttpResponseBase]
