@@ -17,6 +17,7 @@ from unittest.mock import patch
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.functional import scaled_dot_product_attention as attend
 from whisper.audio import N_SAMPLES, log_mel_spectrogram
 
 from benchmarks import wer
@@ -26,7 +27,6 @@ from benchmarks.speech import Sound, clips, pcm
 from benchmarks.table import machine, print_table
 from benchmarks.whisper_base import base_model
 from transcription.engine.decode_result import DecodeResult
-from transcription.engine.torch_backend.attention import attend
 from transcription.engine.torch_backend.cross import CROSSES, CrossName, KeysValues
 from transcription.engine.torch_backend.decode_request import DecodeRequest
 from transcription.engine.torch_backend.encoder import Encoder

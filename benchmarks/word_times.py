@@ -19,10 +19,10 @@ from whisper.timing import dtw_cpu
 from whisper.timing import median_filter as their_median_filter
 
 from benchmarks.table import machine, print_table, spread
+from transcription.engine import warping
 from transcription.engine.openvino_backend.alignment import median_filtered
+from transcription.engine.torch_backend import warping as compiled_warping
 from transcription.engine.torch_backend.alignment import median_filter
-from transcription.engine.torch_backend.warping import compiled_arrivals
-from transcription.engine.warping import arrivals
 
 TOKENS, POSITIONS, HEADS = 110, 1500, 8
 
@@ -40,13 +40,13 @@ def main() -> None:
     rng = np.random.default_rng(0)
     costs = [_spoken(rng) for _ in range(arguments.windows)]
     weights = rng.normal(size=(HEADS, TOKENS, POSITIONS)).astype(np.float32)
-    tensor, compiled = torch.from_numpy(weights), compiled_arrivals()
+    tensor = torch.from_numpy(weights)
     _compare(
         "Warping",
         {
             "openai-whisper": lambda: [dtw_cpu(cost.astype(np.float64)) for cost in costs],
-            "torch backend, numba": lambda: [compiled(cost) for cost in costs],
-            "without torch, numpy": lambda: [arrivals(cost) for cost in costs],
+            "torch backend, numba": lambda: [compiled_warping.arrivals(cost) for cost in costs],
+            "without torch, numpy": lambda: [warping.arrivals(cost) for cost in costs],
         },
         arguments,
     )

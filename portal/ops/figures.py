@@ -139,6 +139,14 @@ class Load:
         return sum(engine.ready and engine.is_alive for engine in self.engines)
 
     @property
+    def gpu_memory(self) -> dict[str, float] | None:
+        """What is in use of all GPUs' memory, in MiB and percent; None without a GPU."""
+        engines = [engine for engine in self.engines if engine.is_alive and engine.gpu_memory_total_mib]
+        total = sum(engine.gpu_memory_total_mib or 0.0 for engine in engines)
+        used = sum(engine.gpu_memory_used_mib or 0.0 for engine in engines)
+        return {"used": used, "total": total, "percent": 100 * used / total} if total else None
+
+    @property
     def accounts_age(self) -> timedelta | None:
         """The time since the last finished account check; None before the first one."""
         return self.at - self.accounts.finished_at if self.accounts and self.accounts.finished_at else None

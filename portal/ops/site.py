@@ -17,6 +17,7 @@ from django.urls import URLPattern, URLResolver, path, reverse
 from django.utils.translation import gettext_lazy as _
 
 from portal.http.sessions import is_operator
+from portal.ops.sections import sections
 from tenants import scope, support
 from tenants.models import User
 from tenants.second_factors import is_missing_for_operator
@@ -26,7 +27,7 @@ from transcription.alerts import receivers, shown
 class OperatorsSite(AdminSite):
     site_title = _("Whisper Portal operators")
     site_header = _("Whisper Portal operators")
-    index_title = _("Tenants and their work")
+    index_title = _("Administration")
 
     def admin_view(self, view: Callable[..., Any], cacheable: bool = False) -> Callable[..., Any]:  # type: ignore[override]
         @wraps(view)
@@ -48,6 +49,10 @@ class OperatorsSite(AdminSite):
         if self.has_permission(request) and cast(User, request.user).has_perm(receivers.PERMISSION):
             context["alerts"] = shown.for_banner()
         return context
+
+    def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> list[Any]:
+        found = super().get_app_list(request, app_label)
+        return found if app_label else sections(found)
 
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """Redirects to the portal's sign-in, which limits attempts and writes the audit log."""

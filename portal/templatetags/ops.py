@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
+
 from django import template
 from django.utils.formats import number_format
+from django.utils.timesince import timesince
 from django.utils.translation import gettext as _
 
 from tenants import units
 
 register = template.Library()
 DASH = "–"
+DAY = timedelta(days=1)
 
 
 @register.filter
@@ -30,6 +34,15 @@ def seconds(value: float | None) -> str:
 def precisely(value: float | None) -> str:
     """Formats a duration as "4 min 12 s"; None as a dash."""
     return DASH if value is None else units.precisely(value)
+
+
+@register.filter
+def until(begin: datetime | None, end: datetime) -> str:
+    """Formats how long something has lasted as "4 min 12 s", or in Django's words from a day on; None as a dash."""
+    if begin is None:
+        return DASH
+    lasted = end - begin
+    return timesince(begin, end) if lasted >= DAY else units.precisely(max(0.0, lasted.total_seconds()))
 
 
 @register.filter

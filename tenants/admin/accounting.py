@@ -9,7 +9,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from tenants import discrepancies, units
-from tenants.admin.base import ReadOnly
+from tenants.admin.base import IsSet, ReadOnly
 from tenants.admin.transfers import Export, LedgerResource
 from tenants.models import (
     AccountCheck,
@@ -67,7 +67,7 @@ class NoticeAdmin(ReadOnly, admin.ModelAdmin):
     """Lists the notices that owners got, and when."""
 
     list_display = ("created_at", "tenant", "limit", "reached", "month", "emailed_at", "dismissed_at")
-    list_filter = ("limit", "month", ("emailed_at", admin.EmptyFieldListFilter), "tenant")
+    list_filter = ("limit", "month", ("emailed_at", IsSet), "tenant")
     list_select_related = ("tenant",)
     fields = ("tenant", "limit", "reached", "month", "created_at", "emailed_at", "dismissed_at")
 
@@ -79,7 +79,7 @@ class NoticeAdmin(ReadOnly, admin.ModelAdmin):
 @admin.register(AccountCheck)
 class AccountCheckAdmin(ReadOnly, admin.ModelAdmin):
     list_display = ("day", "started_at", "finished_at", "tenants_checked", "disagreeing")
-    list_filter = (("finished_at", admin.EmptyFieldListFilter),)
+    list_filter = (("finished_at", IsSet),)
     fields = ("day", "started_at", "finished_at", "tenants_checked", "found")
 
     @admin.display(description=_("discrepancies"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from django import forms
@@ -12,18 +13,25 @@ from django.utils import timezone
 from django.utils.translation import gettext, ngettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 
+from tenants.admin.base import IsSet
 from tenants.announcements import maintenance
 from tenants.models import Announcement, Maintenance
 
 LONG = {"text_en": forms.Textarea({"rows": 2, "cols": 80}), "text_zh": forms.Textarea({"rows": 2, "cols": 80})}
 
 
-class TextForm(forms.ModelForm):
+class AnnouncementForm(forms.ModelForm):
     class Meta:
         widgets = LONG
+        labels = {"starts_at": _("Shown from (UTC)"), "ends_at": _("Shown until (UTC)")}
+        help_texts = {
+            "text_en": _("At most 500 characters, shown as they are: no HTML."),
+            "text_zh": _("For people who have the portal in Chinese. It is needed, too."),
+            "level": _("Only its colour. Everybody can dismiss it for themselves."),
+            "ends_at": _("Empty: until you end or delete it."),
+            "tenants": _("Members of these see it, where it is not for all tenants."),
+        }
 
-
-class AnnouncementForm(TextForm):
     def clean(self) -> dict[str, Any]:
         values = super().clean() or {}
         if bool(values.get("for_all")) == bool(values.get("tenants")):
@@ -35,9 +43,10 @@ class AnnouncementForm(TextForm):
 class AnnouncementAdmin(admin.ModelAdmin):
     form = AnnouncementForm
     list_display = ("text", "level", "starts_at", "ends_at", "for_whom", "dismissed")
-    list_filter = ("level", "starts_at", ("ends_at", admin.EmptyFieldListFilter))
+    list_filter = ("level", "starts_at", ("ends_at", IsSet))
     search_fields = ("text_en", "text_zh", "tenants__name")
     autocomplete_fields = ("tenants",)
+    fields = ("text_en", "text_zh", "level", "for_all", "tenants", "starts_at", "ends_at")
     actions = ("end_now",)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Announcement]:
@@ -62,13 +71,42 @@ class AnnouncementAdmin(admin.ModelAdmin):
             self.log_change(request, row, gettext("Ended."))
 
 
+class MaintenanceForm(forms.ModelForm):
+    class Meta:
+        widgets = LONG
+        labels = {"expected_end": _("Expected end (UTC)")}
+        help_texts = {
+            "text_en": _("Shown on every page and told to programs, such as why and for how long."),
+            "text_zh": _("For people who have the portal in Chinese. It is needed, too."),
+            "expected_end": _("Told to people. It ends nothing: choose “Switch maintenance off” in the list."),
+        }
+
+    def clean_expected_end(self) -> datetime | None:
+        moment: datetime | None = self.cleaned_data["expected_end"]
+        if moment is not None and moment <= timezone.now() and "expected_end" in self.changed_data:
+            raise forms.ValidationError(gettext("This time is over."))
+        return moment
+
+
 @admin.register(Maintenance)
 class MaintenanceAdmin(admin.ModelAdmin):
     """To add one switches maintenance on; it is switched off by an action, and kept as a record."""
 
-    form = TextForm
+    form = MaintenanceForm
+    fieldsets = (
+        (
+            None,
+            {
+                "fields": ("text_en", "text_zh", "expected_end", "started_at", "ended_at"),
+                "description": _(
+                    "Saving switches maintenance on at once, for all tenants: people and programs can read, and add or "
+                    "change nothing. What was accepted is still transcribed."
+                ),
+            },
+        ),
+    )
     list_display = ("text", "started_at", "expected_end", "ended_at")
-    list_filter = (("ended_at", admin.EmptyFieldListFilter),)
+    list_filter = (("ended_at", IsSet),)
     search_fields = ("text_en", "text_zh")
     readonly_fields = ("started_at", "ended_at")
     actions = ("end_now",)

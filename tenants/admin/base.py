@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from django import forms
+from django.contrib import admin
 from django.core import signing
 from django.http import HttpRequest
 from django.utils.functional import cached_property
 from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from tenants import addresses, people
 from tenants.access import Actor, operator_actor
@@ -29,6 +32,14 @@ class ReadOnly:
 
     def has_delete_permission(self, _request: HttpRequest, _row: Any = None) -> bool:
         return False
+
+
+class IsSet(admin.EmptyFieldListFilter):
+    """Asks of a moment whether it has come: Django's filter of empty fields, in words."""
+
+    def choices(self, changelist: Any) -> Iterator[Any]:
+        everything, empty, filled = super().choices(changelist)
+        yield from (everything, filled | {"display": _("Yes")}, empty | {"display": _("No")})
 
 
 class AsSeen(forms.ModelForm):

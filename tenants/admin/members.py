@@ -22,7 +22,7 @@ from django.utils.translation import gettext_lazy as _
 
 from tenants import addresses, second_factors, support
 from tenants.access import MAY_ACT, SESSION_TENANT
-from tenants.admin.base import ReadOnly
+from tenants.admin.base import IsSet, ReadOnly
 from tenants.admin.transfers import MemberResource, Transfers
 from tenants.models import Member, SupportVisit, User
 
@@ -107,7 +107,7 @@ class MemberAdmin(Transfers, ReadOnly, admin.ModelAdmin):
 @admin.register(SupportVisit)
 class SupportVisitAdmin(ReadOnly, admin.ModelAdmin):
     list_display = ("started_at", "operator_email", "member_email", "tenant", "reason", "until", "ended_at")
-    list_filter = (("ended_at", admin.EmptyFieldListFilter), "operator_email", "tenant")
+    list_filter = (("ended_at", IsSet), "operator_email", "tenant")
     list_select_related = ("tenant",)
     search_fields = ("operator_email", "member_email", "reason")
     date_hierarchy = "started_at"

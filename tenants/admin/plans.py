@@ -29,6 +29,7 @@ class PlanAdmin(Transfers, LimitsInUnits, admin.ModelAdmin):
     resource_classes = (PlanResource,)
     of_tenant = ""
     list_display = ("name", "tenants", "minutes", "stored", "concurrent", "includes_sharing", "includes_voices")
+    fields = ("name", *LIMITS, "seen")
     list_filter = ("includes_sharing", "includes_voices")
     search_fields = ("name",)
 

@@ -22,7 +22,8 @@ from django.utils.translation import gettext_lazy as _
 from tenants import api_keys, audit, enrolled_voices, former_members, identity_providers, plans, suspensions, units
 from tenants.access import Actor
 from tenants.admin.api_keys import ApiKeyInline
-from tenants.admin.base import AsSeen, operator_of
+from tenants.admin.base import AsSeen, IsSet, operator_of
+from tenants.admin.invitations import Invites
 from tenants.admin.limits import LimitsInUnits, label_of, shown
 from tenants.admin.transfers import TenantResource, Transfers
 from tenants.former_members import KeyDecisionField
@@ -55,10 +56,20 @@ class QuotaInline(LimitsInUnits, admin.StackedInline):
     form = QuotaForm
     can_delete = False
     min_num = max_num = 1
-    fields = ("plan", "own", *LIMITS, "stored", "seen")
+    verbose_name = _("plan and limits")
+    fields = ("plan", "own", "stored", *LIMITS, "seen")
     readonly_fields = ("own", "stored")
 
-    @admin.display(description=_("its own, whatever its plan says"))
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> forms.Field | None:
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)
+        if field and db_field.name == "plan":
+            field.help_text = gettext(
+                "A limit that you change below is the tenant’s own from then on, whatever the plan says. Type the "
+                "plan’s figure to go back to it. Without a plan all limits are the tenant’s own."
+            )
+        return field
+
+    @admin.display(description=_("limits that differ from the plan"))
     def own(self, quota: Quota) -> str:
         return ", ".join(f"{label_of(name)} ({shown(quota, name)})" for name in quota.overrides) or "—"
 
@@ -73,6 +84,7 @@ class PlanChoice(forms.Form):
 
 class MemberInline(admin.TabularInline):
     model = Member
+    verbose_name_plural = _("members (people without an account are invited above)")
     autocomplete_fields = ("user",)
     extra = 0
 
@@ -110,23 +122,71 @@ class IdentityProviderInline(admin.StackedInline):
 
 class TenantForm(AsSeen):
     keys_of_leavers = KeyDecisionField()
-    people_addresses = NetworksField(label=_("Addresses of people"), help_text=_("One a line. Empty: any."))
+    people_addresses = NetworksField(
+        label=_("Where people may use the portal from"),
+        help_text=_("Internet addresses and networks such as 203.0.113.0/24, one a line. Empty: from anywhere."),
+    )
+
+    class Meta:
+        labels = {
+            "suspended_from": _("Suspend it at (UTC)"),
+            "changes_until_suspended": _("May add and change until it is suspended"),
+            "default_mode": _("How recordings are transcribed"),
+            "default_model": _("Usual model"),
+            "allows_sharing": _("Share links are allowed"),
+            "allows_guests": _("Share links may be mailed to guests"),
+            "second_factor_from": _("Two-factor authentication required from (UTC)"),
+        }
+        help_texts = {
+            "is_active": _(
+                "Untick it to suspend the tenant at once: nobody gets in, its keys and share links are refused, and "
+                "what waits goes on waiting. Tick it to resume: nothing was lost."
+            ),
+            "suspended_from": _("Suspends it at that time. Its owners are mailed when you save; members see a banner."),
+            "changes_until_suspended": _("Counts only with a time above. Unticked, it can only read and delete."),
+            "audio_retention_days": _("Sound and video are erased so many days after the upload. Empty: never."),
+            "text_retention_days": _("Transcripts are erased so many days after they were made. Empty: never."),
+        }
 
     def clean_suspended_from(self) -> datetime | None:
         moment: datetime | None = self.cleaned_data["suspended_from"]
         is_new = "suspended_from" in self.changed_data
         if is_new and moment is not None and moment <= timezone.now():
-            raise forms.ValidationError(gettext("This is over. To suspend it at once, switch it off."))
+            raise forms.ValidationError(gettext("This time is over. To suspend it at once, untick “Active”."))
         return moment
 
 
 @admin.register(Tenant)
-class TenantAdmin(Transfers, admin.ModelAdmin):
+class TenantAdmin(Transfers, Invites):
     form = TenantForm
     resource_classes = (TenantResource,)
     of_tenant = "pk"
     list_display = ("name", "is_active", "plan", "people", "used_this_month", "stored", "created_at")
-    list_filter = ("is_active", ("suspended_from", admin.EmptyFieldListFilter), "quota__plan")
+    fieldsets = (
+        (None, {"fields": ("name", "is_active", "created_at")}),
+        (_("Suspension with notice"), {"fields": ("suspended_from", "changes_until_suspended")}),
+        (
+            _("How long things are kept"),
+            {"fields": ("audio_retention_days", "text_retention_days", "bin_days"), "classes": ("collapse",)},
+        ),
+        (
+            _("How its recordings are transcribed"),
+            {
+                "fields": (
+                    *("default_mode", "default_model", "short_clip_model", "languages"),
+                    *("speakers", "hotwords", "hears_terms"),
+                ),
+                "classes": ("collapse",),
+            },
+        ),
+        (_("Sharing"), {"fields": ("allows_sharing", "allows_guests"), "classes": ("collapse",)}),
+        (
+            _("Who gets in"),
+            {"fields": ("people_addresses", "second_factor_from", "support"), "classes": ("collapse",)},
+        ),
+        (_("When you remove members below"), {"fields": ("keys_of_leavers", "seen")}),
+    )
+    list_filter = ("is_active", ("suspended_from", IsSet), "quota__plan")
     actions = ("assign_plan", "archive_or_delete")
     search_fields = ("name", "members__user__email")
     inlines = (QuotaInline, MemberInline, AllowedDomainInline, IdentityProviderInline, ApiKeyInline)
@@ -150,7 +210,26 @@ class TenantAdmin(Transfers, admin.ModelAdmin):
     def get_readonly_fields(self, request: HttpRequest, row: Tenant | None = None) -> tuple[str, ...]:
         """Makes a tenant that is being erased impossible to reactivate; whether support may enter, itself decides."""
         erased = ("is_active", "deleting_at") if row is not None and row.deleting_at else ()
-        return ("bars_support", *erased)
+        return ("created_at", "support", *erased)
+
+    def get_fieldsets(self, request: HttpRequest, row: Tenant | None = None) -> Any:
+        first, *others = super().get_fieldsets(request, row)
+        shown = ("name", "is_active", "deleting_at", "created_at") if row is not None and row.deleting_at else None
+        return [(None, {"fields": shown}) if shown else first, *others]
+
+    def response_add(self, request: HttpRequest, tenant: Tenant, post_url_continue: str | None = None) -> HttpResponse:
+        """Leads to the tenant's page, where its owner is invited."""
+        if not {"_addanother", "_continue", "_popup"} & set(request.POST):
+            sent = request.POST.copy()
+            sent["_continue"] = "1"
+            request.POST = sent  # type: ignore[assignment]
+        return super().response_add(request, tenant, post_url_continue)
+
+    def save_model(self, request: HttpRequest, tenant: Tenant, form: Any, change: bool) -> None:
+        super().save_model(request, tenant, form, change)
+        if "name" in form.changed_data and Tenant.objects.filter(name__iexact=tenant.name).exclude(pk=tenant.pk):
+            text = gettext("There is another tenant called %(name)s: lists and mails show both by the same name.")
+            self.message_user(request, text % {"name": tenant.name}, messages.WARNING)
 
     def get_urls(self) -> list[URLPattern]:
         issue = path("<uuid:tenant_id>/key/", self.admin_site.admin_view(self.issue_key), name="tenants_tenant_key")
@@ -247,6 +326,12 @@ class TenantAdmin(Transfers, admin.ModelAdmin):
 
     def has_delete_all_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("tenants.delete_tenant")
+
+    @admin.display(description=_("acting for its members (support)"))
+    def support(self, tenant: Tenant) -> str:
+        if tenant.bars_support:
+            return gettext("Not wanted: an owner has switched it off, and only an owner switches it on again.")
+        return gettext("Allowed, from the list of members, with a reason and for a while. Owners may switch it off.")
 
     @admin.display(description=_("plan"), ordering="quota__plan__name")
     def plan(self, tenant: Tenant) -> str:

@@ -11,8 +11,11 @@ from django.contrib.auth.forms import AdminUserCreationForm, UserChangeForm
 from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+from django.utils.html import format_html_join
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import ngettext
 
 from tenants import factor_changes, former_members, people, second_factors
 from tenants.admin.base import operator_in_each_tenant, operator_of
@@ -23,11 +26,46 @@ from tenants.models import Member, User
 class UserForm(UserChangeForm):
     keys_of_leavers = KeyDecisionField()
 
+    class Meta(UserChangeForm.Meta):
+        labels = {
+            "is_staff": _("Operator"),
+            "is_superuser": _("Operator with every right"),
+            "groups": _("Groups of rights"),
+            "user_permissions": _("Single rights"),
+        }
+        help_texts = {
+            "is_active": _(
+                "Untick it to shut this person out of all tenants and of these pages, at once. Tick it to let them in "
+                "again. To take them out of one tenant, remove them on its page."
+            ),
+            "is_staff": _("May open these pages, and do there what the groups and rights below say."),
+            "is_superuser": _("May do everything on these pages; groups and rights below don’t matter then."),
+            "groups": _("An operator has the rights of each of these groups."),
+            "user_permissions": _("Rights that this operator has besides those of the groups."),
+        }
+
 
 class UserCreationForm(AdminUserCreationForm):
     class Meta:
         model = User
         fields = ("email",)
+
+
+class Operators(admin.BooleanFieldListFilter):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.title = _("operator")
+
+
+class HasSecondFactor(admin.SimpleListFilter):
+    title = _("second factor")
+    parameter_name = "second_factor"
+
+    def lookups(self, _request: HttpRequest, _admin: Any) -> list[tuple[str, Any]]:
+        return [("1", _("Yes")), ("0", _("No"))]
+
+    def queryset(self, _request: HttpRequest, users: QuerySet[User]) -> QuerySet[User]:
+        return users if self.value() not in ("0", "1") else users.filter(**{"has_factor": self.value() == "1"})
 
 
 @admin.register(User)
@@ -37,19 +75,32 @@ class UserAdmin(DjangoUserAdmin):
     form = UserForm
     add_form = UserCreationForm
     ordering = ("email",)
-    list_display = ("email", "first_name", "last_name", "is_staff", "is_active", "second_factor", "last_login")
+    list_display = ("email", "first_name", "last_name", "is_active", "operator", "second_factor", "last_login")
+    list_filter = ("is_active", ("is_staff", Operators), HasSecondFactor, "groups", "memberships__tenant")
+    readonly_fields = ("tenants", "last_login", "date_joined")
     actions = ("reset_second_factors",)
     search_fields = ("email", "first_name", "last_name")
     fieldsets = (
         (None, {"fields": ("email", "password")}),
         (_("Name"), {"fields": ("first_name", "last_name")}),
-        (
-            _("Rights"),
-            {"fields": ("is_active", "keys_of_leavers", "is_staff", "is_superuser", "groups", "user_permissions")},
-        ),
+        (_("Member of"), {"fields": ("tenants", "is_active", "keys_of_leavers")}),
+        (_("Rights on these pages"), {"fields": ("is_staff", "is_superuser", "groups", "user_permissions")}),
         (_("Dates"), {"fields": ("last_login", "date_joined")}),
     )
     add_fieldsets = ((None, {"classes": ("wide",), "fields": ("email", "usable_password", "password1", "password2")}),)
+
+    @admin.display(description=_("operator"), boolean=True, ordering="is_staff")
+    def operator(self, user: User) -> bool:
+        return user.is_staff
+
+    @admin.display(description=_("tenants"))
+    def tenants(self, user: User) -> SafeString | str:
+        rows = Member.objects.filter(user=user).select_related("tenant").order_by("tenant__name")
+        lines = (
+            (reverse("admin:tenants_tenant_change", args=[row.tenant_id]), row.tenant, row.get_role_display())
+            for row in rows
+        )
+        return format_html_join(", ", '<a href="{}">{}</a> ({})', lines) or gettext("None.")
 
     @admin.display(description=_("second factor"), boolean=True)
     def second_factor(self, user: User) -> bool:

@@ -9,13 +9,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import cast
 
 from transcription.engine.backend import Backend, BatchModel, Decoded, Work, grouped
 from transcription.engine.lane_queue import Request, model_of
 from transcription.engine.models import Models
 from transcription.engine.request_queue import RequestQueue
-from transcription.engine.stages import attempt, open_model, prepare, set_next_try, time_words
+from transcription.engine.stages import Stages, set_next_try
 from transcription.engine.types import LANES, Lane
 from transcription.engine.window_transcript import WindowTranscript
 
@@ -38,19 +37,17 @@ RECHECK_SECONDS = 0.25
 """How often a thread that waits for a full batch checks whether more windows are being encoded."""
 
 
-class BatchLoop:
+class BatchLoop(Stages[BatchModel]):
     """Runs `backend.encoders` threads that encode, `backend.workers` that decode and `backend.urgent_workers` that do
     both for urgent windows, so that a short clip does not wait for a long recording's window.
 
-    While only urgent windows wait, all threads take them. encode_batch: windows to encode at once.
+    While only urgent windows wait, all threads take them. batch_size: windows that may share a call of the decoder.
     """
 
     def __init__(
         self, backend: Backend, models: Models, queue: RequestQueue, encode_batch: int, batch_size: int
     ) -> None:
-        self._models = models
-        self._queue = queue
-        self._encode_batch = encode_batch
+        super().__init__(models, queue, encode_batch)
         self._batch_size = batch_size
         self._backend = backend
         self._encoded: list[Encoded] = []
@@ -123,8 +120,7 @@ class BatchLoop:
             self._encoded += encoded
 
     def _ready(self, model: BatchModel, requests: Sequence[Request]) -> list[Encoded]:
-        ready = prepare(self._queue, model, requests, self._shrink_encoding)
-        self._models.release(requests[0].work.options.model, users=len(requests) - len(ready))
+        ready = self._prepared(model, requests)
         for request in ready:
             request.work.urgent = False
         return [(model, request) for request in ready]
@@ -173,8 +169,7 @@ class BatchLoop:
     def _drop_abandoned(self) -> None:
         for encoded in [encoded for encoded in self._encoded if encoded[1].stream.abandoned]:
             self._encoded.remove(encoded)
-            self._queue.discard(encoded[1])
-            self._models.release(encoded[1].work.options.model)
+            self._discard(encoded[1])
 
     # Threads for urgent windows
 
@@ -209,16 +204,10 @@ class BatchLoop:
     def _run_urgent(self, model: BatchModel, requests: Sequence[Request]) -> None:
         for request in requests:
             request.work.urgent = True
-        ready = prepare(self._queue, model, requests, self._shrink_encoding)
-        name = requests[0].work.options.model
-        self._models.release(name, users=len(requests) - len(ready))
-        for group in grouped(ready, lambda request: model.batch_key(request.work)):
+        for group in grouped(self._prepared(model, requests), lambda request: model.batch_key(request.work)):
             self._run(model, group)
 
     # Shared by all threads
-
-    def _opened(self, requests: Sequence[Request]) -> BatchModel | None:
-        return cast("BatchModel | None", open_model(self._queue, self._models, requests))
 
     def _run(self, model: BatchModel, batch: Sequence[Request]) -> None:
         """Decodes a batch in one call, answers it, and releases its model."""
@@ -232,7 +221,7 @@ class BatchLoop:
             self._queue.count_batch(len(works), sum(len(one.tokens) for one in decoded))
             outcomes.update(zip(some, decoded, strict=True))
 
-        decoded = attempt(self._queue, batch, decode, self._shrink)
+        decoded = self._attempt(batch, decode, self._shrink)
         kept = self._conclude(model, [(request, outcomes[request]) for request in decoded])
         self._models.release(batch[0].work.options.model, users=len(batch) - len(kept))
         if kept:
@@ -257,8 +246,7 @@ class BatchLoop:
                 transcripts[request] = WindowTranscript(request.work, outcome, model.vocabulary)
             except Exception as error:
                 self._queue.fail(request, error)
-        timed = time_words(self._queue, model, transcripts, self._shrink)
-        for request in timed:
+        for request in self._time_words(model, transcripts, self._shrink):
             self._queue.answer(request, transcripts[request])
         return kept
 
@@ -266,11 +254,6 @@ class BatchLoop:
         self._queue.count_shortage()
         self._batch_size = max(1, min(self._batch_size, windows // 2))
         log.warning("out of memory with %d windows; batches of %d from now on", windows, self._batch_size)
-
-    def _shrink_encoding(self, windows: int) -> None:
-        self._queue.count_shortage()
-        self._encode_batch = max(1, min(self._encode_batch, windows // 2))
-        log.warning("out of memory with %d windows; encoding %d at once from now on", windows, self._encode_batch)
 
 
 def _alike(work: Work) -> Hashable:

@@ -29,10 +29,6 @@ class Model:
     openai_file: str = ""
 
     @property
-    def n_mels(self) -> int:
-        return self.dimensions.n_mels
-
-    @property
     def openai_url(self) -> str:
         return f"{OPENAI}/{self.openai_sha256}/{self.openai_file}"
 

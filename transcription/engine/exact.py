@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from transcription.engine.language_mix import LanguageMix, middle
 from transcription.engine.mel import Loudest
-from transcription.engine.non_speech import NonSpeechFinder, overlapping
+from transcription.engine.non_speech import NonSpeechFinder, Silences, overlapping
 from transcription.engine.spool import Spool
 from transcription.engine.types import (
     FRAME_SAMPLES,
@@ -74,55 +74,35 @@ def transcribe_exactly(
                 finder.feed(samples)
 
         sound.fill(pcm, watch)
-        silences = _Silences.of(finder, sound.samples // FRAME_SAMPLES) if options.skip_non_speech else _Silences()
+        seconds = sound.samples // FRAME_SAMPLES / FRAMES_PER_SECOND
+        silences = finder.silences(seconds) if options.skip_non_speech else Silences()
         loop = _SeekLoop(sound, loudest.value(), silences, resume or Resume())
         voice = voice_in(finder.probabilities) if listens else Voice()
-        mix = LanguageMix(options.follows_language)
+        mix = LanguageMix()
         for result in decode(loop.windows()):
             window = loop.window
-            if mix.is_mixed(result, window):
+            if options.follows_language and mix.is_mixed(result, window):
                 loop.shorten(finder.quietest(*middle(window)))
                 continue
             loop.note(result)
             yield compared(result, voice)
 
 
-@dataclass(frozen=True, slots=True)
-class _Silences:
-    """Stretches without speech: `non_speech`, whose text is dropped, in seconds, the long ones in frames."""
-
-    non_speech: tuple[Span, ...] = ()
-    passed: tuple[tuple[int, int], ...] = ()
-    doubted: tuple[tuple[int, int], ...] = ()
-
-    @classmethod
-    def of(cls, finder: NonSpeechFinder, frames: int) -> _Silences:
-        def in_frames(spans: Iterable[Span]) -> tuple[tuple[int, int], ...]:
-            return tuple((round(a * FRAMES_PER_SECOND), min(frames, round(b * FRAMES_PER_SECOND))) for a, b in spans)
-
-        found = finder.silences(frames / FRAMES_PER_SECOND)
-        return cls(found.non_speech, in_frames(found.passed), in_frames(found.doubted))
-
-    def spoken_from(self, seek: int) -> int:
-        """Returns the frame, or the end of the passed stretch that contains it."""
-        return next((end for start, end in self.passed if start <= seek < end), seek)
-
-    def edge_after(self, seek: int, last: int) -> int:
-        """Returns the last frame of a window that begins at `seek`."""
-        edges = [start for start, _ in self.passed] + [edge for span in self.doubted for edge in span]
-        return min((edge for edge in edges if edge > seek), default=last)
-
-
 class _SeekLoop:
-    """Yields windows, each of which begins where the result of the one before says. `window` is the latest one."""
+    """Yields windows, each of which begins where the result of the one before says. `window` is the latest one.
+
+    None begins in a silence that is passed, or reaches over an edge of one that is passed or doubted.
+    """
 
     window: Window
 
-    def __init__(self, sound: Spool, loudest: float, silences: _Silences, resume: Resume) -> None:
+    def __init__(self, sound: Spool, loudest: float, silences: Silences, resume: Resume) -> None:
         self._sound = sound
         self._loudest = loudest
         self._frames = sound.samples // FRAME_SAMPLES
-        self._silences = silences
+        self._non_speech = silences.non_speech
+        self._passed = self._in_frames(silences.passed)
+        self._edges = [edge for span in (*self._passed, *self._in_frames(silences.doubted)) for edge in span]
         self._at = resume
         self._until = self._frames
 
@@ -136,12 +116,19 @@ class _SeekLoop:
 
     def windows(self) -> Iterator[Window]:
         """Yields the windows. Call `note` or `shorten` for each before the next one."""
-        while (seek := self._silences.spoken_from(round(self._at.end * FRAMES_PER_SECOND))) < self._frames:
+        while (seek := self._spoken_from(round(self._at.end * FRAMES_PER_SECOND))) < self._frames:
             self.window = self._window(seek)
             yield self.window
 
+    def _in_frames(self, spans: Iterable[Span]) -> list[tuple[int, int]]:
+        return [(round(a * FRAMES_PER_SECOND), min(self._frames, round(b * FRAMES_PER_SECOND))) for a, b in spans]
+
+    def _spoken_from(self, seek: int) -> int:
+        """Returns the frame, or the end of the passed stretch that contains it."""
+        return next((end for start, end in self._passed if start <= seek < end), seek)
+
     def _window(self, seek: int) -> Window:
-        until = self._silences.edge_after(seek, self._frames)
+        until = min((edge for edge in self._edges if edge > seek), default=self._frames)
         frames = min(WINDOW_FRAMES, until - seek, self._until - seek)
         lead = LEAD_SAMPLES if seek * FRAME_SAMPLES >= LEAD_SAMPLES else 0
         begin = seek * FRAME_SAMPLES
@@ -152,6 +139,6 @@ class _SeekLoop:
             samples=self._sound.read(begin - lead, begin + frames * FRAME_SAMPLES + TRAIL_SAMPLES),
             passage=Passage(frames, lead, self._loudest, self._at.context, self._at.last_speech),
             non_speech=overlapping(
-                self._silences.non_speech, seek / FRAMES_PER_SECOND, (seek + WINDOW_FRAMES) / FRAMES_PER_SECOND
+                self._non_speech, seek / FRAMES_PER_SECOND, (seek + WINDOW_FRAMES) / FRAMES_PER_SECOND
             ),
         )

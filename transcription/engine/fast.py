@@ -43,7 +43,7 @@ def transcribe_fast(
             yield window
 
     tails = TailWindows(decode_tail, on_wait)
-    mix = LanguageMix(decode_half is not None)
+    mix = LanguageMix()
     merger = OverlapMerger(said_until if said_until > start else 0.0)
     try:
         for result in decode(watched()):

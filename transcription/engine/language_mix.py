@@ -36,13 +36,9 @@ def halved(window: Window) -> tuple[Window, Window]:
 
 
 class LanguageMix:
-    """Decides which of a recording's windows are halved.
+    """Decides which of a recording's windows are halved, where the language is detected in every one."""
 
-    enabled: whether the language is detected in every window; without it no window is halved.
-    """
-
-    def __init__(self, enabled: bool) -> None:
-        self._enabled = enabled
+    def __init__(self) -> None:
         self._futile_splits = 0
 
     def is_mixed(self, result: WindowResult, window: Window) -> bool:
@@ -54,4 +50,4 @@ class LanguageMix:
             self._futile_splits = 0
         elif is_short:
             self._futile_splits += 1
-        return self._enabled and unclear and not is_short and self._futile_splits < MAX_FUTILE_SPLITS
+        return unclear and not is_short and self._futile_splits < MAX_FUTILE_SPLITS

@@ -15,15 +15,6 @@ MODEL, CONFIG, TOKENIZER = NEEDED = ("model.bin", "config.json", "tokenizer.json
 TAKEN = (*NEEDED, "vocabulary.json", "vocabulary.txt")
 
 
-def is_whole(folder: Path) -> bool:
-    """Returns whether every file is there and has the SHA-256 noted when it was fetched.
-
-    A folder that somebody else put there has no notes: then all files must be there, and
-    the model's must not end early.
-    """
-    return not damage(folder)
-
-
 def sha256(file: Path) -> str:
     """Returns the file's SHA-256 in hexadecimal."""
     with file.open("rb") as stream:
@@ -31,7 +22,10 @@ def sha256(file: Path) -> str:
 
 
 def damage(folder: Path) -> str:
-    """Says what is wrong with a folder, after hashing its files; "" if it is whole."""
+    """Says what is wrong with a folder; "" if every file is there and has the SHA-256 noted when it was fetched.
+
+    A folder that somebody else put there has no notes: then the model's file must not end early.
+    """
     missing = [name for name in {**dict.fromkeys(NEEDED), **noted(folder)} if not (folder / name).is_file()]
     if missing:
         return f"{', '.join(missing)} missing"

@@ -202,8 +202,13 @@ class Models:
             return opened.model
 
     def _opened(self, name: str, users: int) -> _Open:
-        path, began = self._path(name), time.monotonic()
-        needed = self._needed(name, path)
+        if name in self.missing:
+            raise EngineError(self.missing[name])
+        path, began = self.weights[name], time.monotonic()
+        try:
+            needed = self._backend.memory_mib(path)
+        except OSError as error:
+            raise EngineError(f"the weights of {name} cannot be read: {error}") from error
         while not self._fits(needed) and self._retire_oldest(name):
             pass
         beside = self._beside(name)
@@ -237,20 +242,9 @@ class Models:
             raise
         return model
 
-    def _needed(self, name: str, path: Path) -> float:
-        try:
-            return self._backend.memory_mib(path)
-        except OSError as error:
-            raise EngineError(f"the weights of {name} cannot be read: {error}") from error
-
     def _fits(self, needed: float) -> bool:
         used = sum(opened.mib for opened in self._open.values())
         return (not self._limit_mib or used + needed <= self._limit_mib) and needed <= self._backend.free_mib()
-
-    def _path(self, name: str) -> Path:
-        if name in self.missing:
-            raise EngineError(self.missing[name])
-        return self.weights[name]
 
     def _retire_oldest(self, newcomer: str) -> bool:
         """Closes the least recently used model once it has no users. Returns False if none is open."""

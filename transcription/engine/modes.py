@@ -37,7 +37,7 @@ def transcribe(
     if mode == "exact":
         decode = partial(client.decode, options=options, one_by_one=True, on_progress=on_progress, spoken=language)
         # The engine knows those of an operator's own model.
-        mels = CATALOGUE[options.model].n_mels if options.model in CATALOGUE else client.mels(options.model)
+        mels = CATALOGUE[options.model].dimensions.n_mels if options.model in CATALOGUE else client.mels(options.model)
         return transcribe_exactly(pcm, decode, options, mels, resume)
     decoder = _FastDecoder(client, options, on_progress, language, set_context)
     results = transcribe_fast(

@@ -5,16 +5,16 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
+from typing import Generic, TypeVar, cast
 
 from transcription.engine.backend import (
-    BatchModel,
     Decoded,
     DeviceLost,
     Language,
     Model,
     OutOfDeviceMemory,
     ServerAway,
-    StepModel,
     Vocabulary,
     Work,
 )
@@ -30,93 +30,135 @@ from transcription.engine.window_transcript import WindowTranscript
 
 log = logging.getLogger(__name__)
 
-
-OnMemoryShortage = Callable[[int], None]
-"""Is called after memory ran out with so many windows at once."""
+M = TypeVar("M", bound=Model)
 
 
-def open_model(queue: RequestQueue, models: Models, requests: Sequence[Request]) -> BatchModel | StepModel | None:
-    """Returns the model of some requests, each a user of it; None if it can't be opened, after failing them.
+class Stages(Generic[M]):
+    """What both loops have around decoding. encode_batch: windows to encode at once, fewer after memory ran out."""
 
-    Tells the callers of suspects before that these are decoded alone.
-    """
-    for suspect in (request for request in requests if request.suspect):
-        suspect.announce()
-    try:
-        return models.acquire(requests[0].work.options.model, users=len(requests))
-    except ServerAway as error:
-        queue.wait(requests, error)
-    except EngineError as error:
-        for request in requests:
-            queue.fail(request, error)
-    return None
+    def __init__(self, models: Models, queue: RequestQueue, encode_batch: int) -> None:
+        self._models = models
+        self._queue = queue
+        self._encode_batch = encode_batch
 
+    def _opened(self, requests: Sequence[Request]) -> M | None:
+        """Returns the model of some requests, each a user of it; None if it can't be opened, after failing them.
 
-def attempt(
-    queue: RequestQueue,
-    requests: Sequence[Request],
-    call: Callable[[Sequence[Request]], None],
-    shortage: OnMemoryShortage,
-) -> list[Request]:
-    """Calls a model with the windows of some requests and returns those that succeeded.
+        Tells the callers of suspects before that these are decoded alone.
+        """
+        for suspect in (request for request in requests if request.suspect):
+            suspect.announce()
+        try:
+            return cast("M", self._models.acquire(requests[0].work.options.model, users=len(requests)))
+        except ServerAway as error:
+            self._queue.wait(requests, error)
+        except EngineError as error:
+            for request in requests:
+                self._queue.fail(request, error)
+        return None
 
-    If the call fails, tries the requests again in halves where memory ran out, else one by one, and fails each that
-    fails alone. Where a server is away they all wait. Raises DeviceLost.
-    """
-    if not requests:
-        return []
-    try:
-        with queue.timed(len(requests)):
-            call(requests)
-        return list(requests)
-    except DeviceLost:
-        raise
-    except ServerAway as error:
-        queue.wait(requests, error)
-        return []
-    except Exception as error:
-        if isinstance(error, OutOfDeviceMemory):
-            shortage(len(requests))
-        if len(requests) == 1:
-            queue.fail(requests[0], error)
+    def _attempt(
+        self, requests: Sequence[Request], call: Callable[[Sequence[Request]], None], shortage: Callable[[int], None]
+    ) -> list[Request]:
+        """Calls a model with the windows of some requests and returns those that succeeded.
+
+        If the call fails, tries the requests again in halves where memory ran out, else one by one, and fails each that
+        fails alone. Where a server is away they all wait. shortage: called with how many windows there was no memory
+        for. Raises DeviceLost.
+        """
+        if not requests:
             return []
-        log.warning("%s: %d windows failed together (%s); trying fewer", request_ids(requests), len(requests), error)
-        step = max(1, len(requests) // 2) if isinstance(error, OutOfDeviceMemory) else 1
-    parts = [requests[at : at + step] for at in range(0, len(requests), step)]
-    return [request for part in parts for request in attempt(queue, part, call, shortage)]
+        try:
+            with self._queue.timed(len(requests)):
+                call(requests)
+            return list(requests)
+        except DeviceLost:
+            raise
+        except ServerAway as error:
+            self._queue.wait(requests, error)
+            return []
+        except Exception as error:
+            if isinstance(error, OutOfDeviceMemory):
+                shortage(len(requests))
+            if len(requests) == 1:
+                self._queue.fail(requests[0], error)
+                return []
+            count = len(requests)
+            log.warning("%s: %d windows failed together (%s); trying fewer", request_ids(requests), count, error)
+            step = max(1, count // 2) if isinstance(error, OutOfDeviceMemory) else 1
+        parts = [requests[at : at + step] for at in range(0, len(requests), step)]
+        return [request for part in parts for request in self._attempt(part, call, shortage)]
 
+    def _prepared(self, model: M, requests: Sequence[Request]) -> list[Request]:
+        """Encodes windows of one model, each a user of it, and detects their languages.
 
-def prepare(
-    queue: RequestQueue, model: Model, requests: Sequence[Request], shortage: OnMemoryShortage
-) -> list[Request]:
-    """Encodes windows of one model and detects their languages. Returns the requests that can be decoded."""
-    decodable = [request for request in requests if _is_decodable(queue, model, request)]
-    encoded = attempt(queue, decodable, lambda some: model.encode([request.work for request in some]), shortage)
-    unknown = [request for request in encoded if request.work.language is None]
+        Returns the requests that can be decoded. The others are no users any longer.
+        """
+        decodable = [request for request in requests if self._is_decodable(model, request)]
+        encoded = self._attempt(
+            decodable, lambda some: model.encode([request.work for request in some]), self._shrink_encoding
+        )
+        unknown = [request for request in encoded if request.work.language is None]
+        self._attempt(unknown, partial(self._detect, model), self._shrink_encoding)
+        self._queue.release([request for request in decodable if request.stream.detecting])
+        ready = [request for request in encoded if request.work.language is not None]
+        self._models.release(requests[0].work.options.model, users=len(requests) - len(ready))
+        return ready
 
-    def detect(some: Sequence[Request]) -> None:
-        works = [_for_detection(request) for request in some]
+    def _detect(self, model: M, requests: Sequence[Request]) -> None:
+        works = [_for_detection(request) for request in requests]
         model.encode(works)
-        for request, found in zip(some, model.detect(works), strict=True):
-            _set_language(queue, model, request, among(found, request.work.options.languages))
+        for request, found in zip(requests, model.detect(works), strict=True):
+            self._set_language(model, request, among(found, request.work.options.languages))
             if request.work.window.is_short and not is_measured(request.work.options.model, request.work.language):
                 request.work.hear_in_full()
-        model.encode([request.work for request in some])
+        model.encode([request.work for request in requests])
 
-    attempt(queue, unknown, detect, shortage)
-    queue.release([request for request in decodable if request.stream.detecting])
-    return [request for request in encoded if request.work.language is not None]
+    def _set_language(self, model: M, request: Request, found: Language) -> None:
+        """Records a detected language. A prompt in another language is dropped."""
+        before, work = request.stream.language, request.work
+        language = followed(found, before, work) if before else found
+        passage = work.window.passage
+        if before and language.code != before.code and passage is not None:
+            work.window = replace(work.window, passage=replace(passage, context=()))
+            work.prompt = prompt_of(work, model.vocabulary)
+        self._queue.set_language(request, language)
 
+    def _is_decodable(self, model: M, request: Request) -> bool:
+        """Returns whether a request can be decoded, after setting its prompt; refuses or fails it otherwise."""
+        try:
+            problem = _problem(model, request)
+            request.work.prompt = prompt_of(request.work, model.vocabulary)
+        except Exception as error:
+            self._queue.fail(request, error)
+            return False
+        if problem:
+            self._queue.refuse(request, WindowRejected(problem))
+        return not problem
 
-def _set_language(queue: RequestQueue, model: Model, request: Request, found: Language) -> None:
-    """Records a detected language. A prompt in another language is dropped."""
-    before, work = request.stream.language, request.work
-    language = followed(found, before, work) if before else found
-    passage = work.window.passage
-    if before and language.code != before.code and passage is not None:
-        work.window = replace(work.window, passage=replace(passage, context=()))
-        work.prompt = prompt_of(work, model.vocabulary)
-    queue.set_language(request, language)
+    def _time_words(
+        self, model: M, transcripts: Mapping[Request, WindowTranscript], shortage: Callable[[int], None]
+    ) -> list[Request]:
+        """Adds words to transcripts for which they were asked. Returns the requests that can be answered."""
+        texts = {request: transcript.text for request, transcript in transcripts.items()}
+
+        def align(some: Sequence[Request]) -> None:
+            timings = model.align([request.work for request in some], [texts[request] for request in some])
+            for request, timing in zip(some, timings, strict=True):
+                transcripts[request].add_words(timing)
+
+        wordless = [request for request in transcripts if not texts[request]]
+        return wordless + self._attempt([request for request in transcripts if texts[request]], align, shortage)
+
+    def _discard(self, request: Request) -> None:
+        """Drops a request that nobody waits for, and that uses its model."""
+        self._queue.discard(request)
+        self._models.release(request.work.options.model)
+
+    def _shrink_encoding(self, windows: int) -> None:
+        self._queue.count_shortage()
+        self._encode_batch = max(1, min(self._encode_batch, windows // 2))
+        log.warning("out of memory with %d windows; encoding %d at once from now on", windows, self._encode_batch)
 
 
 def _for_detection(request: Request) -> Work:
@@ -130,19 +172,6 @@ def _for_detection(request: Request) -> Work:
         return work
     padded = replace(window, passage=replace(window.passage, frames=WINDOW_FRAMES))
     return Work(padded, work.options, urgent=work.urgent)
-
-
-def _is_decodable(queue: RequestQueue, model: Model, request: Request) -> bool:
-    """Returns whether a request can be decoded, after setting its prompt; refuses or fails it otherwise."""
-    try:
-        problem = _problem(model, request)
-        request.work.prompt = prompt_of(request.work, model.vocabulary)
-    except Exception as error:
-        queue.fail(request, error)
-        return False
-    if problem:
-        queue.refuse(request, WindowRejected(problem))
-    return not problem
 
 
 def _problem(model: Model, request: Request) -> str:
@@ -165,18 +194,3 @@ def set_next_try(work: Work, decoded: Decoded, vocabulary: Vocabulary) -> bool:
         return False
     work.temperature = hotter
     return True
-
-
-def time_words(
-    queue: RequestQueue, model: Model, transcripts: Mapping[Request, WindowTranscript], shortage: OnMemoryShortage
-) -> list[Request]:
-    """Adds words to transcripts for which they were asked. Returns the requests that can be answered."""
-    texts = {request: transcript.text for request, transcript in transcripts.items()}
-
-    def align(some: Sequence[Request]) -> None:
-        timings = model.align([request.work for request in some], [texts[request] for request in some])
-        for request, timing in zip(some, timings, strict=True):
-            transcripts[request].add_words(timing)
-
-    wordless = [request for request in transcripts if not texts[request]]
-    return wordless + attempt(queue, [request for request in transcripts if texts[request]], align, shortage)

@@ -14,13 +14,12 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import cast
 
 from transcription.engine.backend import Decoded, DeviceLost, OutOfDeviceMemory, StepModel, Work
 from transcription.engine.lane_queue import Request, model_of, request_ids
 from transcription.engine.models import Models
 from transcription.engine.request_queue import RequestQueue
-from transcription.engine.stages import open_model, prepare, set_next_try, time_words
+from transcription.engine.stages import Stages, set_next_try
 from transcription.engine.types import LANES, Lane
 from transcription.engine.window_transcript import WindowTranscript
 
@@ -31,17 +30,11 @@ URGENT = LANES[:1]
 Pending = tuple[StepModel, Request]
 
 
-class StepLoop:
-    """Drives StepModels.
-
-    encode_batch: windows to encode at once. ahead: encoded windows that may wait for a slot; urgent windows are
-    encoded however many wait.
-    """
+class StepLoop(Stages[StepModel]):
+    """Drives StepModels. ahead: encoded windows that may wait for a slot; urgent ones are encoded however many wait."""
 
     def __init__(self, models: Models, queue: RequestQueue, encode_batch: int, ahead: int) -> None:
-        self._models = models
-        self._queue = queue
-        self._encode_batch = encode_batch
+        super().__init__(models, queue, encode_batch)
         self._ahead = ahead
         self._encoded: deque[Pending] = deque()
         self._unencoded: deque[Pending] = deque()
@@ -74,25 +67,17 @@ class StepLoop:
             requests = queue.take(
                 0 if queue.stopping else self._encode_batch, model_of, self._wanted_lanes(), self._models.prefers
             )
-        if requests:
-            model = open_model(queue, self._models, requests)
-            if model is not None:
-                self._make_ready(cast("StepModel", model), requests)
+        if requests and (model := self._opened(requests)) is not None:
+            self._make_ready(model, requests)
 
     def _wanted_lanes(self) -> Sequence[Lane]:
         return LANES if len(self._encoded) < self._ahead else URGENT
 
     def _make_ready(self, model: StepModel, requests: Sequence[Request]) -> None:
         """Encodes the windows of requests, each a user of the model, and lets them wait for slots."""
-        ready = prepare(self._queue, model, requests, self._shrink)
-        self._models.release(requests[0].work.options.model, users=len(requests) - len(ready))
+        ready = self._prepared(model, requests)
         with self._queue.changing():
             self._encoded.extend((model, request) for request in ready)
-
-    def _shrink(self, windows: int) -> None:
-        self._queue.count_shortage()
-        self._encode_batch = max(1, min(self._encode_batch, windows // 2))
-        log.warning("out of memory with %d windows; encoding %d at once from now on", windows, self._encode_batch)
 
     # The thread for decoded windows
 
@@ -117,7 +102,7 @@ class StepLoop:
             batch = [entry for entry in self._untimed if entry[0] is first][: self._encode_batch]
             self._untimed = deque(entry for entry in self._untimed if entry not in batch)
         transcripts = {request: transcript for _, request, transcript in batch}
-        for request in time_words(self._queue, first, transcripts, self._shrink):
+        for request in self._time_words(first, transcripts, self._shrink_encoding):
             self._queue.answer(request, transcripts[request])
         for request in transcripts:
             self._models.release(request.work.options.model)
@@ -166,7 +151,8 @@ class StepLoop:
         if self._retry_groups:
             order = [pending for pending in order if pending[1].stream.lane in URGENT]
             if not order and not self._running:
-                return _by_model(self._retry_groups.popleft())
+                group = self._retry_groups.popleft()
+                return {group[0][0]: [request for _, request in group]}
         entering: dict[StepModel, list[Request]] = {}
         for model, request in order:
             places = entering.setdefault(model, [])
@@ -189,10 +175,6 @@ class StepLoop:
             for work in [work for work, request in running.items() if request.stream.abandoned]:
                 model.evict(work)
                 self._discard(running.pop(work))
-
-    def _discard(self, request: Request) -> None:
-        self._queue.discard(request)
-        self._models.release(request.work.options.model)
 
     def _admit(self, model: StepModel, requests: Sequence[Request]) -> None:
         """Admits windows to a model's slots. If that fails, the windows in other slots continue."""
@@ -298,8 +280,3 @@ class StepLoop:
             return
         self._queue.answer(request, transcript)
         self._models.release(request.work.options.model)
-
-
-def _by_model(group: Sequence[Pending]) -> dict[StepModel, list[Request]]:
-    models = dict.fromkeys(model for model, _ in group)
-    return {model: [request for own, request in group if own is model] for model in models}

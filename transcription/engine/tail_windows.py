@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from transcription.engine.cutter import SPEECH_PROBABILITY
 from transcription.engine.fallback import PROMPT_RESET_TEMPERATURE
 from transcription.engine.missed_speech import missed_windows, rest_of_tail
-from transcription.engine.types import SAMPLE_RATE, TIMESTAMPS_PER_SECOND, Tail, Voice, Window, WindowResult
+from transcription.engine.types import SAMPLE_RATE, TIMESTAMPS_PER_SECOND, TOLERANCE, Tail, Voice, Window, WindowResult
 from transcription.engine.vad import FRAME_SAMPLES, VoiceDetector
 from transcription.engine.voice import compared
 from transcription.engine.windows import whole_frames
@@ -27,9 +27,6 @@ MIN_TAIL_SECONDS = 1.0
 
 MIN_TAIL_SPEECH_FRAMES = 16
 """Frames (0.5 s) of speech that a tail must hold to be decoded."""
-
-TOLERANCE_SECONDS = 0.02
-"""One timestamp: the start of a tail is rounded to it."""
 
 CONCURRENT_TAILS = 2
 """Tails of one recording that are decoded at once. Each has its own turn at the engine."""
@@ -62,7 +59,7 @@ class _PendingResult:
         known = self.result.segments
         between = [segment for future in self.missed for segment in future.result().segments]
         after = self.tail.result().segments if self.tail else ()
-        more = [segment for segment in after if segment.start > known[-1].end - TOLERANCE_SECONDS]
+        more = [segment for segment in after if segment.start > known[-1].end - TOLERANCE]
         ordered = sorted((*known, *between), key=lambda segment: segment.start) if between else known
         return compared(replace(self.result, segments=(*ordered, *more)), self.voice)
 

@@ -118,7 +118,7 @@ class DecodeOptions:
 
 
 TOLERANCE = 0.02
-"""Seconds by which a window's start and end may be rounded."""
+"""Seconds by which a window's start and end may be rounded, and those of a tail: one timestamp."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,7 +33,6 @@ from transcription.engine.model_folder import (
     SUMS,
     TAKEN,
     damage,
-    is_whole,
     looks_whole,
     note,
     noted,
@@ -211,7 +210,7 @@ def _found(facts: Model, form: Form, folder: Path) -> Path | None:
             return None
         place = place_of(facts.name, "ctranslate2", folder)
     if place.is_dir():
-        if is_whole(place):
+        if not damage(place):
             return place
         log.warning("%s is damaged: fetching it again", place)
     return None
@@ -221,7 +220,7 @@ def _fetched(facts: Model, form: Form, folder: Path, progress: Progress, mirrors
     """Fetches a model from the first source that has it. Raises WeightsError, which names every source."""
     refusals = []
     for name, place, fill in _sources(facts, form, folder, mirrors):
-        if form == "torch" and place.is_dir() and is_whole(place):
+        if form == "torch" and place.is_dir() and not damage(place):
             return place
         try:
             _require_space(folder, facts, place)

@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from tenants import scope
-from tenants.admin import ReadOnly, operator_of
+from tenants.admin import IsSet, ReadOnly, operator_of
 from transcription.shares import links
 from transcription.shares.models import Share
 
@@ -20,7 +20,7 @@ class ShareAdmin(ReadOnly, admin.ModelAdmin):
         *("label", "email", "tenant", "recording_id", "made_by", "created_at", "expires_at", "revoked_at"),
         *("openings", "most_openings", "last_opened_at", "with_sound", "with_download", "sound_error"),
     )
-    list_filter = (("revoked_at", admin.EmptyFieldListFilter), "with_download", "with_sound", "tenant")
+    list_filter = (("revoked_at", IsSet), "with_download", "with_sound", "tenant")
     list_select_related = ("tenant",)
     search_fields = ("id", "email", "recording__id", "made_by", "tenant__name")
     date_hierarchy = "created_at"

@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
-from tenants.admin import ReadOnly
+from tenants.admin import IsSet, ReadOnly
 from transcription.models.overdue import Overdue
 from transcription.webhooks import failures
 from transcription.webhooks.models import Attempt, Delivery, Endpoint
@@ -39,8 +39,8 @@ class EndpointAdmin(ReadOnly, admin.ModelAdmin):
     )
     list_filter = (
         "pause",
-        ("failing_since", admin.EmptyFieldListFilter),
-        ("deleted_at", admin.EmptyFieldListFilter),
+        ("failing_since", IsSet),
+        ("deleted_at", IsSet),
         "tenant",
     )
     list_select_related = ("tenant",)

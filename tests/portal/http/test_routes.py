@@ -63,6 +63,7 @@ ADMIN = """
     jsi18n/
     r/<path:content_type_id>/<path:object_id>/
     tenants/tenant/<uuid:tenant_id>/key/
+    tenants/tenant/<uuid:tenant_id>/invitation/
     tenants/member/<int:member_id>/act/
     tenants/tenant/import/
     tenants/tenant/process_import/

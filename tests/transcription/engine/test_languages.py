@@ -74,13 +74,12 @@ def lasting(seconds: float) -> Window:
 
 
 def test_an_unclear_window_is_halved_unless_it_is_short_or_that_was_in_vain() -> None:
-    mix = LanguageMix(enabled=True)
+    mix = LanguageMix()
     assert mix.is_mixed(heard(0.5), lasting(30.0))
     assert not mix.is_mixed(heard(0.9), lasting(30.0))
     for _ in range(MAX_FUTILE_SPLITS):
         assert not mix.is_mixed(heard(0.5), lasting(8.0))
     assert not mix.is_mixed(heard(0.5), lasting(30.0))
-    assert not LanguageMix(enabled=False).is_mixed(heard(0.5), lasting(30.0))
 
 
 def test_the_parts_of_a_mixed_window_are_all_of_it(fox: bytes, counting: bytes) -> None:

@@ -94,7 +94,7 @@ def small(untrained: Path, streams: Streams) -> OpenvinoModel:
     """Returns the untrained model, which calculates in float32 between its products in int8."""
     own = graphs(untrained)
     vocabulary = WhisperVocabulary.read(untrained)
-    return OpenvinoModel(Replica(Encoder(own, streams), Decoder(own, streams), streams), None, vocabulary)
+    return OpenvinoModel(Replica(Encoder(own, streams), Decoder(own, streams)), None, vocabulary)
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,7 @@ from transcription.engine.client import EngineClient
 from transcription.engine.ct2_file import dimensions_of, read_variables
 from transcription.engine.ctranslate2_backend.replica import Plan, load
 from transcription.engine.dimensions import Dimensions
-from transcription.engine.model_folder import is_whole
+from transcription.engine.model_folder import damage
 from transcription.engine.modes import transcribe
 from transcription.engine.offered import Offered
 from transcription.engine.own_models import layout, tokens
@@ -112,7 +112,7 @@ def test_a_folder_of_transformers_becomes_what_both_backends_read(
     np.testing.assert_array_equal(found["decoder/projection/weight"], found["decoder/embeddings/weight"])
     assert json.loads((place / "config.json").read_text())["alignment_heads"] == [[0, 0], [1, 0]]
     assert stored("clinic", "ctranslate2", cache) is not None
-    assert is_whole(place)
+    assert not damage(place)
 
 
 def test_ctranslate2_decodes_with_what_was_converted(trained: Path, cache: Path) -> None:
@@ -271,7 +271,7 @@ def test_a_mirror_has_what_the_hub_has_not(hub: Hub, cache: Path, trained: Path)
     with Hub().open() as mirror:
         mirror.put_repository("acme/whisper-pl", {file.name: file.read_bytes() for file in trained.iterdir()})
         offered = Offered.parse("polish=acme/whisper-pl")
-        assert is_whole(ensure_offered(offered, "torch", cache, quiet, [mirror.url]))
+        assert not damage(ensure_offered(offered, "torch", cache, quiet, [mirror.url]))
 
 
 @pytest.mark.parametrize("backend", ["ctranslate2", "torch"])

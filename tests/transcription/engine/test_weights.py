@@ -19,7 +19,7 @@ from tests.transcription.engine.model_hub import Hub, model_file, model_files, w
 from transcription.engine import catalogue, download, weights
 from transcription.engine.catalogue import CATALOGUE
 from transcription.engine.ct2_file import dimensions_of
-from transcription.engine.model_folder import NEEDED, SUMS, is_whole
+from transcription.engine.model_folder import NEEDED, SUMS, damage
 from transcription.engine.weights import WeightsError, ensure, install, remove, stored, verify
 
 NOWHERE = "http://127.0.0.1:9"
@@ -87,7 +87,7 @@ def openai(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> bytes:
 
 
 def test_base_is_whole(base_weights: Path) -> None:
-    assert is_whole(base_weights)
+    assert not damage(base_weights)
     assert verify("base", "ctranslate2", base_weights.parents[1]).whole
 
 
@@ -99,7 +99,7 @@ def test_half_a_model_file_is_repaired(base_weights: Path, tmp_path: Path) -> No
         model.truncate(whole // 2)
     assert ensure("base", "ctranslate2", tmp_path, quiet) == place
     assert (place / "model.bin").stat().st_size > whole // 2
-    assert is_whole(place)
+    assert not damage(place)
     assert [file.name for file in place.parent.iterdir()] == ["base"]
 
 
@@ -112,7 +112,7 @@ def test_every_damage_is_found_and_repaired(tiny: Path, tmp_path: Path) -> None:
         assert (tiny / "model.bin").read_bytes() == whole
     (tiny / "tokenizer.json").unlink()
     assert verify("tiny", "ctranslate2", tmp_path).reason == "tokenizer.json missing"
-    assert is_whole(ensure("tiny", "ctranslate2", tmp_path, quiet))
+    assert not damage(ensure("tiny", "ctranslate2", tmp_path, quiet))
 
 
 def test_a_file_that_is_cut_off_shows_without_hashing(tiny: Path, tmp_path: Path) -> None:
@@ -157,7 +157,7 @@ def test_a_mirror_serves_what_the_publisher_does_not(hub: Hub, tmp_path: Path, m
     monkeypatch.setattr(weights, "HUGGING_FACE", NOWHERE)
     place = ensure("tiny", "ctranslate2", tmp_path, quiet, mirrors=[NOWHERE, f"{hub.url}/"])
     assert (place / "model.bin").read_bytes() == model_files()["model.bin"]
-    assert is_whole(place)
+    assert not damage(place)
 
 
 def test_only_what_the_backends_read_is_fetched(hub: Hub, tiny: Path) -> None:
@@ -187,7 +187,7 @@ def test_a_broken_connection_is_taken_up_again(hub: Hub, tmp_path: Path) -> None
     hub.breaks_after = 2 * download.CHUNK_BYTES
     place = ensure("tiny", "ctranslate2", tmp_path, quiet)
     assert hub.starts("model.bin") == [0, 2 * download.CHUNK_BYTES]
-    assert is_whole(place)
+    assert not damage(place)
 
 
 def test_a_connection_that_brings_too_little_is_given_up_but_what_came_is_kept(hub: Hub, tmp_path: Path) -> None:
@@ -196,7 +196,7 @@ def test_a_connection_that_brings_too_little_is_given_up_but_what_came_is_kept(h
         ensure("tiny", "ctranslate2", tmp_path, quiet)
     hub.breaks_after = 0
     hub.served.clear()
-    assert is_whole(ensure("tiny", "ctranslate2", tmp_path, quiet))
+    assert not damage(ensure("tiny", "ctranslate2", tmp_path, quiet))
     assert hub.starts("model.bin") == [download.ATTEMPTS * 100_000]
 
 
@@ -220,7 +220,7 @@ def test_two_processes_at_once_fetch_one_model_once(hub: Hub, tmp_path: Path) ->
     place = tmp_path / "ctranslate2" / "tiny"
     assert [output.strip() for output, _ in outputs] == [str(place)] * 2
     assert hub.starts("model.bin") == [0]
-    assert is_whole(place)
+    assert not damage(place)
 
 
 def test_a_full_disk_is_called_a_full_disk_and_leaves_nothing(hub: Hub, tmp_path: Path) -> None:
@@ -252,7 +252,7 @@ def test_a_folder_that_nobody_may_write_is_named(hub: Hub, tmp_path: Path, monke
 def test_the_operators_own_folder_is_copied_and_checked(tiny: Path, tmp_path: Path) -> None:
     (tiny / "malice.py").write_text("raise SystemExit")
     place = install("tiny", tmp_path / "cache", tiny, quiet)
-    assert is_whole(place)
+    assert not damage(place)
     assert not (place / "malice.py").exists()
     (tiny / "config.json").write_text("{ }")
     with pytest.raises(WeightsError, match=r"config\.json is not what its SHA256SUMS says"):
@@ -267,7 +267,7 @@ def test_the_weights_of_one_model_are_not_stored_as_another(model: str, tmp_path
     put(own, whisper_files(model))
     for name in CATALOGUE:
         if name == model:
-            assert is_whole(install(name, tmp_path, own, quiet))
+            assert not damage(install(name, tmp_path, own, quiet))
             continue
         with pytest.raises(WeightsError, match=rf"weights of {model} \(.+\), not of {name} \("):
             install(name, tmp_path, own, quiet)
@@ -298,7 +298,7 @@ def test_a_distilled_model_times_words_by_heads_that_it_has(hub: Hub, named: byt
     place = ensure("distil-large-v3.5", "torch", tmp_path, quiet)
     heads = json.loads((place / "config.json").read_text())["alignment_heads"]
     assert heads == [[1, head] for head in range(20)]
-    assert is_whole(place)
+    assert not damage(place)
 
 
 def test_heads_that_a_model_has_are_kept(hub: Hub, tmp_path: Path) -> None:
@@ -362,4 +362,4 @@ def test_the_catalogue_is_openais() -> None:
     for model in (model for model in CATALOGUE.values() if model.openai_file):
         url = whisper._MODELS[model.name]
         assert url.endswith(f"/{model.openai_sha256}/{model.openai_file}")
-        assert model.n_mels == (128 if "large-v3" in url else 80)
+        assert model.dimensions.n_mels == (128 if "large-v3" in url else 80)

@@ -10,6 +10,7 @@ import math
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any, Protocol
 
 import ctranslate2
@@ -90,9 +91,14 @@ class DeviceMemory:
             self._driver.copy(at, encoding.address, encoding.bytes)
             at += encoding.bytes
         self._driver.wait()
-        return ctranslate2.StorageView.from_array(
-            _Array((len(encodings), *encodings[0].shape), encodings[0].typestr, buffer.address)
-        )
+        facts = {
+            "shape": (len(encodings), *encodings[0].shape),
+            "typestr": encodings[0].typestr,
+            "data": (buffer.address, False),
+            "strides": None,
+            "version": 2,
+        }
+        return ctranslate2.StorageView.from_array(SimpleNamespace(__cuda_array_interface__=facts))
 
     def _buffer(self, size: int) -> _Buffer:
         found: _Buffer | None = getattr(self._own, "buffer", None)
@@ -112,19 +118,6 @@ class _Buffer:
     def __del__(self) -> None:
         if address := getattr(self, "address", 0):
             self._driver.free(address)
-
-
-class _Array:
-    """What CTranslate2 makes a StorageView of."""
-
-    def __init__(self, shape: tuple[int, ...], typestr: str, address: int) -> None:
-        self.__cuda_array_interface__ = {
-            "shape": shape,
-            "typestr": typestr,
-            "data": (address, False),
-            "strides": None,
-            "version": 2,
-        }
 
 
 class Driver:

@@ -29,8 +29,8 @@ from transcription.engine.openvino_backend.model import OpenvinoModel, Replica
 from transcription.engine.openvino_backend.trial import PRECISIONS, element_type
 from transcription.engine.whisper_vocabulary import WhisperVocabulary
 
-REPLICA_SHARE, REPLICA_MIB = 1.0, 150.0
-"""What a replica takes: of the weights' file, which holds float16, and besides; measured with base."""
+REPLICA_MIB = 150.0
+"""What a replica takes besides as much as the weights' file, which holds float16; measured with base."""
 
 
 class OpenvinoBackend(Backend):
@@ -68,9 +68,9 @@ class OpenvinoBackend(Backend):
 
     def memory_mib(self, path: Path) -> float:
         replicas = 2 if has_room(path) else 1
-        return replicas * (weights_mib(path) * REPLICA_SHARE + REPLICA_MIB) + ENCODINGS_MIB
+        return replicas * (weights_mib(path) + REPLICA_MIB) + ENCODINGS_MIB
 
 
 def _replica(graphs: Graphs, streams: int, threads: int, niceness: int = 0) -> Replica:
     encoding, decoding = (Streams(streams, threads, niceness) for _ in range(2))
-    return Replica(Encoder(graphs, encoding), Decoder(graphs, decoding), decoding)
+    return Replica(Encoder(graphs, encoding), Decoder(graphs, decoding))

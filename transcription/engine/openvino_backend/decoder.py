@@ -66,6 +66,7 @@ class Decoder:
 
     def __init__(self, graphs: Graphs, streams: Streams) -> None:
         self.context = len(graphs.positions)
+        self.streams = streams
         self._graphs = graphs
         self._cross = streams.compile(graphs.cross, graphs.element)
         self._decoder = streams.compile(graphs.decoder, graphs.element)

@@ -14,7 +14,6 @@ from transcription.engine.decode_result import DecodeResult
 from transcription.engine.encodings import Encodings
 from transcription.engine.mel import features
 from transcription.engine.openvino_backend.alignment import align
-from transcription.engine.openvino_backend.compiled import Streams
 from transcription.engine.openvino_backend.decoder import CrossKeysValues, Decoder
 from transcription.engine.openvino_backend.encoder import Encoder
 from transcription.engine.openvino_backend.logit_rules import LogitRules
@@ -39,16 +38,15 @@ class Heard:
 
 @dataclass(frozen=True, slots=True)
 class Replica:
-    """A compiled model: its encoder, its decoder, and the threads in which the decoder runs."""
+    """A compiled model, each half of which has threads of its own."""
 
     encoder: Encoder
     decoder: Decoder
-    streams: Streams
 
     def close(self) -> None:
         """Ends the threads when their calls have ended."""
         self.encoder.streams.shutdown(wait=False)
-        self.streams.shutdown(wait=False)
+        self.decoder.streams.shutdown(wait=False)
 
 
 class OpenvinoModel:
@@ -108,7 +106,7 @@ class OpenvinoModel:
             cross = [_cross(work, replica.decoder) for work in works]
             return call(replica.decoder, CrossKeysValues.joined(cross))
 
-        return replica.streams.submit(run).result()
+        return replica.decoder.streams.submit(run).result()
 
     def _detect(self, decoder: Decoder, cross: CrossKeysValues) -> Language:
         tokens = self.vocabulary.language_tokens

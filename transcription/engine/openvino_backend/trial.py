@@ -40,7 +40,9 @@ def is_suited() -> bool:
     except RuntimeError as error:
         log.info("OpenVINO cannot multiply in int8 on this CPU: %s", error)
         return False
-    right = product.shape == expected.shape and _distance(product, expected) < TOLERANCE
+    # Some CPUs, which lack an instruction, get nothing at all.
+    is_whole = product.shape == expected.shape
+    right = is_whole and bool(np.linalg.norm(product - expected) < TOLERANCE * np.linalg.norm(expected))
     log.info("OpenVINO takes %.1f ms in int8, %.1f in float32; right: %s", quick * 1e3, slow * 1e3, right)
     return right and quick * CLEARLY < slow
 
@@ -65,7 +67,3 @@ def _timed(weights: Node, options: dict[str, object], x: NDArray[np.float32]) ->
         request.infer([x])
         times.append(time.process_time() - began)
     return min(times), request.get_output_tensor().data.copy()
-
-
-def _distance(product: NDArray[np.float32], expected: NDArray[np.float32]) -> float:
-    return float(np.linalg.norm(product - expected) / np.linalg.norm(expected))

@@ -11,7 +11,7 @@ from pathlib import Path
 from urllib.error import HTTPError
 
 from transcription.engine import download, weights
-from transcription.engine.model_folder import CONFIG, MODEL, ORIGIN, is_whole
+from transcription.engine.model_folder import CONFIG, MODEL, ORIGIN, damage
 from transcription.engine.offered import Offered
 from transcription.engine.own_models import conversion, tokens
 from transcription.engine.own_models.layout import Misfit
@@ -120,10 +120,9 @@ def _is_made(place: Path, offered: Offered) -> bool:
         log.warning("%s is not there: %s is served as it was taken from it", offered.source, offered.name)
     elif before != _origin(offered):
         return False
-    if is_whole(place):
-        return True
-    log.warning("%s is damaged: making it again", place)
-    return False
+    if problem := damage(place):
+        log.warning("%s is damaged (%s): making it again", place, problem)
+    return not problem
 
 
 def _origin(offered: Offered) -> str:

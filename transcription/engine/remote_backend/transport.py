@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import http.client
 import json
 import time
 from collections.abc import Sequence
@@ -11,7 +10,7 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlsplit
 
-from urllib3 import encode_multipart_formdata
+import urllib3
 
 from transcription.engine.backend import ServerAway
 from transcription.engine.types import EngineError
@@ -80,22 +79,15 @@ class Server:
     def _answer(self, endpoint: str, fields: Fields, wav: bytes) -> tuple[int, str, bytes]:
         """Returns an answer's status, its Retry-After and its body. Redirections, which would carry the key
         elsewhere, are not followed."""
-        parts = urlsplit(self.url)
-        body, content_type = encode_multipart_formdata([*fields, ("file", ("window.wav", wav, "audio/wav"))])
-        headers = {"Content-Type": content_type}
-        if self.key:
-            headers["Authorization"] = f"Bearer {self.key}"
-        kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-        connection = kind(parts.netloc, timeout=REQUEST_SECONDS)
+        url = f"{self.url.rstrip('/')}/audio/{endpoint}"
+        headers = {"Authorization": f"Bearer {self.key}"} if self.key else {}
+        parts: list[tuple[str, str | tuple[str, bytes, str]]] = [*fields, ("file", ("window.wav", wav, "audio/wav"))]
         try:
-            path = f"{parts.path.rstrip('/')}/audio/{endpoint}"
-            connection.request("POST", path, body, headers)
-            answer = connection.getresponse()
-            return answer.status, answer.headers.get("Retry-After", ""), answer.read(MAX_ANSWER_BYTES + 1)
-        except (OSError, http.client.HTTPException) as error:
+            with urllib3.PoolManager(timeout=REQUEST_SECONDS, retries=False) as pool:
+                answer = pool.request("POST", url, fields=parts, headers=headers, redirect=False, preload_content=False)
+                return answer.status, answer.headers.get("Retry-After", ""), answer.read(MAX_ANSWER_BYTES + 1)
+        except (OSError, urllib3.exceptions.HTTPError) as error:
             raise ServerAway(f"{self.host} cannot be reached: {error or repr(error)}", broke=True) from error
-        finally:
-            connection.close()
 
     def _parsed(self, content: bytes) -> dict[str, Any]:
         try:

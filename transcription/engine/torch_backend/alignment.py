@@ -13,11 +13,11 @@ from torch import Tensor
 
 from transcription.engine.backend import WordTiming
 from transcription.engine.median import WIDTH, median_of_seven
-from transcription.engine.torch_backend.attention import attend, cross_keys_values, merge_heads, split_heads
+from transcription.engine.torch_backend.attention import cross_keys_values, merge_heads, split_heads
 from transcription.engine.torch_backend.memory import ALIGNED_ROWS, ALIGNED_TOKENS, ALIGNED_WINDOWS, SCORE_ROWS
 from transcription.engine.torch_backend.parameters import DecoderLayer, Parameters
 from transcription.engine.torch_backend.vocabulary import vocabulary_of
-from transcription.engine.torch_backend.warping import compiled_arrivals
+from transcription.engine.torch_backend.warping import arrivals, compiled_dtw
 from transcription.engine.word_timing import split, timings
 
 
@@ -55,7 +55,7 @@ class Aligner:
         self._parameters = parameters
         self._vocabulary = vocabulary_of(parameters.dims)
         self._heads = parameters.dims.n_text_head
-        self._arrivals = compiled_arrivals()
+        compiled_dtw()  # now, while a model is opened anyway
         device = parameters.device
         # On the device once: a list as an index is copied there in each layer, which waits for all queued work.
         self._alignment_heads = {
@@ -112,7 +112,7 @@ class Aligner:
     def _words(self, window: AlignmentRequest, cost: NDArray[np.float32], chances: list[float]) -> list[WordTiming]:
         """Returns a window's words. cost: (len(text) + 1, positions). chances: of each token."""
         words = split(window.text, window.language, self._vocabulary)
-        return timings(words, self._arrivals(cost).tolist(), chances)
+        return timings(words, arrivals(cost).tolist(), chances)
 
     def _chances(self, states: Tensor, text: Tensor) -> Tensor:
         """Returns the probability of each token of a text among those below <|endoftext|>.
@@ -141,7 +141,7 @@ class Aligner:
         own, cross = layer.attention, layer.cross
         parts = own.qkv(own.norm(x)).chunk(3, dim=-1)
         query, key, value = (split_heads(part, self._heads) for part in parts)
-        x = x + own.out(merge_heads(attend(query, key, value, causal=True)))
+        x = x + own.out(merge_heads(F.scaled_dot_product_attention(query, key, value, is_causal=True)))
         query = split_heads(cross.query(cross.norm(x)), self._heads)
         key, value = cross_keys_values(cross, encodings, self._heads)
         scale = float(query.shape[-1]) ** -0.25
@@ -150,7 +150,7 @@ class Aligner:
         else:
             few_queries, few_keys = (part.index_select(1, heads) * scale for part in (query, key))
             scores = (few_queries @ few_keys.transpose(-1, -2)).float()
-        x = x + cross.out(merge_heads(attend(query, key, value)))
+        x = x + cross.out(merge_heads(F.scaled_dot_product_attention(query, key, value)))
         return layer.mlp(x), scores
 
 

@@ -1,8 +1,7 @@
-"""Attention, its reshaping, and the cross-attention of a decoder with and without stored keys and values."""
+"""The reshaping for attention, and the cross-attention of a decoder with and without stored keys and values."""
 
 from __future__ import annotations
 
-import torch.nn.functional as F
 from torch import Tensor
 
 from transcription.engine.torch_backend.parameters import CrossAttention
@@ -16,14 +15,6 @@ def split_heads(x: Tensor, heads: int) -> Tensor:
 def merge_heads(x: Tensor) -> Tensor:
     """Reshapes (batch, heads, length, width) to (batch, length, state)."""
     return x.transpose(1, 2).flatten(2)
-
-
-def attend(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None, causal: bool = False) -> Tensor:
-    """Returns softmax(q k / sqrt(width)) v; all are (batch, heads, length, width).
-
-    mask: added to the scores, broadcast to (batch, heads, queries, keys).
-    """
-    return F.scaled_dot_product_attention(query, key, value, attn_mask=mask, is_causal=causal)
 
 
 def cross_keys_values(cross: CrossAttention, encodings: Tensor, heads: int) -> tuple[Tensor, Tensor]:

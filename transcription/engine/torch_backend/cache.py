@@ -27,11 +27,6 @@ class SlotCache:
         # Allocated once: a reordering that ran out of memory would leave some layers in the old order.
         self._scratch = self.keys.new_empty(self.keys[0].numel() if beams > 1 else 0)
 
-    @property
-    def tensors(self) -> tuple[Tensor, ...]:
-        """All tensors of the cache."""
-        return (self.keys, self.values, *self.cross.tensors, self._scratch)
-
     def own(self, layer: int, rows: int, context: int) -> tuple[Tensor, Tensor]:
         """Returns self-attention's keys and values of the first rows as views, (rows, heads, context, width)."""
         return self.keys[layer, :rows, :, :context], self.values[layer, :rows, :, :context]
@@ -43,7 +38,7 @@ class SlotCache:
         spread to the next one in its row.
         """
         if self.beams > 1:
-            rows = (rows[:, None] * self.beams + self._beam_numbers(rows)).flatten()
+            rows = (rows[:, None] * self.beams + torch.arange(self.beams, device=rows.device)).flatten()
         for tensor in (self.keys, self.values):
             tensor.index_fill_(1, rows, 0.0)
 
@@ -66,6 +61,3 @@ class SlotCache:
                 moved = self._scratch[: len(part) * math.prod(shape)].view(len(part), *shape)
                 torch.index_select(part, 1, sources, out=moved)
                 part.index_copy_(1, targets, moved)
-
-    def _beam_numbers(self, like: Tensor) -> Tensor:
-        return like.new_ones(self.beams).cumsum(0) - 1

@@ -1,25 +1,15 @@
 """The cache of the cross-attention, and the attention over it.
 
-There are three kinds, two of which differ by rounding only. Figures are for large-v3 in fp16: an encoding is 3.84 MB,
-and a decoder of 32 layers has 20 heads.
+There are three kinds, two of which differ by rounding only. Figures are large-v3's in fp16; docs/engine.md has more.
 
-`keys_values` projects on admission and keeps 7.68 MB a window and layer, 245.8 MB a window. A step
-reads all of it once.
+`keys_values` projects on admission and keeps 245.8 MB a window, all of which a step reads once.
 
-`int8` keeps the same in 8 bits, 3.96 MB a window and layer with its scales, 126.7 MB a window, which one kernel reads
-once (int8_kernel.py). Its numbers are not those of the weights: `python -m benchmarks.int8` compares texts.
+`int8` keeps the same in 8 bits, 126.7 MB a window, which one kernel reads once (int8_kernel.py). Its numbers are not
+those of the weights: `python -m benchmarks.int8` compares texts.
 
-`absorbed` keeps the encoding alone, a 64th: 3.84 MB a window. Each layer of a step reads it twice,
-once for the scores and once for their mean: 7.68 MB again, unless the second read finds it in the
-L2 cache. An H100's 50 MB hold 13 windows' at best, and with up to so many the traffic is half: 3.84
-MB a window and layer, or 123 MB a window and step. Beyond, a kernel is needed that uses a tile for
-both before it lets go of it. From one layer to the next nothing stays: a layer's 52 MB of weights
-pass in between. On the other side of the account are kv's weights, 6.6 MB a layer, which a step of
-`keys_values` does not read: 210 MB a step whatever the batch, so that a single window costs more
-than it saves. The arithmetic is 20 times as much, each head having the whole state for its width:
-154 MFLOP a window and layer, 4.9 GFLOP a window and step, 6 µs of an H100, which the reading (41 µs)
-hides. So `absorbed` is for little memory, where it gives four times the slots (memory.best_cross).
-None of this has been timed on a GPU.
+`absorbed` keeps the encoding alone, 3.84 MB a window, which each layer of a step reads twice, beside weights that the
+others don't read: as many bytes as `keys_values`. So it is for little memory, where it gives four times the slots
+(memory.best_cross). None of this has been timed on a GPU.
 """
 
 from __future__ import annotations
@@ -28,11 +18,11 @@ from collections.abc import Callable
 from typing import Literal, Protocol
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
-from transcription.engine.torch_backend.attention import absorbed_attention, attend, cross_keys_values
-from transcription.engine.torch_backend.int8 import SCALE_TYPE, quantised, restored
-from transcription.engine.torch_backend.int8 import attend as attend_int8
+from transcription.engine.torch_backend.attention import absorbed_attention, cross_keys_values
+from transcription.engine.torch_backend.int8 import SCALE_TYPE, attend, quantised, restored
 from transcription.engine.torch_backend.memory import FILLED_WINDOWS
 from transcription.engine.torch_backend.parameters import Parameters
 
@@ -44,10 +34,6 @@ CrossChoice = Literal["auto", CrossName]
 
 class Cross(Protocol):
     """Static tensors with a row for every window. Nothing here waits for the device."""
-
-    @property
-    def tensors(self) -> tuple[Tensor, ...]:
-        """All tensors of the cache."""
 
     def fill(self, rows: Tensor, encodings: Tensor) -> None:
         """Writes windows to some rows. rows: (batch,); encodings: (batch, 1500, state)."""
@@ -78,6 +64,7 @@ class KeysValues:
 
     @property
     def tensors(self) -> tuple[Tensor, ...]:
+        """All that is kept, as `_stored` returns it."""
         return self.keys, self.values
 
     def fill(self, rows: Tensor, encodings: Tensor) -> None:
@@ -94,7 +81,7 @@ class KeysValues:
 
     def attend(self, layer: int, query: Tensor, mask: Tensor | None = None) -> Tensor:
         keys, values = (kept[layer, : len(query), :, _read(mask)] for kept in self.tensors)
-        return attend(query, keys, values, mask)
+        return F.scaled_dot_product_attention(query, keys, values, mask)
 
     def keys_values(self, layer: int, rows: Tensor) -> tuple[Tensor, Tensor]:
         return self.keys[layer].index_select(0, rows), self.values[layer].index_select(0, rows)
@@ -126,7 +113,7 @@ class Int8KeysValues(KeysValues):
 
     def attend(self, layer: int, query: Tensor, mask: Tensor | None = None) -> Tensor:
         parts = [kept[layer, : len(query), :, _read(mask)] for kept in self.tensors]
-        attended: Tensor = attend_int8(query, *parts, mask)
+        attended: Tensor = attend(query, *parts, mask)
         return attended
 
     def keys_values(self, layer: int, rows: Tensor) -> tuple[Tensor, Tensor]:
@@ -142,10 +129,6 @@ class Absorbed:
         self._layers = parameters.decoder
         self._heads = dims.n_text_head
         self.encodings = parameters.embedding.new_zeros((rows, dims.n_audio_ctx, dims.n_audio_state))
-
-    @property
-    def tensors(self) -> tuple[Tensor, ...]:
-        return (self.encodings,)
 
     def fill(self, rows: Tensor, encodings: Tensor) -> None:
         self.encodings.index_copy_(0, rows, encodings)

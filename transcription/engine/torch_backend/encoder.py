@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from transcription.engine.torch_backend.attention import attend, merge_heads, split_heads
+from transcription.engine.torch_backend.attention import merge_heads, split_heads
 from transcription.engine.torch_backend.parameters import AudioParameters, EncoderLayer
 
 
@@ -38,4 +38,4 @@ class Encoder:
         heads = self._parameters.heads
         attention = layer.attention
         query, key, value = (split_heads(part, heads) for part in attention.qkv(attention.norm(x)).chunk(3, dim=-1))
-        return layer.mlp(x + attention.out(merge_heads(attend(query, key, value))))
+        return layer.mlp(x + attention.out(merge_heads(F.scaled_dot_product_attention(query, key, value))))

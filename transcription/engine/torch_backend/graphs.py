@@ -54,17 +54,11 @@ class StepGraphs:
         graph = self._graphs.get(shape) or self.capture(shape)
         graph.replay()
 
-    def capture_all(self, shapes: Iterable[StepShape]) -> int:
-        """Captures the shapes that are not captured yet, the largest first so that the pool grows once.
-
-        Returns how many it captured.
-        """
-        if not self._enabled:
-            return 0
-        missing = [shape for shape in shapes if shape not in self._graphs]
+    def capture_all(self, shapes: Iterable[StepShape]) -> None:
+        """Captures the shapes that are not captured yet, the largest first so that the pool grows once."""
+        missing = [shape for shape in shapes if self._enabled and shape not in self._graphs]
         for shape in sorted(missing, key=lambda shape: (-shape.rows, -shape.context)):
             self.capture(shape)
-        return len(missing)
 
     def capture(self, shape: StepShape) -> torch.cuda.CUDAGraph:
         """Captures the graph of a shape. Takes a fraction of a second, waits for the device, and has it alone."""

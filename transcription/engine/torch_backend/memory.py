@@ -2,12 +2,7 @@
 
 The sizes of weights and slots are exact: those of the tensors of Parameters, SlotCache and SlotState. The others are
 estimates from the largest tensors that exist at a time, or assumptions; none was measured on a GPU yet. A MiB is
-1,048,576 bytes, as in nvidia-smi.
-
-large-v3 in fp16 within the 9,783 MiB that openai-whisper takes for it, with two windows encoded at a time: 2,948 MiB of
-weights, 716 MiB or more of CUDA and its graphs, 192 MiB of cuBLAS's workspaces, 88 MiB of encoder, 573 MiB for the
-timing of words or one window in float32. The rest holds 17 slots of 307 MiB with `keys_values`, 26 of
-193 MiB with `int8`, or 66 of 76 MiB with `absorbed` (tests/transcription/engine/parity/test_memory.py).
+1,048,576 bytes, as in nvidia-smi. docs/engine.md lists what large-v3 takes.
 """
 
 from __future__ import annotations
@@ -20,6 +15,8 @@ from typing import TYPE_CHECKING
 import torch
 from whisper.model import ModelDimensions
 
+from transcription.engine.dimensions import Dimensions
+from transcription.engine.own_models.layout import Layout, expected_shapes
 from transcription.engine.torch_backend.buckets import batch_sizes, context_sizes
 from transcription.engine.torch_backend.int8 import SCALE_TYPE
 from transcription.engine.types import DoesNotFit
@@ -82,14 +79,8 @@ LOGIT_BYTES = 48
 
 def weights_mib(dims: ModelDimensions, dtype: torch.dtype) -> float:
     """Returns the size of a model's Parameters. The encoder's positions are float32 with any dtype."""
-    audio, text = dims.n_audio_state, dims.n_text_state
-    convolutions = 3 * dims.n_mels * audio + audio + 3 * audio * audio + audio
-    encoder = dims.n_audio_layer * (_attention(audio) + _mlp(audio)) + _norm(audio)
-    # The cross-attention projects from the encoder's width to the decoder's, which are equal.
-    decoder = dims.n_text_layer * (2 * _attention(text) + _mlp(text)) + _norm(text)
-    tables = (dims.n_vocab + dims.n_text_ctx) * text
-    positions = 4 * dims.n_audio_ctx * audio
-    return float((convolutions + encoder + decoder + tables) * dtype.itemsize + positions) / MIB
+    positions = 4 * dims.n_audio_ctx * dims.n_audio_state
+    return float(sum(_numbers(dims).values()) * dtype.itemsize + positions) / MIB
 
 
 def slot_mib(dims: ModelDimensions, dtype: torch.dtype, cross: CrossName = "keys_values", beams: int = 1) -> float:
@@ -150,10 +141,7 @@ def apart_mib(dims: ModelDimensions) -> float:
 
 def widened_mib(dims: ModelDimensions) -> float:
     """Returns the size of what `in_float32` copies: all but the layers' matrices, which are widened one by one."""
-    audio, text = dims.n_audio_state, dims.n_text_state
-    convolutions = 3 * dims.n_mels * audio + 3 * audio * audio + 2 * audio
-    norms = (2 * dims.n_audio_layer + 1) * _norm(audio) + (3 * dims.n_text_layer + 1) * _norm(text)
-    return 4 * float(convolutions + norms + (dims.n_vocab + dims.n_text_ctx) * text) / MIB
+    return 4 * float(sum(count for name, count in _numbers(dims).items() if "/linear_" not in name)) / MIB
 
 
 def needed_mib(dims: ModelDimensions, dtype: torch.dtype, slots: int, cross: CrossName = "keys_values") -> float:
@@ -221,17 +209,11 @@ def share_of(need: Need, needs: Sequence[Need], whole_mib: float) -> float:
     return need.least_mib + rest * (need.wanted_mib - need.least_mib) / more
 
 
-def _attention(state: int) -> int:
-    """Returns the parameters of a norm and four projections with biases; that of the key is zero, but stored."""
-    return _norm(state) + 4 * state * state + 4 * state
-
-
-def _mlp(state: int) -> int:
-    return _norm(state) + 8 * state * state + 5 * state
-
-
-def _norm(state: int) -> int:
-    return 2 * state
+def _numbers(dims: ModelDimensions) -> dict[str, int]:
+    """Returns how many numbers each weight has but the encoder's positions, by its name in CTranslate2's form."""
+    own = Dimensions(dims.n_mels, dims.n_audio_state, dims.n_audio_layer, dims.n_text_layer)
+    shapes = expected_shapes(Layout(own, dims.n_vocab)).items()
+    return {name: math.prod(shape) for name, shape in shapes if name != "encoder/position_encodings/encodings"}
 
 
 def _state(dims: ModelDimensions) -> int:

@@ -72,7 +72,7 @@ class TorchModel:
         with DEVICE.shared():
             self._slots = SlotDecoder(parameters, slots, graphs=graphs, cross=cross)
             self._aligner = Aligner(parameters)
-        self._slots.warm_up(sampled=True)
+        self._slots.warm_up()
         cuda = parameters.device.type == "cuda"
         self._encoder = EncoderGraphs(parameters, ENCODED_WINDOWS, self._side, enabled=cuda and graphs)
         self._running: dict[int, _Running] = {1: _Running(self._slots)}
@@ -125,7 +125,7 @@ class TorchModel:
             with DEVICE.shared(), translated_errors():
                 # The decoders first: where there is no memory for one, nothing was admitted yet.
                 for beams in {work.beams for work in works} - self._running.keys():
-                    self._with_beams(beams)
+                    self._open_search(beams)
                 for beams in {work.beams for work in works}:
                     self._admit([work for work in works if work.beams == beams], self._running[beams])
         except DeviceLost:
@@ -234,12 +234,10 @@ class TorchModel:
                 running.decoder.close()
                 del self._running[beams]
 
-    def _with_beams(self, beams: int) -> _Running:
+    def _open_search(self, beams: int) -> None:
         """Opens a decoder with so many beams in place of idle ones: each takes as much memory as several slots."""
         self._drop_idle_beams()
-        decoder = BeamDecoder(self._parameters, BEAM_WINDOWS, beams, cross=self.cross)
-        self._running[beams] = _Running(decoder)
-        return self._running[beams]
+        self._running[beams] = _Running(BeamDecoder(self._parameters, BEAM_WINDOWS, beams, cross=self.cross))
 
     def _request(self, work: Work) -> DecodeRequest:
         encoding = _encoding(work)

@@ -118,18 +118,17 @@ class SlotDecoder(Decoder):
             self._state.stop(self._allocator.occupants.pop(slot).row)
 
     @torch.inference_mode()
-    def warm_up(self, sampled: bool = False) -> int:
-        """Captures the graphs of all shapes and returns how many it captured. Others are captured at their first use.
+    def warm_up(self) -> None:
+        """Captures the graphs of all shapes.
 
-        sampled: whether to capture those for temperatures above 0, too. Raises RuntimeError unless all slots are
-        free: a step with a short context would overwrite a window's cache.
+        Raises RuntimeError unless all slots are free: a step with a short context would overwrite a window's cache.
         """
         if self._allocator.occupants:
             raise RuntimeError("the decoder can only be warmed up while all of its slots are free")
-        kinds = (False, True) if sampled else (False,)
-        shapes = [StepShape(*shape) for shape in product(self._batches, self._contexts, kinds)]
         with self._stream.current():
-            return self._graphs.capture_all(shapes)
+            self._graphs.capture_all(
+                StepShape(*shape) for shape in product(self._batches, self._contexts, (False, True))
+            )
 
     def _compact(self) -> int:
         """Moves windows to lower rows if that makes the step smaller, and returns how many rows it covers."""

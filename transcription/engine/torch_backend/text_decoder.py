@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
-from transcription.engine.torch_backend.attention import absorbed_attention, attend, merge_heads, split_heads
+from transcription.engine.torch_backend.attention import absorbed_attention, merge_heads, split_heads
 from transcription.engine.torch_backend.cache import SlotCache
 from transcription.engine.torch_backend.parameters import CrossAttention, DecoderLayer, Parameters, SelfAttention
 
@@ -90,7 +91,7 @@ class TextDecoder:
         keys, values = self._cache.own(number, rows, mask.shape[-1])
         keys[self._rows[:rows], :, positions] = key[:, :, 0]
         values[self._rows[:rows], :, positions] = value[:, :, 0]
-        return layer.out(merge_heads(attend(query, keys, values, mask=mask)))
+        return layer.out(merge_heads(F.scaled_dot_product_attention(query, keys, values, mask)))
 
     def _cross_attention(self, number: int, layer: CrossAttention, x: Tensor, audio_mask: Tensor | None) -> Tensor:
         """Returns (rows, 1, state) for x of that shape. The beams of a window are the queries of one attention."""
@@ -107,7 +108,8 @@ class TextDecoder:
         first = rows * self._cache.beams
         self._cache.keys[number, :, :, :length].index_copy_(0, first, key)
         self._cache.values[number, :, :, :length].index_copy_(0, first, value)
-        x = x + own.out(merge_heads(attend(query, key, value, causal=True)))
+        x = x + own.out(merge_heads(F.scaled_dot_product_attention(query, key, value, is_causal=True)))
         query = split_heads(cross.query(cross.norm(x)), self._heads)
-        x = x + cross.out(merge_heads(attend(query, *self._cache.cross.keys_values(number, rows), mask=audio_mask)))
+        keys, values = self._cache.cross.keys_values(number, rows)
+        x = x + cross.out(merge_heads(F.scaled_dot_product_attention(query, keys, values, audio_mask)))
         return layer.mlp(x)

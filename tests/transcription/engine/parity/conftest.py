@@ -25,9 +25,11 @@ from transcription.engine.torch_backend.loading import load_whisper
 from transcription.engine.torch_backend.parameters import Parameters, of_whisper
 from transcription.engine.torch_backend.slots import SlotDecoder
 from transcription.engine.torch_backend.vocabulary import Start, start_of, vocabulary_of
+from transcription.engine.torch_backend.warping import compiled_dtw
 from transcription.engine.types import SAMPLE_RATE
 
 # For a few clips openai-whisper's functions take longer to compile, in each process, than to interpret.
+compiled_dtw()  # ours, of the functions as they are
 whisper.timing.dtw_cpu = whisper.timing.dtw_cpu.py_func
 whisper.timing.backtrace = whisper.timing.backtrace.py_func
 

@@ -12,10 +12,10 @@ from whisper.timing import dtw_cpu, find_alignment
 from whisper.timing import median_filter as their_median_filter
 
 from tests.transcription.engine.parity.conftest import REAL_CASES, Case, Pair, samples_of, spectrogram_of
+from transcription.engine import warping
+from transcription.engine.torch_backend import warping as compiled_warping
 from transcription.engine.torch_backend.alignment import Aligner, AlignmentRequest, median_filter
 from transcription.engine.torch_backend.vocabulary import tokenizer_of
-from transcription.engine.torch_backend.warping import compiled_arrivals
-from transcription.engine.warping import arrivals
 
 pytestmark = pytest.mark.parity
 
@@ -66,7 +66,7 @@ def test_paths_are_the_same_ties_and_what_is_no_number_included(rows: int, colum
         expected = [int(steps[path == row].min()) for row in range(rows)]
         # openai-whisper's path begins before the first column where it never reaches it.
         expected = [max(0, step) for step in expected]
-        assert arrivals(given).tolist() == compiled_arrivals()(given).tolist() == expected
+        assert warping.arrivals(given).tolist() == compiled_warping.arrivals(given).tolist() == expected
 
 
 def test_many_windows_are_timed_in_parts(pair: Pair) -> None:

@@ -6,10 +6,11 @@ from dataclasses import replace
 
 import pytest
 import torch
+import torch.nn.functional as F
 
 from benchmarks.continuous import decode_all
 from tests.transcription.engine.parity.conftest import CASES, Case, Pair
-from transcription.engine.torch_backend.attention import absorbed_attention, attend, cross_keys_values
+from transcription.engine.torch_backend.attention import absorbed_attention, cross_keys_values
 from transcription.engine.torch_backend.cross import CrossName
 from transcription.engine.torch_backend.slots import SlotDecoder
 
@@ -25,7 +26,7 @@ def test_absorbed_attention_is_attention(real_pair: Pair, queries: int) -> None:
     heads = pair.model.dims.n_text_head
     for layer in pair.parameters.decoder:
         query = torch.randn(2, heads, queries, pair.parameters.head_width)
-        expected = attend(query, *cross_keys_values(layer.cross, encodings, heads))
+        expected = F.scaled_dot_product_attention(query, *cross_keys_values(layer.cross, encodings, heads))
         assert torch.allclose(absorbed_attention(layer.cross, query, encodings), expected, atol=1e-4)
 
 
