@@ -52,7 +52,9 @@ class WindowTranscript:
             return
         self._last_speech = spoken_until
         if not self._split.finished and spoken_until > self._offset:
-            self._end = min(max(round(spoken_until * FRAMES_PER_SECOND), self._following(1)), self._latest)
+            passage = self.work.window.passage
+            latest = self._following(passage.frames if passage else 0)
+            self._end = min(max(round(spoken_until * FRAMES_PER_SECOND), self._following(1)), latest)
 
     def result(self, language: Language, model_version: str) -> WindowResult:
         if self._lacks_words:
@@ -100,12 +102,6 @@ class WindowTranscript:
         window = self.work.window
         after = window.tail.after * SECONDS_PER_TIMESTAMP if window.tail else 0.0
         return split_fast(self._decoded.tokens, window.start, window.end - window.start, self._vocabulary, after)
-
-    @property
-    def _latest(self) -> int:
-        """The frame after the window's last one."""
-        passage = self.work.window.passage
-        return self._following(passage.frames if passage else 0)
 
     def _following(self, frames: int) -> int:
         """Returns the frame that is so many frames after the window's first one."""

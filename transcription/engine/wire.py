@@ -213,18 +213,12 @@ def parse_window(header: Header, payload: bytes) -> tuple[Window, DecodeOptions]
 def _passage(fields: Header | None) -> Passage | None:
     if fields is None:
         return None
-    if not isinstance(fields, dict):
-        raise TypeError("a passage is an object")
     context = fields.get("context")
     return Passage(**{**fields, "context": None if context is None else tuple(context)})
 
 
 def _tail(fields: Header | None) -> Tail | None:
-    if fields is None:
-        return None
-    if not isinstance(fields, dict):
-        raise TypeError("a tail is an object")
-    return Tail(**{**fields, "context": tuple(fields.get("context", ()))})
+    return None if fields is None else Tail(**{**fields, "context": tuple(fields.get("context", ()))})
 
 
 def _spans(fields: object) -> tuple[Span, ...]:
