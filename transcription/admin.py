@@ -19,7 +19,7 @@ from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from tenants import audit, units
-from tenants.admin import IsSet, ReadOnly, operator_of
+from tenants.admin import IsSet, OfTenant, ReadOnly, operator_of
 from tenants.models import ApiKey, Tenant
 from transcription.folders.admin import LimitedKeyAdmin
 from transcription.models import Attempt, Engine, Recording, Transcription
@@ -71,7 +71,7 @@ class TranscriptionAdmin(ReadOnly, admin.ModelAdmin):
         *("name", "tenant", "status", "error_code", "lane", "model", "length", "progress", "attempts_made"),
         "created_at",
     )
-    list_filter = ("status", "lane", "model", "tenant", "error_code")
+    list_filter = ("status", "lane", "model", ("tenant", OfTenant), "error_code")
     list_select_related = ("recording", "tenant")
     search_fields = ("id", "recording__id", "recording__name", "tenant__name")
     date_hierarchy = "created_at"
@@ -139,7 +139,7 @@ def _cancel(request: HttpRequest, row: Transcription) -> bool:
 @admin.register(Recording)
 class RecordingAdmin(ReadOnly, admin.ModelAdmin):
     list_display = ("name", "tenant", "length", "size", "source", "created_at", "deleted_at", "work")
-    list_filter = ("source", ("deleted_at", IsSet), "tenant")
+    list_filter = ("source", ("deleted_at", IsSet), ("tenant", OfTenant))
     list_select_related = ("tenant",)
     search_fields = ("id", "name", "tenant__name", "sha256")
     date_hierarchy = "created_at"
