@@ -97,6 +97,10 @@ class TranscriptionAdmin(ReadOnly, admin.ModelAdmin):
         ),
     )
 
+    def has_act_permission(self, request: HttpRequest) -> bool:
+        """Cancelling takes here what it takes on the operations pages."""
+        return request.user.has_perm("transcription.act_on_operations")
+
     def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
         """Heads the page with the recording's name, where Django has the row's id."""
         if row := kwargs.get("obj"):
@@ -106,7 +110,7 @@ class TranscriptionAdmin(ReadOnly, admin.ModelAdmin):
     def get_readonly_fields(self, request: HttpRequest, row: Any = None) -> list[str]:
         return [name for _title, options in self.fieldsets for name in options["fields"]]  # type: ignore[misc]
 
-    @admin.action(description=_("Cancel the selected transcriptions"), permissions=["view"])
+    @admin.action(description=_("Cancel the selected transcriptions"), permissions=["act"])
     def cancel(self, request: HttpRequest, rows: QuerySet[Transcription]) -> None:
         count = sum(_cancel(request, row) for row in rows)
         text = ngettext("%(n)d transcription was cancelled.", "%(n)d transcriptions were cancelled.", count)

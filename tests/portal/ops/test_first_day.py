@@ -19,7 +19,7 @@ from tests.conftest import Character
 from tests.portal.ops.test_audit import form_of
 from tests.portal.ops.test_operations import transcription
 from tests.portal.ops.test_permissions import allow, client_of
-from transcription.models import Engine, Status
+from transcription.models import Engine, Status, Transcription
 
 pytestmark = pytest.mark.django_db
 
@@ -150,3 +150,16 @@ def test_alerts_are_paused_by_what_they_say(operator: Client) -> None:
     assert "QueueOld: The first in the queue has waited 15 min 0 s." in text(
         operator.get(reverse("admin:operations_alerts"))
     )
+
+
+def test_whoever_may_only_look_cancels_nothing(alice: Character) -> None:
+    row = transcription(alice.tenant, Status.QUEUED)
+    stan = User.objects.create_user("stan@portal.example", "correct horse", is_staff=True)
+    address = reverse("admin:transcription_transcription_changelist")
+    form = {"action": "cancel", "_selected_action": str(row.pk)}
+    client_of(allow(stan, "transcription", "view_transcription")).post(address, form)
+    with scope.bound(alice.tenant.id):
+        assert Transcription.objects.get().status == Status.QUEUED
+    client_of(allow(stan, "transcription", "act_on_operations")).post(address, form)
+    with scope.bound(alice.tenant.id):
+        assert Transcription.objects.get().status == Status.CANCELLED
