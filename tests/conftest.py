@@ -2,29 +2,30 @@
 
 from __future__ import annotations
 
-import fcntl
 import gc
 import hashlib
 import importlib.util
 import os
-import shutil
 import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 from asgiref.sync import SyncToAsync
 from django.conf import settings
 from django.db import connection, connections
+from django.test import TransactionTestCase
 from pytest_django import DjangoDbBlocker
 
 from portal.supervisor.valkey import server_command
 from tenants import api_keys, scope
 from tenants.access import Actor, member_actor
 from tenants.models import Member, Quota, Role, Tenant, User
+from tests import databases
 from tests.clocks import travelling_database
 from tests.postgres import ON_POSTGRESQL
 from tests.scheduling import PRODUCTS, group_of
@@ -264,25 +265,25 @@ def no_connection_left() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def django_db_setup(request: pytest.FixtureRequest, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
-    """One of pytest-xdist's processes migrates SQLite's file, which takes seconds, and the others copy it."""
-    if connection.vendor != "sqlite" or not hasattr(request.config, "workerinput"):
+    """Each of pytest-xdist's processes has its own database."""
+    if not hasattr(request.config, "workerinput"):
         request.getfixturevalue("django_db_setup")
         yield
         return
     request.getfixturevalue("django_test_environment")
-    migrated = Path(os.environ["PORTAL_TEST_DATA"]) / "migrated.sqlite3"
-    own = settings.DATABASES["default"]["TEST"]["NAME"]
-    with migrated.with_suffix(".lock").open("w") as lock, django_db_blocker.unblock():
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if migrated.exists():
-            shutil.copyfile(migrated, own)
-            connection.close()
-            connection.settings_dict["NAME"] = settings.DATABASES["default"]["NAME"] = own
-        else:
-            connection.creation.create_test_db(verbosity=0, autoclobber=True, serialize=False)
-            connection.close()
-            shutil.copyfile(own, migrated)
+    if connection.vendor == "postgresql":
+        request.getfixturevalue("django_db_modify_db_settings")
+    with django_db_blocker.unblock():
+        made = databases.migrate_once()
     yield
+    with django_db_blocker.unblock():
+        databases.drop(made)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def flushed_quickly() -> Iterator[None]:
+    with patch.object(TransactionTestCase, "_fixture_teardown", databases.flush):
+        yield
 
 
 @pytest.fixture(scope="session", autouse=True)

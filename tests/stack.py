@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
 import signal
@@ -18,6 +17,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests import databases
 from tests.scripted.control import EngineControl
 from tests.scripted.engine import FOLDER_VARIABLE
 
@@ -27,6 +27,7 @@ PREPARE = """
 import django; django.setup()
 from portal.supervisor import preparation
 preparation.prepare_database(); preparation.collect_static_files()
+from django.db import connection; connection.close()
 """
 
 
@@ -56,7 +57,7 @@ class Stack:
 def start_scripted(data: Path, root: Path = ROOT, /, *options: str, **environment: str) -> Stack:
     """Starts the stack with the scripted engine, on a database that is migrated already."""
     if not any(data.iterdir()):
-        _prepare(data)
+        prepare(data)
     ours = {"DJANGO_SETTINGS_MODULE": "tests.scripted.settings", FOLDER_VARIABLE: str(_control_folder(data))}
     return start(data, root, *options, **ours, **environment)
 
@@ -85,25 +86,30 @@ def stop(stack: Stack) -> None:
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """The product with Whisper base."""
     data = tmp_path_factory.mktemp("stack")
-    _prepare(data)
+    prepare(data)
     running = start(data)
     yield running
     stop(running)
 
 
-def _prepare(data: Path) -> None:
+def prepare(data: Path) -> None:
+    """Puts a migrated database and static files into a new data folder."""
     shutil.copytree(_prepared(), data, dirs_exist_ok=True)
 
 
 def _prepared() -> Path:
     """A data folder with a migrated database and static files, made once for all processes of a test run."""
     folder = Path(os.environ["PORTAL_TEST_DATA"]) / "prepared"
-    with folder.with_suffix(".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with databases.template() as migrated:
         if not folder.exists():
             making = Path(tempfile.mkdtemp(prefix="preparing-", dir=folder.parent))
+            database = making / "portal.sqlite3"
+            if migrated.exists():
+                shutil.copyfile(migrated, database)
             environment = _environment(making, 0) | {"DJANGO_SETTINGS_MODULE": "tests.scripted.settings"}
             subprocess.run([sys.executable, "-c", PREPARE], cwd=ROOT, env=environment, check=True)
+            if not migrated.exists():
+                shutil.copyfile(database, migrated)
             (making / "secret_key").unlink(missing_ok=True)
             making.rename(folder)
     return folder

@@ -13,7 +13,7 @@ from django.template import Context
 from django.template.defaultfilters import date as date_format
 from django.templatetags.static import static
 from django.urls import reverse
-from django.utils.html import format_html, json_script
+from django.utils.html import escape, format_html, json_script
 from django.utils.safestring import SafeString
 from django.utils.translation import get_language, gettext_lazy, ngettext, pgettext
 from django.utils.translation import gettext as _
@@ -39,7 +39,7 @@ from transcription.fetches import failures as fetch_failures
 from transcription.folders.folders import label
 from transcription.models import Folder, Mode, Recording, Revision, Segment, Transcription
 from transcription.options import audio_tracks
-from transcription.search import Match, excerpt
+from transcription.search import Match, TextSpan, excerpt
 from transcription.transcripts.checks import Checked
 from transcription.transcripts.revisions import list_tag, segment_tag
 from transcription.webhooks import failures as webhook_failures
@@ -327,6 +327,12 @@ def found_in(passages: dict[UUID, list[Match]], transcription: Transcription | N
     """Returns where a search's words stand in a transcription, each passage from shortly before them on."""
     found = passages.get(transcription.pk, []) if transcription else []
     return [replace(match, parts=excerpt(match.parts)) for match in found]
+
+
+@register.filter
+def marked(parts: list[TextSpan]) -> SafeString:
+    """Renders a passage with what matches marked."""
+    return SafeString("".join(f"<mark>{escape(one.text)}</mark>" if one.match else escape(one.text) for one in parts))
 
 
 @register.filter

@@ -45,12 +45,15 @@ class Effect:
 
 
 def effects_of(migration: Migration, state: ProjectState, new: frozenset[str] = frozenset()) -> list[Effect]:
-    """Returns what a migration does, and changes `state` as it does. `new`: tables without rows."""
+    """Returns what a migration does, and changes `state` as it does. `new`: tables without rows.
+
+    Models are rendered of copies of the state, where they are asked for: each operation would render them all again.
+    """
     made, effects = set(new), []
     for operation in migration.operations:
         before = state.clone()
         operation.state_forwards(migration.app_label, state)
-        for effect in _effects(operation, migration.app_label, before, state):
+        for effect in _effects(operation, migration.app_label, before, state.clone()):
             if effect.locked == NEW and not effect.breaks:
                 made.add(effect.table)
             elif effect.table not in made:
@@ -94,16 +97,19 @@ def _other(operation: Operation, app: str, before: ProjectState) -> Effect:
 def _field_effects(
     operation: of.AddField | of.AlterField, app: str, before: ProjectState, after: ProjectState
 ) -> Iterator[Effect]:
-    model = after.apps.get_model(app, operation.model_name)
-    field, table = model._meta.get_field(operation.name), model._meta.db_table
-    if isinstance(field, models.ManyToManyField):
-        if isinstance(operation, of.AddField):
-            yield Effect(str(field.m2m_db_table()))
-        return
+    table = _table(after, app, operation.model_name)
     if isinstance(operation, of.AddField):
-        yield Effect(table, _adding(field), "" if _may_be_left_out(field) else "old code leaves the new column out")
+        added = operation.field
+        if isinstance(added, models.ManyToManyField):
+            yield Effect(getattr(added, "db_table", None) or f"{table}_{operation.name}")
+        else:
+            yield Effect(table, _adding(added), "" if _may_be_left_out(added) else "old code leaves the new column out")
         return
-    old = before.apps.get_model(app, operation.model_name)._meta.get_field(operation.name)
+    if isinstance(operation.field, models.ManyToManyField):
+        return
+    old, field = (
+        state.apps.get_model(app, operation.model_name)._meta.get_field(operation.name) for state in (before, after)
+    )
     if not connection.schema_editor()._field_should_be_altered(old, field):  # type: ignore[attr-defined]
         return
     is_other = _length(field) < _length(old) or _type(field) != _type(old)
@@ -136,4 +142,5 @@ def _type(field: models.Field) -> str:  # type: ignore[type-arg]
 
 
 def _table(state: ProjectState, app: str, name: str) -> str:
-    return str(state.apps.get_model(app, name)._meta.db_table)
+    model = state.models[app, name.lower()]
+    return str(model.options.get("db_table") or f"{app}_{model.name_lower}")

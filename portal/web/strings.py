@@ -144,6 +144,7 @@ PAGE_STRINGS: dict[str, Promise] = {
     "replace_more": _("{chosen} of {total} ticked; the first {shown} are shown"),
     "replace_failed": _("It did not work. Try again."),
     "replaced": _("Replaced: {number}"),
+    "menu_failed": _("The rest of the menu could not be read. Open it again."),
     "many_selected": _("Selected: {number}"),
     "many_cost": _("Recordings: {number}. Minutes of audio: {minutes} at the most, of {left} left this month."),
     "many_without_audio": _("Left out, since their audio was deleted: {number}."),

@@ -65,6 +65,7 @@ urlpatterns = [
     path("recordings/<uuid:recording_id>/tags/", tags.put, name="put_tag"),
     path("recordings/<uuid:recording_id>/tags/<uuid:tag_id>/remove/", tags.take, name="take_tag"),
     path("transcriptions/<uuid:transcription_id>/choose/", recordings.choose, name="choose_text"),
+    path("recordings/<uuid:recording_id>/menu/", recordings.row_menu, name="row_menu"),
     path("recordings/<uuid:recording_id>/name/", recordings.rename, name="rename"),
     path("recordings/<uuid:recording_id>/folder/", folders.move, name="move"),
     path("recordings/<uuid:recording_id>/favourite/", tags.favourite, name="favourite"),

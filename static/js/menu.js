@@ -1,6 +1,9 @@
 // A <details class="menu"> closes on Escape, on a click elsewhere and when another one opens. It opens upwards where the
-// window ends below it.
-import { closest, find } from "./query.js";
+// window ends below it. The items of one with data-menu come from that address, behind those that it has.
+import { element } from "./element.js";
+import { ask } from "./page.js";
+import { closest, data, find } from "./query.js";
+import { text } from "./strings.js";
 
 export function watchMenus() {
   /** @returns {NodeListOf<HTMLDetailsElement>} */
@@ -15,10 +18,16 @@ export function watchMenus() {
   document.addEventListener(
     "toggle",
     ({ target }) => {
-      if (target instanceof HTMLDetailsElement && target.matches(".menu[open]")) place(target);
+      if (!(target instanceof HTMLDetailsElement) || !target.matches(".menu[open]")) return;
+      place(target);
+      load(target);
     },
     { capture: true }, // it doesn't bubble
   );
+  document.addEventListener("pointerdown", (event) => {
+    const menu = closest(event, "details.menu > summary")?.parentElement;
+    if (menu instanceof HTMLDetailsElement) load(menu);
+  });
   document.addEventListener("click", (event) => {
     for (const menu of open()) {
       const chosen = closest(event, ".menu__item");
@@ -44,6 +53,25 @@ export function watchMenus() {
       event.preventDefault();
     }
   });
+}
+
+/** @param {HTMLDetailsElement} menu */
+async function load(menu) {
+  if (!menu.dataset.menu) return;
+  const address = data(menu, "menu");
+  delete menu.dataset.menu; // it is asked for once
+  const list = find(menu, ".menu__list", HTMLElement);
+  list.setAttribute("aria-busy", "true");
+  const answer = await ask(address).catch(() => null);
+  list.removeAttribute("aria-busy");
+  list.querySelector(".menu__label")?.remove();
+  if (answer?.ok) {
+    list.insertAdjacentHTML("beforeend", await answer.text());
+  } else {
+    list.append(element("p", { class: "menu__label", role: "status" }, text("menu_failed")));
+    menu.dataset.menu = address;
+  }
+  if (menu.open) place(menu);
 }
 
 /** @param {HTMLDetailsElement} menu */

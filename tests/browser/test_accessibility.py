@@ -118,6 +118,9 @@ def test_axe_finds_nothing(stack: Stack, browser: Browser, open_seeing: Callable
             found += look(page, address)
     page.goto("/recordings/?by=all")
     page.locator("[data-pick]").first.check()
+    page.locator(".row summary").first.click()
+    expect(page.locator(".row [data-rename-recording]")).to_be_visible()
+    found += look(page, "a row's menu")
     found += look_into_dialogs(page, DIALOGS["library"])
 
     page.goto(transcript)

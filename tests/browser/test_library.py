@@ -129,6 +129,7 @@ def test_many_are_selected_tagged_downloaded_deleted_and_brought_back(
     for one in page.locator(".row").all():  # the last one's menu opens upwards
         one.locator("summary").click()
         items = one.locator(".menu__item")
+        expect(items.last).to_have_text("Delete")
         expect(items.last).to_be_in_viewport(ratio=1)
         assert items.evaluate_all(COVERED) == []
     page.keyboard.press("Escape")

@@ -107,6 +107,15 @@ def test_a_page_is_missing_to_who_is_not_in_the_folder_and_only_read_by_its_view
     assert client.generic(method, address).status_code == roles[Role.VIEWER]
 
 
+def test_the_menu_of_a_row_offers_what_one_may_do_in_its_folder(
+    hidden: Transcription, alice: Character, victor: Character, client: Client
+) -> None:
+    for one, may in ((alice, True), (victor, False)):
+        client.force_login(one.user)
+        menu = client.get(f"/recordings/{hidden.recording_id}/menu/").content.decode()
+        assert ("Rename…" in menu, "Delete" in menu, "Subtitles" in menu) == (may, may, True)
+
+
 @pytest.mark.parametrize(("method", "path", "body"), ROUTES)
 def test_what_is_in_a_private_folder_is_missing_to_every_key_and_what_is_in_none_to_one_of_some_folders(
     method: str, path: str, body: Any, hidden: Transcription, alice: Character, client: Client

@@ -34,8 +34,16 @@ ERASE = "recordings.erase"
 """The permission to delete for good."""
 
 ERASED = "recording.erased"
-NOT_IN_ROWS = ("intake_seconds", "resume", "heard_languages", "missed_speech", "hotwords", "folder_hotwords")
-"""Columns of transcriptions that a page of a list doesn't show, and would read long texts or parse JSON for."""
+ROW = (
+    *("tenant", "name", "source", "created_at", "duration_seconds", "struck"),
+    *("folder__name", "folder__restricted", "folder__is_private", "folder__owner"),
+    *("created_by__first_name", "created_by__last_name", "created_by__email", "api_key__name"),
+)
+ROW_TEXT = (
+    *("tenant", "recording", "created_at", "chosen_at", "rehears", "translates", "range_tag", "status", "sequence"),
+    *("saved_seconds", "language", "detected_language", "warnings", "checked", "checked_share", "text_deleted_at"),
+)
+"""Columns of recordings and transcriptions that a page of a list shows: most of its time is for those that are read."""
 
 MOST_NAMED = 80  # objects of an erased recording, in its audit entry
 
@@ -48,7 +56,8 @@ def recordings(
     Their transcriptions and tags are prefetched. Without an order the newest come first, and of those to proofread the
     ones that have the most words a second that are probably wrong and not checked.
     """
-    return _with_relations(_in_order(actor, _matching(actor, filters, permission)[0], filters, order))
+    rows = _in_order(actor, _matching(actor, filters, permission)[0], filters, order)
+    return _with(rows.select_related("folder").defer("peaks"), _texts().defer("text", "prompt"))
 
 
 def _matching(actor: Actor, filters: Filter, permission: str) -> tuple[QuerySet[Recording], list[UUID] | None]:
@@ -67,16 +76,13 @@ def _is_silent() -> ExpressionWrapper[Q]:
     return ExpressionWrapper(Q(status=Status.COMPLETED, text="", text_deleted_at=None), BooleanField())
 
 
-def _with_relations(rows: QuerySet[Recording], *without: str) -> QuerySet[Recording]:
-    texts = Transcription.objects.filter(MAIN).annotate(is_silent=_is_silent()).defer("text", "prompt", *without)
-    return (
-        rows.select_related("folder")
-        .defer("peaks")
-        .prefetch_related(
-            Prefetch("transcriptions", texts),
-            Prefetch("taggings", Tagging.objects.select_related("tag")),
-        )
-    )
+def _texts() -> QuerySet[Transcription]:
+    return Transcription.objects.filter(MAIN).annotate(is_silent=_is_silent())
+
+
+def _with(rows: QuerySet[Recording], texts: QuerySet[Transcription]) -> QuerySet[Recording]:
+    tags = Tagging.objects.select_related("tag")
+    return rows.prefetch_related(Prefetch("transcriptions", texts), Prefetch("taggings", tags))
 
 
 @dataclass(frozen=True)
@@ -109,8 +115,8 @@ def listing(actor: Actor, filters: Filter, order: str, number: int, size: int) -
         """Reads one more than a page, and what belongs to a row only of those."""
         ids = _in_order(actor, rows, filters, order).values("id")[(number - 1) * size : number * size + 1]
         shown = _in_order(actor, Recording.objects.filter(id__in=ids), filters, order)
-        shown = shown.select_related("created_by", "api_key").defer("ruled", "audio_tracks", "track_copies")
-        return list(_with_relations(shown, *NOT_IN_ROWS))
+        shown = shown.select_related("folder", "created_by", "api_key").only(*ROW)
+        return list(_with(shown, _texts().only(*ROW_TEXT)))
 
     if not and_more:
         number = min(number, max(1, -(-count // size)))

@@ -269,6 +269,7 @@ PAGES = """
     recordings/substitutions/replace/
     series/<uuid:series_id>/undo/
     recordings/<uuid:recording_id>/
+    recordings/<uuid:recording_id>/menu/
     recordings/<uuid:recording_id>/favourite/
     recordings/<uuid:recording_id>/tags/
     folders/<uuid:folder_id>/retention/

@@ -180,14 +180,14 @@ def test_a_dead_engine_comes_back(running: Stack) -> None:
     assert "The engine was ended by SIGKILL; it is started again in 0.5 s." in (running.data / "up.log").read_text()
 
 
-def test_a_stop_in_order_and_a_kill_after_a_second_start_leave_nobody_behind(tmp_path: Path) -> None:
-    stack = start_scripted(tmp_path)
-    processes = family(stack)
-    stop(stack)
-    assert stack.process.returncode == 0
+def test_a_stop_in_order_and_a_kill_after_a_second_start_leave_nobody_behind(running: Stack) -> None:
+    """The last test here: its stop is of what all others have met."""
+    processes = family(running)
+    stop(running)
+    assert running.process.returncode == 0
     assert not [process for process in processes if process.is_running()]
 
-    stack = start_scripted(tmp_path)
+    stack = start_scripted(running.data)
     processes = family(stack)
     assert len(processes) >= 13, processes  # valkey, web, sweeper, gpuworker, engine, status reporter, 8 workers
     stack.process.kill()

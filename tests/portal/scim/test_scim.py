@@ -8,10 +8,7 @@ from uuid import uuid4
 
 import httpx2
 import pytest
-import scim2_tester
 from django.test import Client
-from scim2_client.engines.httpx2 import SyncSCIMClient
-from scim2_tester import Status, check_server, filling
 
 from tenants import directory, scope
 from tenants.models import (
@@ -79,6 +76,8 @@ def told(tenant: Tenant, action: str) -> list[AuditEntry]:
 @pytest.fixture
 def addresses_of_acme(monkeypatch: pytest.MonkeyPatch) -> None:
     """scim2-tester's random names and addresses are of Acme's domain: of any other nobody may come."""
+    from scim2_tester import checkers, filling
+
     made = filling.generate_random_value
 
     def ours(context: Any, path: Any, **more: Any) -> Any:
@@ -90,12 +89,16 @@ def addresses_of_acme(monkeypatch: pytest.MonkeyPatch) -> None:
                 one.value = f"{uuid4()}@acme.example"
         return value
 
-    for module in (filling, scim2_tester.checkers.patch_add, scim2_tester.checkers.patch_replace):
+    for module in (filling, checkers.patch_add, checkers.patch_replace):
         if hasattr(module, "generate_random_value"):
             monkeypatch.setattr(module, "generate_random_value", ours)
 
 
 def test_scim2_tester_finds_nothing_wrong(acme_directory: Directory, addresses_of_acme: None) -> None:
+    # Its models take five seconds to import, which each process that collects the tests would spend.
+    from scim2_client.engines.httpx2 import SyncSCIMClient
+    from scim2_tester import Status, check_server
+
     def handle(request: httpx2.Request) -> httpx2.Response:
         answer = Client().generic(
             request.method,

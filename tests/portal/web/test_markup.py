@@ -42,7 +42,7 @@ def pages(alice: Character, make: Make) -> list[str]:
     with scope.bound(alice.tenant.id):
         key = api_keys.rotate(alice.actor, api_keys.keys(alice.actor)[0].id)[0]
     return [
-        *(f"/recordings/{row.recording_id}/" for row in rows),
+        *(f"/recordings/{row.recording_id}/{part}" for row in rows for part in ("", "menu/")),
         *(
             "/recordings/",
             "/recordings/?search=nothing",
@@ -82,7 +82,7 @@ def test_sign_in_pages_look_like_ours(client: Client, db: None) -> None:
 def test_every_page_says_its_language(pages: list[str], as_alice: Client) -> None:
     as_alice.cookies[settings.LANGUAGE_COOKIE_NAME] = "zh-hans"
     for page in pages:
-        if "rows" not in page:
+        if not page.endswith(("rows/", "menu/")):
             assert '<html lang="zh-hans"' in as_alice.get(page).content.decode()
 
 

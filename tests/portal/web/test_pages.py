@@ -24,6 +24,7 @@ READING = {
     *(
         "home",
         "rows",
+        "row_menu",
         "recording",
         "substitutions",
         "media",

@@ -45,6 +45,7 @@ TABLE = [
     ("POST", "/recordings/substitutions/replace/", EDITORS_400),
     ("POST", "/series/{series}/undo/", EDITORS),
     ("GET", "/recordings/{recording}/", EVERYBODY),
+    ("GET", "/recordings/{recording}/menu/", EVERYBODY),
     ("POST", "/recordings/{recording}/delete/", EDITORS_302),
     ("POST", "/recordings/{recording}/again/", EDITORS_302),
     ("GET", "/recordings/{recording}/comments/", EVERYBODY),

@@ -165,7 +165,7 @@ class Fields(HTMLParser):
             self.values[name] = found.get("value") or ""
 
 
-@pytest.mark.parametrize("page", ["/recordings/{}/", "/recordings/rows/"])
+@pytest.mark.parametrize("page", ["/recordings/{}/", "/recordings/{}/menu/"])
 def test_trying_again_repeats_every_option(page: str, as_alice: Client, alice: Character, make: Make) -> None:
     options = {"mode": "fast", "hotwords": "Acme", "beam_size": 3, "word_timestamps": True}
     options |= {"prompt": "Unheard of.", "temperature": 0.5}  # which no form of the portal offers
@@ -282,7 +282,7 @@ def test_what_waits_or_runs_can_be_cancelled_on_its_page_and_in_the_list(
     row = make(alice.tenant, "long.mp3", status)
     cancel = f"/transcriptions/{row.id}/cancel/"
     assert cancel in text_of(as_alice, f"/recordings/{row.recording_id}/")
-    assert cancel in text_of(as_alice, "/recordings/")
+    assert cancel in text_of(as_alice, f"/recordings/{row.recording_id}/menu/")
     answer = unescape(as_alice.post(cancel, follow=True).content.decode())
     assert "The transcription of “long.mp3” was cancelled. Nothing was charged." in answer
     assert "This was cancelled" in answer

@@ -39,7 +39,7 @@ def test_a_recording_is_renamed_on_its_page_and_the_message_undoes_it(
 ) -> None:
     page = f"/recordings/{row.recording_id}/"
     assert f'data-rename-recording="{page}name/"' in as_alice.get(page).content.decode()
-    assert f'data-rename-recording="{page}name/"' in as_alice.get("/recordings/").content.decode()
+    assert f'data-rename-recording="{page}name/"' in as_alice.get(f"{page}menu/").content.decode()
     shown = as_alice.post(f"{page}name/", {"name": " Board \u202e<b>\n2026/27 "}, follow=True).content.decode()
     assert "<h1 data-name>Board &lt;b&gt; 2026-27</h1>" in shown
     assert 'name="name" value="memo.mp3"' in shown, "what undo sends"

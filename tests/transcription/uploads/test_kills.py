@@ -8,6 +8,7 @@ import pytest
 
 from benchmarks import resume
 from benchmarks.resume_client import PIECE
+from tests.stack import prepare
 
 MIB = 1024 * 1024
 
@@ -15,6 +16,7 @@ MIB = 1024 * 1024
 @pytest.mark.slow
 @pytest.mark.chaos
 def test_a_file_arrives_whole_whoever_is_killed(tmp_path: Path) -> None:
+    prepare(tmp_path / "data")
     found = resume.run(size=24 * MIB, kills=3, seed=7, folder=tmp_path, pace=16 * MIB)
     assert found.on_the_way >= 4
     assert found.identical
