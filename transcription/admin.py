@@ -19,7 +19,7 @@ from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from tenants import audit, units
-from tenants.admin import IsSet, ReadOnly, operator_of
+from tenants.admin import IsSet, OfTenant, ReadOnly, operator_of
 from tenants.models import ApiKey, Tenant
 from transcription.folders.admin import LimitedKeyAdmin
 from transcription.models import Attempt, Engine, Recording, Transcription
@@ -71,7 +71,7 @@ class TranscriptionAdmin(ReadOnly, admin.ModelAdmin):
         *("name", "tenant", "status", "error_code", "lane", "model", "length", "progress", "attempts_made"),
         "created_at",
     )
-    list_filter = ("status", "lane", "model", "tenant", "error_code")
+    list_filter = ("status", "lane", "model", ("tenant", OfTenant), "error_code")
     list_select_related = ("recording", "tenant")
     search_fields = ("id", "recording__id", "recording__name", "tenant__name")
     date_hierarchy = "created_at"
@@ -97,6 +97,10 @@ class TranscriptionAdmin(ReadOnly, admin.ModelAdmin):
         ),
     )
 
+    def has_act_permission(self, request: HttpRequest) -> bool:
+        """Cancelling takes here what it takes on the operations pages."""
+        return request.user.has_perm("transcription.act_on_operations")
+
     def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
         """Heads the page with the recording's name, where Django has the row's id."""
         if row := kwargs.get("obj"):
@@ -106,7 +110,7 @@ class TranscriptionAdmin(ReadOnly, admin.ModelAdmin):
     def get_readonly_fields(self, request: HttpRequest, row: Any = None) -> list[str]:
         return [name for _title, options in self.fieldsets for name in options["fields"]]  # type: ignore[misc]
 
-    @admin.action(description=_("Cancel the selected transcriptions"), permissions=["view"])
+    @admin.action(description=_("Cancel the selected transcriptions"), permissions=["act"])
     def cancel(self, request: HttpRequest, rows: QuerySet[Transcription]) -> None:
         count = sum(_cancel(request, row) for row in rows)
         text = ngettext("%(n)d transcription was cancelled.", "%(n)d transcriptions were cancelled.", count)
@@ -139,7 +143,7 @@ def _cancel(request: HttpRequest, row: Transcription) -> bool:
 @admin.register(Recording)
 class RecordingAdmin(ReadOnly, admin.ModelAdmin):
     list_display = ("name", "tenant", "length", "size", "source", "created_at", "deleted_at", "work")
-    list_filter = ("source", ("deleted_at", IsSet), "tenant")
+    list_filter = ("source", ("deleted_at", IsSet), ("tenant", OfTenant))
     list_select_related = ("tenant",)
     search_fields = ("id", "name", "tenant__name", "sha256")
     date_hierarchy = "created_at"

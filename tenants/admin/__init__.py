@@ -4,7 +4,7 @@ from tenants.admin.accounting import AccountCheckAdmin, LedgerEntryAdmin, Notice
 from tenants.admin.announcements import AnnouncementAdmin, MaintenanceAdmin
 from tenants.admin.api_keys import ApiKeyAdmin
 from tenants.admin.audit_log import AuditEntryAdmin
-from tenants.admin.base import IsSet, ReadOnly, operator_of
+from tenants.admin.base import IsSet, OfTenant, ReadOnly, column, operator_of
 from tenants.admin.members import MemberAdmin, SupportVisitAdmin
 from tenants.admin.plans import PlanAdmin
 from tenants.admin.tenants import TenantAdmin
@@ -20,6 +20,7 @@ __all__ = [
     "MaintenanceAdmin",
     "MemberAdmin",
     "NoticeAdmin",
+    "OfTenant",
     "PlanAdmin",
     "ReadOnly",
     "ReservationAdmin",
@@ -27,5 +28,6 @@ __all__ = [
     "TenantAdmin",
     "UsageMonthAdmin",
     "UserAdmin",
+    "column",
     "operator_of",
 ]

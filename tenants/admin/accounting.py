@@ -9,7 +9,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from tenants import discrepancies, units
-from tenants.admin.base import IsSet, ReadOnly
+from tenants.admin.base import IsSet, OfTenant, ReadOnly
 from tenants.admin.transfers import Export, LedgerResource
 from tenants.models import (
     AccountCheck,
@@ -23,7 +23,7 @@ from tenants.models import (
 @admin.register(UsageMonth)
 class UsageMonthAdmin(ReadOnly, admin.ModelAdmin):
     list_display = ("tenant", "month", "used", "reserved")
-    list_filter = ("month", "tenant")
+    list_filter = ("month", ("tenant", OfTenant))
     list_select_related = ("tenant",)
     fields = ("tenant", "month", "used", "reserved")
 
@@ -39,7 +39,7 @@ class UsageMonthAdmin(ReadOnly, admin.ModelAdmin):
 @admin.register(Reservation)
 class ReservationAdmin(ReadOnly, admin.ModelAdmin):
     list_display = ("tenant", "minutes", "state", "transcription_id", "user", "api_key", "created_at")
-    list_filter = ("state", "tenant")
+    list_filter = ("state", ("tenant", OfTenant))
     list_select_related = ("tenant", "user", "api_key")
     search_fields = ("transcription_id",)
 
@@ -52,7 +52,7 @@ class ReservationAdmin(ReadOnly, admin.ModelAdmin):
 class LedgerEntryAdmin(Export, ReadOnly, admin.ModelAdmin):
     resource_classes = (LedgerResource,)
     list_display = ("created_at", "tenant", "kind", "minutes", "description", "user", "api_key", "transcription_id")
-    list_filter = ("kind", "tenant")
+    list_filter = ("kind", ("tenant", OfTenant))
     list_select_related = ("tenant", "user", "api_key")
     search_fields = ("transcription_id", "description")
     date_hierarchy = "created_at"
@@ -67,7 +67,7 @@ class NoticeAdmin(ReadOnly, admin.ModelAdmin):
     """Lists the notices that owners got, and when."""
 
     list_display = ("created_at", "tenant", "limit", "reached", "month", "emailed_at", "dismissed_at")
-    list_filter = ("limit", "month", ("emailed_at", IsSet), "tenant")
+    list_filter = ("limit", "month", ("emailed_at", IsSet), ("tenant", OfTenant))
     list_select_related = ("tenant",)
     fields = ("tenant", "limit", "reached", "month", "created_at", "emailed_at", "dismissed_at")
 

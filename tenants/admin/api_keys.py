@@ -9,7 +9,7 @@ from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from tenants import api_keys
-from tenants.admin.base import IsSet, ReadOnly, operator_of
+from tenants.admin.base import IsSet, OfTenant, ReadOnly, operator_of
 from tenants.admin.transfers import ApiKeyResource, Export
 from tenants.models import (
     ApiKey,
@@ -45,7 +45,7 @@ class ApiKeyAdmin(Export, ReadOnly, admin.ModelAdmin):
         *("name", "prefix", "tenant", "scope", "maker", "created_at"),
         *("last_used_at", "expires_at", "revoked_at"),
     )
-    list_filter = ("scope", ("revoked_at", IsSet), "tenant")
+    list_filter = ("scope", ("revoked_at", IsSet), ("tenant", OfTenant))
     list_select_related = ("tenant", "created_by")
     search_fields = ("name", "prefix", "tenant__name")
     exclude = ("digest", "old_digest")
@@ -58,7 +58,7 @@ class ApiKeyAdmin(Export, ReadOnly, admin.ModelAdmin):
     def maker(self, key: ApiKey) -> str:
         return maker_of(key)
 
-    @admin.action(description=_("Revoke the selected keys"))
+    @admin.action(description=_("Revoke the selected keys"), permissions=["change"])
     def revoke(self, request: HttpRequest, keys: QuerySet[ApiKey]) -> None:
         live = keys.select_related("tenant")
         count = sum(api_keys.revoke(operator_of(request, key.tenant), key.id) for key in live)

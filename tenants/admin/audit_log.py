@@ -7,7 +7,7 @@ import json
 from django.contrib import admin
 from django.utils.translation import gettext_lazy as _
 
-from tenants.admin.base import ReadOnly
+from tenants.admin.base import OfTenant, ReadOnly
 from tenants.audit import ACTIONS
 from tenants.models import (
     AuditEntry,
@@ -17,7 +17,7 @@ from tenants.models import (
 @admin.register(AuditEntry)
 class AuditEntryAdmin(ReadOnly, admin.ModelAdmin):
     list_display = ("created_at", "tenant", "what", "told", "actor_name", "actor_kind", "address")
-    list_filter = ("created_at", "actor_kind", "action", "tenant")
+    list_filter = ("created_at", "actor_kind", "action", ("tenant", OfTenant))
     list_select_related = ("tenant",)
     search_fields = ("actor_name", "object_id", "address")
     show_full_result_count = False

@@ -8,6 +8,7 @@ from typing import Any
 from django import forms
 from django.contrib import admin
 from django.core import signing
+from django.core.exceptions import ValidationError
 from django.http import HttpRequest
 from django.utils.functional import cached_property
 from django.utils.translation import gettext
@@ -34,12 +35,43 @@ class ReadOnly:
         return False
 
 
+def column(field: str, label: Any) -> Any:
+    """Returns a method that shows a field, in lists and on pages, under a label that says more than the model's."""
+
+    @admin.display(description=label, ordering=field)
+    def shown(_admin: Any, row: Any) -> Any:
+        word = getattr(row, f"get_{field}_display", None)
+        return word() if word else getattr(row, field)
+
+    return shown
+
+
 class IsSet(admin.EmptyFieldListFilter):
     """Asks of a moment whether it has come: Django's filter of empty fields, in words."""
 
     def choices(self, changelist: Any) -> Iterator[Any]:
         everything, empty, filled = super().choices(changelist)
         yield from (everything, filled | {"display": _("Yes")}, empty | {"display": _("No")})
+
+
+class OfTenant(admin.RelatedFieldListFilter):
+    """Lists tenants up to MOST; with more only the chosen one, which its own page leads to, or the search finds."""
+
+    MOST = 100
+
+    def field_choices(self, _field: Any, _request: HttpRequest, _admin: Any) -> list[Any]:
+        names = Tenant.objects.order_by("name").values_list("pk", "name")
+        first = list(names[: self.MOST + 1])
+        if len(first) <= self.MOST:
+            return first
+        try:
+            return list(names.filter(pk__in=self.lookup_val or []))
+        except ValidationError:  # what is no id: the list refuses it
+            return []
+
+    def has_output(self) -> bool:
+        """Is there for a chosen one, too, which is applied only where the filter is."""
+        return self.lookup_val is not None or super().has_output()
 
 
 class AsSeen(forms.ModelForm):

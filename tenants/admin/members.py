@@ -22,7 +22,7 @@ from django.utils.translation import gettext_lazy as _
 
 from tenants import addresses, second_factors, support
 from tenants.access import MAY_ACT, SESSION_TENANT
-from tenants.admin.base import IsSet, ReadOnly
+from tenants.admin.base import IsSet, OfTenant, ReadOnly, column
 from tenants.admin.transfers import MemberResource, Transfers
 from tenants.models import Member, SupportVisit, User
 
@@ -43,7 +43,7 @@ class MemberAdmin(Transfers, ReadOnly, admin.ModelAdmin):
 
     resource_classes = (MemberResource,)
     list_display = ("email", "name", "tenant", "role", "created_at", "act")
-    list_filter = ("role", "user__is_active", "tenant")
+    list_filter = ("role", "user__is_active", ("tenant", OfTenant))
     list_select_related = ("tenant", "user")
     search_fields = ("user__email", "user__first_name", "user__last_name", "tenant__name")
     ordering = ("user__email", "tenant__name")
@@ -106,8 +106,9 @@ class MemberAdmin(Transfers, ReadOnly, admin.ModelAdmin):
 
 @admin.register(SupportVisit)
 class SupportVisitAdmin(ReadOnly, admin.ModelAdmin):
-    list_display = ("started_at", "operator_email", "member_email", "tenant", "reason", "until", "ended_at")
-    list_filter = (("ended_at", IsSet), "operator_email", "tenant")
+    list_display = ("started_at", "operator_email", "member", "tenant", "reason", "until", "ended_at")
+    member = column("member_email", _("member"))
+    list_filter = (("ended_at", IsSet), "operator_email", ("tenant", OfTenant))
     list_select_related = ("tenant",)
     search_fields = ("operator_email", "member_email", "reason")
     date_hierarchy = "started_at"

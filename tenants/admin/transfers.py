@@ -17,9 +17,10 @@ from django.core.exceptions import SuspiciousOperation, ValidationError
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext, ngettext
-from import_export import fields, resources, widgets
+from import_export import fields, resources, results, widgets
 from import_export.admin import ExportMixin, ImportExportMixin
 from import_export.formats import base_formats
+from import_export.forms import ImportForm
 from import_export.tmp_storages import BaseStorage
 from tablib import Dataset
 
@@ -55,7 +56,7 @@ class Csv(base_formats.CSV):  # type: ignore[misc]
 
 class SignedInTheForm(BaseStorage):  # type: ignore[misc]
     def save(self, data: Any) -> None:
-        text = data.decode() if isinstance(data, bytes) else data
+        text = data.decode("utf-8-sig") if isinstance(data, bytes) else data
         self.name = signing.dumps(text, salt=SALT, compress=True)
 
     def read(self) -> Any:
@@ -69,6 +70,25 @@ class SignedInTheForm(BaseStorage):  # type: ignore[misc]
 
     def remove(self) -> None:
         pass
+
+
+class Utf8ImportForm(ImportForm):  # type: ignore[misc]
+    def clean_import_file(self) -> Any:
+        """Raises ValidationError for what spreadsheets write in another encoding, or what is no text at all."""
+        file = self.cleaned_data["import_file"]
+        try:
+            file.read().decode("utf-8-sig")
+        except UnicodeDecodeError:
+            text = gettext("This is no text in UTF-8. Save it as “CSV UTF-8” in your spreadsheet, and choose it again.")
+            raise ValidationError(text) from None
+        file.seek(0)
+        return file
+
+
+class Fault(results.Error):  # type: ignore[misc]
+    """What is wrong with a file, without Python's traceback."""
+
+    traceback = ""
 
 
 class Export(ExportMixin):  # type: ignore[misc]
@@ -101,6 +121,7 @@ class Transfers(Export, ImportExportMixin):  # type: ignore[misc]
     """Mixin of an admin whose rows are imported, too."""
 
     tmp_storage_class = SignedInTheForm
+    import_form_class = Utf8ImportForm
 
     def get_import_resource_kwargs(self, request: HttpRequest, **more: Any) -> dict[str, Any]:
         kwargs: dict[str, Any] = super().get_import_resource_kwargs(request, **more)
@@ -116,6 +137,17 @@ class Resource(resources.ModelResource):  # type: ignore[misc]
             self.actor_in = actor_in
         self.may = may or (lambda _permission: False)
         self.before: dict[str, Any] = {}
+
+    @classmethod
+    def get_error_result_class(cls) -> type[Fault]:
+        return Fault
+
+    def before_import(self, dataset: Dataset, **more: Any) -> None:
+        """Raises ValueError for a file without the columns by which rows are known."""
+        missing = [name for name in self._meta.import_id_fields if name not in (dataset.headers or [])]
+        if missing:
+            text = gettext("The first line has to name the columns. These are missing: %(names)s.")
+            raise ValueError(text % {"names": ", ".join(missing)})
 
     def before_import_row(self, row: dict[str, Any], **more: Any) -> None:
         for name, value in row.items():
@@ -147,6 +179,12 @@ class TenantResource(Resource):
         import_id_fields = ("id",)
         clean_model_instances = True
         use_transactions = True
+
+    def before_import(self, dataset: Dataset, **more: Any) -> None:
+        """Takes a file without ids for one of new tenants."""
+        if "id" not in (dataset.headers or []) and "name" in (dataset.headers or []):
+            dataset.append_col([""] * len(dataset), header="id")
+        super().before_import(dataset, **more)
 
     def dehydrate_plan(self, tenant: Tenant) -> str:
         quota = Quota.objects.filter(tenant=tenant.pk).select_related("plan").first()

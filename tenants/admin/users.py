@@ -18,7 +18,7 @@ from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from tenants import factor_changes, former_members, people, second_factors
-from tenants.admin.base import operator_in_each_tenant, operator_of
+from tenants.admin.base import OfTenant, operator_in_each_tenant, operator_of
 from tenants.former_members import KeyDecision, KeyDecisionField
 from tenants.models import Member, User
 
@@ -76,7 +76,7 @@ class UserAdmin(DjangoUserAdmin):
     add_form = UserCreationForm
     ordering = ("email",)
     list_display = ("email", "first_name", "last_name", "is_active", "operator", "second_factor", "last_login")
-    list_filter = ("is_active", ("is_staff", Operators), HasSecondFactor, "groups", "memberships__tenant")
+    list_filter = ("is_active", ("is_staff", Operators), HasSecondFactor, "groups", ("memberships__tenant", OfTenant))
     readonly_fields = ("tenants", "last_login", "date_joined")
     actions = ("reset_second_factors",)
     search_fields = ("email", "first_name", "last_name")
@@ -87,7 +87,19 @@ class UserAdmin(DjangoUserAdmin):
         (_("Rights on these pages"), {"fields": ("is_staff", "is_superuser", "groups", "user_permissions")}),
         (_("Dates"), {"fields": ("last_login", "date_joined")}),
     )
-    add_fieldsets = ((None, {"classes": ("wide",), "fields": ("email", "usable_password", "password1", "password2")}),)
+    add_fieldsets = (
+        (
+            None,
+            {
+                "classes": ("wide",),
+                "fields": ("email", "usable_password", "password1", "password2"),
+                "description": _(
+                    "Members of tenants are not added here: invite them on the tenant’s page, and they choose their "
+                    "own password. Add an account here for an operator, and give it rights on the next page."
+                ),
+            },
+        ),
+    )
 
     @admin.display(description=_("operator"), boolean=True, ordering="is_staff")
     def operator(self, user: User) -> bool:

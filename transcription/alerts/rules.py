@@ -58,6 +58,11 @@ class Rule:
         sign, _space, bound = self.bound.partition(" ")
         return value is None or OPERATORS[sign](value, float(bound))
 
+    @property
+    def example(self) -> str:
+        """Says in the active language what the alert is about, at its bound."""
+        return self.text("…", float(self.bound.partition(" ")[2]))
+
     def text(self, subject: str, value: float | None) -> str:
         """Says in the active language what is amiss."""
         return str(self.summary) % {

@@ -7,7 +7,7 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from tenants import units
-from tenants.admin import ReadOnly
+from tenants.admin import OfTenant, ReadOnly, column
 from transcription.fetches import failures
 from transcription.fetches.models import UNDER_WAY, Fetch
 from transcription.models.overdue import Overdue
@@ -19,15 +19,16 @@ class WaitingFetches(Overdue):
 
 @admin.register(Fetch)
 class FetchAdmin(ReadOnly, admin.ModelAdmin):
-    list_display = ("source", "tenant", "status", "attempts_made", "received", "not_before", "error_code", "created_at")
-    list_filter = ("status", WaitingFetches, "error_code", "tenant")
+    list_display = ("source", "tenant", "status", "attempts_made", "received", "next_try", "error_code", "created_at")
+    list_filter = ("status", WaitingFetches, "error_code", ("tenant", OfTenant))
     list_select_related = ("tenant",)
     search_fields = ("id", "name", "tenant__name", "recording__id", "transcription_id")
     date_hierarchy = "created_at"
     show_full_result_count = False
+    next_try = column("not_before", _("next try not before"))
     fields = (
         *("id", "source", "name", "tenant", "api_key", "status", "attempts_made", "received"),
-        *("created_at", "not_before", "finished_at", "error_code", "reason", "recording", "transcription_id"),
+        *("created_at", "next_try", "finished_at", "error_code", "reason", "recording", "transcription_id"),
     )
 
     @admin.display(description=_("URL"))

@@ -28,6 +28,15 @@ FACTS = (
 class LimitsForm(AsSeen):
     """The folders of a key, as an owner types them on its page."""
 
+    class Meta:
+        labels = {
+            "kept_at": _("Kept when its maker left"),
+            "old_prefix": _("Prefix of the secret before"),
+            "old_until": _("The secret before works until"),
+            "old_last_used_at": _("The secret before was last used"),
+        }
+        help_texts = {"kept_at": _("When somebody decided that it goes on without the person who made it.")}
+
     actor: Actor
     limits = forms.CharField(
         label=_("Limited to folders"),

@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from tenants import scope
-from tenants.admin import IsSet, ReadOnly, operator_of
+from tenants.admin import IsSet, OfTenant, ReadOnly, column, operator_of
 from transcription.shares import links
 from transcription.shares.models import Share
 
@@ -18,17 +18,20 @@ from transcription.shares.models import Share
 class ShareAdmin(ReadOnly, admin.ModelAdmin):
     list_display = (
         *("label", "email", "tenant", "recording_id", "made_by", "created_at", "expires_at", "revoked_at"),
-        *("openings", "most_openings", "last_opened_at", "with_sound", "with_download", "sound_error"),
+        *("openings", "limit", "last_opened_at", "with_sound", "with_download", "sound_error"),
     )
-    list_filter = (("revoked_at", IsSet), "with_download", "with_sound", "tenant")
+    list_filter = (("revoked_at", IsSet), "with_download", "with_sound", ("tenant", OfTenant))
     list_select_related = ("tenant",)
     search_fields = ("id", "email", "recording__id", "made_by", "tenant__name")
     date_hierarchy = "created_at"
     show_full_result_count = False
     actions = ("revoke",)
+    limit = column("most_openings", _("openings at most"))
+    may = column("level", _("who has the link may"))
+    kept = column("kept_at", _("kept when its maker left"))
     fields = (
-        *("id", "tenant", "recording_id", "label", "email", "level", "made_by", "api_key", "created_at", "expires_at"),
-        *("revoked_at", "kept_at", "openings", "most_openings", "last_opened_at", "with_sound", "with_download"),
+        *("id", "tenant", "recording_id", "label", "email", "may", "made_by", "api_key", "created_at", "expires_at"),
+        *("revoked_at", "kept", "openings", "limit", "last_opened_at", "with_sound", "with_download"),
         *("start", "end", "sound_error"),
     )
 

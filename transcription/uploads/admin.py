@@ -7,7 +7,7 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from tenants import units
-from tenants.admin import ReadOnly
+from tenants.admin import OfTenant, ReadOnly, column
 from transcription.models.overdue import Overdue
 from transcription.uploads.models import Upload
 
@@ -18,15 +18,17 @@ class UncheckedUploads(Overdue):
 
 @admin.register(Upload)
 class UploadAdmin(ReadOnly, admin.ModelAdmin):
-    list_display = ("name", "tenant", "state", "way", "size", "tries", "not_before", "code", "created_at")
-    list_filter = ("state", UncheckedUploads, "way", "source", "tenant")
+    list_display = ("name", "tenant", "state", "way", "size", "failed_tries", "next_try", "code", "created_at")
+    list_filter = ("state", UncheckedUploads, "way", "source", ("tenant", OfTenant))
     list_select_related = ("tenant",)
     search_fields = ("id", "name", "tenant__name")
     date_hierarchy = "created_at"
     show_full_result_count = False
+    next_try = column("not_before", _("next try not before"))
+    failed_tries = column("tries", _("tries that failed by a fault of the portal’s"))
     fields = (
         *("id", "name", "tenant", "user", "api_key", "source", "way", "state", "size"),
-        *("created_at", "expires_at", "tries", "interruptions", "not_before"),
+        *("created_at", "expires_at", "failed_tries", "interruptions", "next_try"),
         *("recording", "transcription_id", "code", "reason"),
     )
 

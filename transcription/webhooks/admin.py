@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
-from tenants.admin import IsSet, ReadOnly
+from tenants.admin import IsSet, OfTenant, ReadOnly, column
 from transcription.models.overdue import Overdue
 from transcription.webhooks import failures
 from transcription.webhooks.models import Attempt, Delivery, Endpoint
@@ -34,21 +34,24 @@ class AttemptInline(ReadOnly, admin.TabularInline):
 @admin.register(Endpoint)
 class EndpointAdmin(ReadOnly, admin.ModelAdmin):
     list_display = (
-        *("receiver", "tenant", "waiting", "failures", "failing_since", "not_before"),
-        *("pause", "deleted_at", "created_at"),
+        *("receiver", "tenant", "waiting", "failures", "failing_since", "next_try"),
+        *("why_paused", "deleted_at", "created_at"),
     )
     list_filter = (
         "pause",
         ("failing_since", IsSet),
         ("deleted_at", IsSet),
-        "tenant",
+        ("tenant", OfTenant),
     )
     list_select_related = ("tenant",)
     search_fields = ("id", "description", "tenant__name")
     fields = (
         *("id", "receiver", "tenant", "description", "events", "waiting", "created_at", "deleted_at"),
-        *("paused_at", "pause", "failures", "failing_since", "not_before", "old_until"),
+        *("paused_at", "why_paused", "failures", "failing_since", "next_try", "old_secret"),
     )
+    next_try = column("not_before", _("next delivery not before"))
+    why_paused = column("pause", _("why it is paused"))
+    old_secret = column("old_until", _("the old secret signs, too, until"))
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         """Counts deliveries for the shown rows only."""
@@ -73,7 +76,7 @@ class DeliveryAdmin(ReadOnly, admin.ModelAdmin):
         *("kind", "tenant", "endpoint", "state", "attempts_made", "next_attempt_at"),
         *("last_status", "last_error", "created_at"),
     )
-    list_filter = ("state", WaitingDeliveries, "event__type", "last_error", "tenant")
+    list_filter = ("state", WaitingDeliveries, "event__type", "last_error", ("tenant", OfTenant))
     list_select_related = ("tenant", "endpoint", "event")
     search_fields = ("id", "event__id", "endpoint__id", "tenant__name")
     date_hierarchy = "created_at"

@@ -12,13 +12,14 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from tenants import scope
-from tenants.models import AuditEntry, Invitation, Maintenance, Tenant, User
+from tenants import api_keys, scope
+from tenants.admin import OfTenant
+from tenants.models import ApiKey, AuditEntry, Invitation, Maintenance, Tenant, User
 from tests.conftest import Character
 from tests.portal.ops.test_audit import form_of
 from tests.portal.ops.test_operations import transcription
 from tests.portal.ops.test_permissions import allow, client_of
-from transcription.models import Engine, Status
+from transcription.models import Engine, Status, Transcription
 
 pytestmark = pytest.mark.django_db
 
@@ -112,3 +113,53 @@ def test_the_first_figures_are_the_gpus_memory_and_how_long_the_oldest_waits(
     assert re.search(r"1 transcription waits , the oldest for 3\.\d h", text(page))
     queue = operator.get(reverse("admin:operations_queue")).content.decode()
     assert reverse("admin:tenants_tenant_change", args=[alice.tenant.pk]) in queue
+
+
+def test_among_many_tenants_a_list_names_only_the_chosen_one(
+    operator: Client, alice: Character, mallory: Character, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for who in (alice, mallory):
+        transcription(who.tenant, Status.QUEUED)
+    address = reverse("admin:transcription_transcription_changelist")
+
+    def listed(**query: str) -> list[str]:
+        return [str(row.tenant) for row in operator.get(address, query, follow=True).context["cl"].result_list]
+
+    assert f"tenant__id__exact={mallory.tenant.pk}" in operator.get(address).content.decode()
+    monkeypatch.setattr(OfTenant, "MOST", 1)
+    assert f"tenant__id__exact={mallory.tenant.pk}" not in operator.get(address).content.decode()
+    assert listed(tenant__id__exact=str(mallory.tenant.pk)) == [mallory.tenant.name]
+    assert len(listed(tenant__id__exact="nothing")) == 2
+
+
+def test_a_key_is_revoked_on_its_page_by_whoever_may_change_keys(operator: Client, alice: Character) -> None:
+    with scope.bound(alice.tenant.id):
+        key = ApiKey.objects.get()
+    form = {"action": "revoke", "_selected_action": str(key.pk)}
+    stan = User.objects.create_user("stan@portal.example", "correct horse", is_staff=True)
+    client_of(allow(stan, "tenants", "view_apikey")).post(reverse("admin:tenants_apikey_changelist"), form)
+    assert api_keys.authenticate(alice.secret) is not None
+    page = operator.get(reverse("admin:tenants_apikey_change", args=[key.pk])).content.decode()
+    assert "Revoke this key" in page
+    assert re.search(rf'name="_selected_action" value="{key.pk}"', page)
+    operator.post(reverse("admin:tenants_apikey_changelist"), form)
+    assert api_keys.authenticate(alice.secret) is None
+
+
+def test_alerts_are_paused_by_what_they_say(operator: Client) -> None:
+    assert "QueueOld: The first in the queue has waited 15 min 0 s." in text(
+        operator.get(reverse("admin:operations_alerts"))
+    )
+
+
+def test_whoever_may_only_look_cancels_nothing(alice: Character) -> None:
+    row = transcription(alice.tenant, Status.QUEUED)
+    stan = User.objects.create_user("stan@portal.example", "correct horse", is_staff=True)
+    address = reverse("admin:transcription_transcription_changelist")
+    form = {"action": "cancel", "_selected_action": str(row.pk)}
+    client_of(allow(stan, "transcription", "view_transcription")).post(address, form)
+    with scope.bound(alice.tenant.id):
+        assert Transcription.objects.get().status == Status.QUEUED
+    client_of(allow(stan, "transcription", "act_on_operations")).post(address, form)
+    with scope.bound(alice.tenant.id):
+        assert Transcription.objects.get().status == Status.CANCELLED

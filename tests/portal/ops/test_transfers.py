@@ -138,3 +138,27 @@ def test_names_are_after_an_import_what_they_were_before_the_export(
     Tenant.objects.filter(pk__in=ids).update(name="Damaged")
     assert confirm(operator, "tenant", preview(operator, "tenant", file, format)).status_code == 302
     assert [Tenant.objects.get(pk=pk).name for pk in ids] == list(NAMES)
+
+
+def test_a_file_of_new_tenants_needs_no_ids(operator: Client) -> None:
+    page = preview(operator, "tenant", "\ufeffname,is_active,bin_days\nGlobex,1,30\n")
+    assert "Confirm import" in page
+    assert "Globex" in page
+
+
+@pytest.mark.parametrize(
+    ("model", "content", "said"),
+    [
+        ("tenant", "name\nÄcme\n".encode("utf-16"), "This is no text in UTF-8."),
+        ("member", b"email,role\nbob@acme.example,viewer\n", "These are missing: tenant."),
+        ("tenant", b"title\nAcme\n", "These are missing: id."),
+    ],
+)
+def test_what_cannot_be_read_is_said_without_a_traceback(
+    operator: Client, model: str, content: bytes, said: str
+) -> None:
+    form = {"import_file": SimpleUploadedFile("rows.csv", content), "format": "0", "resource": ""}
+    answer = operator.post(reverse(f"admin:tenants_{model}_import"), form)
+    assert answer.status_code == 200
+    assert said in answer.content.decode()
+    assert "Traceback" not in answer.content.decode()
