@@ -156,7 +156,6 @@ def test_a_longer_list_costs_no_more(name: str, operator: Client, alice: Charact
     more()
     few = cost()
     more()
-    more()
     assert cost() == few
 
 

@@ -8,11 +8,14 @@ from pathlib import Path
 
 import pytest
 import torch
+from whisper.model import Whisper
 
-from benchmarks import gpu, gpu_roofline
+from benchmarks import gpu, gpu_product, gpu_roofline
 from benchmarks.gpu_contestants import crosses
 from benchmarks.gpu_model import LARGE_V3, TINY, random_whisper
 from benchmarks.gpu_transformers import renamed
+from benchmarks.untrained import untrained_whisper
+from transcription.engine.torch_backend.vocabulary import vocabulary_of
 
 
 @pytest.fixture(autouse=True)
@@ -27,6 +30,14 @@ def _one_thread() -> Iterator[None]:
 @pytest.fixture
 def no_goals(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gpu, "_goals", lambda options: [])
+
+
+def of_few_words() -> Whisper:
+    """Returns an untrained model whose texts end soon, so that the goals are measured in seconds."""
+    whisper = untrained_whisper()
+    with torch.no_grad():
+        whisper.decoder.token_embedding.weight[vocabulary_of(whisper.dims).eot] *= 12
+    return whisper
 
 
 @pytest.mark.usefixtures("no_goals")
@@ -47,6 +58,7 @@ def test_all_contestants_decode_what_is_asked_and_agree(tmp_path: Path, capsys: 
 @pytest.mark.slow
 def test_each_goal_has_its_figure_and_rung(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr("transcription.engine.torch_backend.backend.CPU_SLOTS", 3)
+    monkeypatch.setattr(gpu_product, "untrained_whisper", of_few_words)
     assert gpu.main(["--tiny", "--quick", "--goals"]) == 0
     rows = [line.split(" | ") for line in capsys.readouterr().out.splitlines() if " | torch on the CPU |" in line]
     assert len(rows) == 5
