@@ -19,7 +19,7 @@ from uuid import UUID, uuid4
 from channels.db import database_sync_to_async
 from channels.generic.websocket import AsyncWebsocketConsumer
 from channels.routing import URLRouter
-from django.db.models import Q, QuerySet
+from django.db.models import BooleanField, ExpressionWrapper, OuterRef, Q, QuerySet, Subquery
 from django.http import Http404
 from django.urls import path, re_path
 from django.utils.translation import override
@@ -38,7 +38,7 @@ from tenants.session_access import TenantClosed, TenantMismatch
 from transcription.errors import reason_for_people
 from transcription.folders.visibility import seen, with_recording
 from transcription.library import read_audit, recordings
-from transcription.models import Status, Transcription
+from transcription.models import LATEST_FIRST, MAIN, Status, Transcription
 from transcription.options import engines
 from transcription.queue import eta, progress
 from transcription.strikes import redacted
@@ -200,11 +200,14 @@ class TranscriptionConsumer(TenantConsumer):
 class TranscriptConsumer(TenantConsumer):
     """/ws/transcripts/<id>/: a finished transcript's revisions and checks, who has its page open, and where.
 
+    And whether it is its recording's latest: another one may have been made, or chosen, since the page was drawn.
+
     Pages say where they are again and again, and forget who is silent: nothing is stored, so that a killed process
     leaves nobody behind. Names are those of the sessions, and programs hear none. No text passes here.
     """
 
     revision = -1
+    is_latest = True
     checked: dict[str, Any] | None = None
     name = ""
     may_edit = False
@@ -216,7 +219,7 @@ class TranscriptConsumer(TenantConsumer):
         self.user_id = actor.user.pk if actor.user else None
         self.name, self.may_edit = "" if actor.is_support else str(actor.user or ""), await self.may_edit_it(actor)
         self.last_places = deque(maxlen=MAX_PLACES)
-        if await self.current_revision() is None:
+        if await self.current_state() is None:
             raise Http404
         return progress.transcript_group(self.transcription_id)
 
@@ -270,12 +273,16 @@ class TranscriptConsumer(TenantConsumer):
     async def check(self) -> None:
         """Sends the revision where its event was lost; closes the socket of a text that is gone."""
         self.may_edit = await self.may_edit_it(self.viewer)
-        revision = await self.current_revision()
-        if revision is None:
+        if (state := await self.current_state()) is None:
             await self.close(NOT_FOUND)
-        elif revision != self.revision:
+            return
+        revision, is_latest = state
+        if revision != self.revision:
             self.revision = revision
             await self.send_json({"type": "revision", "revision": revision})
+        if is_latest != self.is_latest:
+            self.is_latest = is_latest
+            await self.send_json({"type": "latest", "latest": is_latest})
         if self.checked is None:
             await self.news_of_checks()  # what the page was drawn with
         else:
@@ -293,9 +300,12 @@ class TranscriptConsumer(TenantConsumer):
             return with_recording(actor, Q(transcriptions=self.transcription_id)).may("transcripts.edit")
 
     @database_sync_to_async
-    def current_revision(self) -> int | None:
+    def current_state(self) -> tuple[int, bool] | None:
+        """Returns the revision, and whether no other text of the recording is its latest; None where it is gone."""
         with scope.bound(self.tenant_id):
-            return self._rows.values_list("revision", flat=True).first()
+            latest = Transcription.objects.filter(MAIN, recording=OuterRef("recording")).order_by(*LATEST_FIRST)
+            is_latest = Q(id=Subquery(latest.values("id")[:1])) | ~MAIN
+            return self._rows.values_list("revision", ExpressionWrapper(is_latest, BooleanField())).first()
 
     @database_sync_to_async
     def current_name(self) -> str | None:

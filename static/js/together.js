@@ -19,7 +19,7 @@ const COLOURS = 8;
 /** @import { Checked } from "./walk.js" */
 /** @typedef {{type: "here", page: string, user: number, name: string, own: boolean, segment: number | null, typing: boolean}} Here */
 /** @typedef {Here & {heard: number}} Person */
-/** @typedef {Here | {type: "gone", page: string} | {type: "ask"} | {type: "comments"} | {type: "name", name: string} | ({type: "checks"} & Checked) | {type: "revision", revision: number}} Message */
+/** @typedef {Here | {type: "gone", page: string} | {type: "ask"} | {type: "comments"} | {type: "name", name: string} | {type: "latest", latest: boolean} | ({type: "checks"} & Checked) | {type: "revision", revision: number}} Message */
 
 export class Together {
   /** @type {Map<string, Person>} by page */
@@ -101,6 +101,8 @@ export class Together {
       this.onComments();
     } else if (message.type === "name") {
       showName(message.name);
+    } else if (message.type === "latest") {
+      find(document, "[data-other-text]", HTMLElement).hidden = message.latest;
     } else if (message.type === "ask") {
       this.#said = "";
       this.#tellSoon();

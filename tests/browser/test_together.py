@@ -81,3 +81,12 @@ def test_two_people_work_on_one_transcript(
     his.get_by_role("dialog").get_by_label("Name").fill("Two foxes")
     his.keyboard.press("Enter")
     expect(page.get_by_role("heading", level=1)).to_have_text("Two foxes")
+
+    page.goto(page.url)
+    page.get_by_label("More actions").click()
+    page.get_by_role("button", name="Transcribe again…").click()
+    page.get_by_role("dialog").get_by_label("Spoken language").select_option("de")
+    page.get_by_role("dialog").get_by_role("button", name="Transcribe", exact=True).click()
+    his.get_by_role("link", name="Show the other").click()
+    expect(his.locator(line)).to_be_visible(timeout=60_000)
+    expect(his.locator(line)).not_to_have_text("A grey fox, says Bob.")

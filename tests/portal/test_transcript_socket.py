@@ -21,8 +21,10 @@ from tests.portal.test_consumers import Socket, socket_of
 from tests.portal.web.conftest import act_for, make_transcription
 from transcription.comments import threads
 from transcription.folders import folders
-from transcription.library import moving, renaming
+from transcription.intake import accept
+from transcription.library import moving, renaming, texts
 from transcription.models import Recording, Transcription
+from transcription.options.options import TranscriptionOptions
 from transcription.queue import progress
 from transcription.strikes import MASK
 from transcription.transcripts import editing, proofreading, striking
@@ -111,6 +113,28 @@ async def test_a_correction_is_told_at_once_and_once(alice: Character, bob: Char
     await correct(alice, row, "Good evening.")
     assert await heard(his, "revision") == {"type": "revision", "revision": 1}
     await his.hang_up()
+
+
+async def test_another_text_of_the_recording_is_told_and_the_way_back(
+    alice: Character, bob: Character, row: Transcription
+) -> None:
+    his = await socket_of(bob, path_of(row))
+    assert (await heard(his, "revision"))["revision"] == 0
+    await sync_to_async(transcribe_again)(alice, row)
+    assert await heard(his, "latest") == {"type": "latest", "latest": False}
+    await sync_to_async(choose)(alice, row)
+    assert await heard(his, "latest") == {"type": "latest", "latest": True}
+    await his.hang_up()
+
+
+def transcribe_again(who: Character, row: Transcription) -> None:
+    with scope.bound(who.tenant.id):
+        accept.transcribe_again(who.actor, row.recording, TranscriptionOptions.from_fields({"language": "de"}))
+
+
+def choose(who: Character, row: Transcription) -> None:
+    with scope.bound(who.tenant.id):
+        texts.choose(who.actor, row.id)
 
 
 async def test_another_name_is_told_to_open_pages(alice: Character, bob: Character, row: Transcription) -> None:
