@@ -28,7 +28,7 @@ from tenants.models import Quota, Reservation, Tenant, UsageMonth
 from tests.clocks import travelling_database
 from transcription import tenant_lock
 from transcription.intake import accept
-from transcription.models import Engine, Lane, LaneBacklog, Recording, Status, TenantSchedule, Transcription
+from transcription.models import Engine, Lane, LaneBacklog, Recording, TenantSchedule, Transcription
 from transcription.options.options import TranscriptionOptions
 from transcription.queue import claims, eta, fairness, lifecycle
 from transcription.queue.claims import Claim
@@ -214,11 +214,6 @@ def busy_day(tenants: int, hours: float, load: float, seed: int, capacity: float
 def jain(values: Sequence[float]) -> float:
     """Jain's fairness index: 1 when all are equal, 1/n when one has everything (Jain, Chiu, Hawe 1984)."""
     return sum(values) ** 2 / (len(values) * sum(value**2 for value in values))
-
-
-def still_waiting() -> int:
-    with scope.across_tenants("the day is over"):
-        return Transcription.objects.filter(status=Status.QUEUED).count()
 
 
 def forget() -> None:

@@ -19,8 +19,8 @@ from django.utils.translation import gettext as _
 from portal import accounts, device_pages, factor_pages, invitation_pages, name_pages, provider_pages, sign_up_pages
 from portal.http.mail_links import key_of
 from tenants import addresses, announcements, support
-from tenants.access import require_some_tenant, signed_by_of
 from tenants.models import User
+from tenants.session_access import require_some_tenant, signed_by_of
 from tenants.throttle import Limit
 
 PASSWORD_CHANGES = Limit("new passwords on the page", 5, 60)

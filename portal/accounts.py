@@ -35,18 +35,19 @@ from django.utils.translation import gettext as _
 
 from portal import devices, second_factor
 from tenants import (
-    access,
     account_mails,
     addresses,
     mails,
     people,
     second_factors,
+    session_access,
     sign_ins,
     support,
     user_sessions,
 )
-from tenants.access import SIGNED_BY, SIGNED_UNTIL, SignedBy, member_actor
+from tenants.access import member_actor
 from tenants.models import User
+from tenants.session_access import SIGNED_BY, SIGNED_UNTIL, SignedBy
 from tenants.throttle import Limit
 
 WRONG_PASSWORDS = Limit("wrong passwords for an account from an address", 5, 300)
@@ -90,8 +91,8 @@ class PortalAccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
         with transaction.atomic():
             second_factor.require(request, user, signed_by)
             if signed_by is not None:
-                user.backend = access.PROVIDER_BACKEND
-                if access.is_over(user.pk, {BACKEND_SESSION_KEY: user.backend, SIGNED_BY: signed_by}):
+                user.backend = session_access.PROVIDER_BACKEND
+                if session_access.is_over(user.pk, {BACKEND_SESSION_KEY: user.backend, SIGNED_BY: signed_by}):
                     second_factor.begin_again(request)
                     raise ImmediateHttpResponse(redirect("account_login"))
             if not request.session.get_expire_at_browser_close():
@@ -100,7 +101,7 @@ class PortalAccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
             request.session.pop(SIGNED_BY, None)
             if signed_by is not None:
                 request.session[SIGNED_BY] = signed_by
-                request.session[access.SESSION_TENANT] = signed_by["tenant"]
+                request.session[session_access.SESSION_TENANT] = signed_by["tenant"]
                 until: float = getattr(request, SIGNED_UNTIL, None) or math.inf
                 seconds = min(BY_PROVIDER.total_seconds(), until - time.time())
                 request.session.set_expiry(timedelta(seconds=seconds))
@@ -212,7 +213,7 @@ def user_of(email: str) -> User | None:
 
 def _needs_provider(user: User) -> bool:
     """Returns whether all that this person belongs to requires its provider of them."""
-    return bool(access.memberships(user.pk)) and not user.is_staff and not access.reachable(user.pk, {})
+    return bool(session_access.memberships(user.pk)) and not user.is_staff and not session_access.reachable(user.pk, {})
 
 
 def reset_mail(user: User) -> EmailMessage:

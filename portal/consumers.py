@@ -33,7 +33,8 @@ from portal.ops import sockets as operations
 from portal.realtime.consumer import RealtimeConsumer
 from portal.seen_recordings import SeenRecordings
 from tenants import scope
-from tenants.access import Actor, TenantClosed, TenantMismatch
+from tenants.access import Actor
+from tenants.session_access import TenantClosed, TenantMismatch
 from transcription.errors import reason_for_people
 from transcription.folders.visibility import seen, with_recording
 from transcription.library import read_audit, recordings

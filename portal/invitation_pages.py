@@ -21,7 +21,7 @@ from django.views.decorators.http import require_http_methods
 
 from portal import accounts, devices
 from portal.http.mail_links import key_of
-from tenants import access, addresses, announcements, identity_providers, invitations
+from tenants import addresses, announcements, identity_providers, invitations, session_access
 from tenants.members import MemberConflict
 from tenants.models import Invitation, Role, User
 from tenants.throttle import Limit
@@ -85,7 +85,7 @@ def invitation(request: HttpRequest, invitation_id: UUID, key: str = "") -> Http
         announcements.require_changes_in(row.tenant)
     if account is None and not request.user.is_authenticated:
         return _with_a_new_account(request, row)
-    if request.user.is_authenticated and access.signed_by_of(cast(Any, request.session)) is not None:
+    if request.user.is_authenticated and session_access.signed_by_of(cast(Any, request.session)) is not None:
         return render(request, "account/elsewhere.html", status=403)
     if account is not None and request.user == account and request.method == "POST":
         with suppress(MemberConflict):
@@ -113,7 +113,7 @@ def _with_a_new_account(request: HttpRequest, row: Invitation) -> HttpResponseBa
         return redirect("invitation", row.id)
     get_adapter(request).login(request, user)
     devices.remember(request, answer, user)
-    request.session[access.SESSION_TENANT] = str(row.tenant_id)
+    request.session[session_access.SESSION_TENANT] = str(row.tenant_id)
     return answer
 
 
@@ -121,7 +121,7 @@ def _join(request: HttpRequest, row: Invitation, user: User) -> HttpResponse:
     """Raises MemberConflict."""
     member = invitations.accept(row, user, addresses.of_request(request))
     request.session.pop(SESSION_KEY, None)
-    request.session[access.SESSION_TENANT] = str(row.tenant_id)
+    request.session[session_access.SESSION_TENANT] = str(row.tenant_id)
     text = _("Welcome to %(tenant)s. Your role is %(role)s.")
     messages.success(request, text % {"tenant": row.tenant, "role": member.get_role_display()})
     return redirect("web:recordings")

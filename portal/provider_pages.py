@@ -29,11 +29,11 @@ from portal.saml import metadata as saml_metadata
 from portal.saml import sign_in as saml_sign_in
 from portal.saml.sign_in import ServiceProvider
 from tenants import addresses, identity_providers, provider_sign_ins
-from tenants.access import SIGNED_BY, SIGNED_UNTIL, SignedBy
 from tenants.identity_providers import SecretLost
 from tenants.models import IdentityProvider
 from tenants.newcomers import NewcomerRefused
 from tenants.provider_sign_ins import Person
+from tenants.session_access import SIGNED_BY, SIGNED_UNTIL, SignedBy
 from tenants.throttle import Limit
 
 SESSION_KEY = "provider_sign_ins"

@@ -39,10 +39,11 @@ from qrcode.main import QRCode
 
 from portal import devices
 from tenants import addresses, factor_changes, sign_ins
-from tenants.access import SIGNED_BY, SIGNED_UNTIL, SignedBy, member_actor
+from tenants.access import member_actor
 from tenants.encryption import ciphers
 from tenants.models import User
 from tenants.second_factors import GUESSES, GUESSES_OF_A_DAY, has_one
+from tenants.session_access import SIGNED_BY, SIGNED_UNTIL, SignedBy
 from tenants.throttle import Limit
 
 log = logging.getLogger(__name__)

@@ -23,7 +23,6 @@ from django.core.validators import validate_email
 from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
-from django.http import Http404
 from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 
@@ -32,6 +31,7 @@ from tenants.access import Actor, member_actor
 from tenants.members import MemberConflict, require_role
 from tenants.models import Invitation, Member, Role, User
 from tenants.models.invitation import new_nonce
+from tenants.shortcuts import first_or_404
 from tenants.throttle import Limit
 
 log = logging.getLogger(__name__)
@@ -104,10 +104,7 @@ def revoke(actor: Actor, invitation_id: UUID) -> None:
 
 def invitation(actor: Actor, invitation_id: UUID) -> Invitation:
     """Returns one of the tenant's open or expired invitations. Raises PermissionDenied and Http404."""
-    row = open_invitations(actor).filter(id=invitation_id).first()
-    if row is None:
-        raise Http404(_("There is no such invitation."))
-    return row
+    return first_or_404(open_invitations(actor).filter(id=invitation_id), _("There is no such invitation."))
 
 
 def parse_list(text: str, default: Role) -> list[Invitee]:

@@ -19,6 +19,7 @@ from django.utils.translation import gettext as _
 from tenants import account_mails, audit, enrolled_voices, former_members, people_lock, scope
 from tenants.access import PERMISSIONS, Actor, member_actor
 from tenants.models import ApiKey, Invitation, Member, Role
+from tenants.shortcuts import first_or_404
 
 RANKS = Case(*(When(role=role, then=Value(rank)) for rank, role in enumerate(Role.values)), output_field=IntegerField())
 
@@ -43,10 +44,7 @@ def members(actor: Actor) -> QuerySet[Member]:
 
 def member(actor: Actor, member_id: int) -> Member:
     """Returns one of the tenant's members. Raises PermissionDenied and Http404."""
-    found = members(actor).filter(id=member_id).first()
-    if found is None:
-        raise Http404(_("There is no such member."))
-    return found
+    return first_or_404(members(actor).filter(id=member_id), _("There is no such member."))
 
 
 def roles_to_give(actor: Actor) -> list[Role]:

@@ -1,4 +1,4 @@
-"""The networks from which a tenant's people are let in: owners choose them, access.session_actor holds them."""
+"""The networks from which a tenant's people are let in: owners choose them, session_actor holds them."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from tenants import addresses, audit, people_lock
-from tenants.access import Actor, AddressRefused, member_actor
+from tenants.access import Actor, member_actor
 from tenants.models import Tenant
+from tenants.session_access import AddressRefused
 
 MOST = 100
 NOTED_EVERY = timedelta(hours=1)

@@ -8,8 +8,9 @@ from typing import Any
 from zlib import crc32
 
 from tenants import account_mails, audit
-from tenants.access import member_actor, memberships, reachable, signed_by_of, stranger_actor
+from tenants.access import member_actor, stranger_actor
 from tenants.models import User
+from tenants.session_access import memberships, reachable, signed_by_of
 from tenants.throttle import Limit
 
 GUESSES = Limit("wrong passwords that nobody is told of", 5, 3600)

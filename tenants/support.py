@@ -1,7 +1,7 @@
 """Operators act for a member, to help them: with a reason, for a while, and told to the tenant.
 
 The operator stays who is signed in, so that what is the member's own (password, second factors, sessions) is out of
-reach; a row says whom the session acts for, and access.session_actor makes the actor of it.
+reach; a row says whom the session acts for, and session_access.session_actor makes the actor of it.
 """
 
 from __future__ import annotations
@@ -18,18 +18,9 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from tenants import account_mails, audit, scope, second_factors
-from tenants.access import (
-    MAY_ACT,
-    SUPPORT,
-    Actor,
-    may_go_on,
-    operator_actor,
-    support_actor,
-    system_actor,
-    visit_of,
-    with_its_people,
-)
+from tenants.access import Actor, operator_actor, support_actor, system_actor
 from tenants.models import Member, Role, SupportVisit, User
+from tenants.session_access import MAY_ACT, SUPPORT, may_go_on, visit_of, with_its_people
 
 
 class NoSecondFactor(PermissionDenied):

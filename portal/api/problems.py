@@ -18,10 +18,11 @@ from portal.http.error_bodies import PROBLEM_TYPE, problem_body
 from portal.http.outage import RETRY_HEADERS, log_outage
 from portal.http.receiving import UploadRefused
 from portal.http.statuses import status_of
-from tenants.access import AddressRefused, InsufficientScope, TenantMismatch
+from tenants.access import InsufficientScope
 from tenants.announcements import ReadingOnly
 from tenants.api_keys import ADDRESS, InvalidKey, KeyConflict, KeyRefused
 from tenants.rate_limit import TooManyRequests
+from tenants.session_access import AddressRefused, TenantMismatch
 from transcription.errors import InvalidOption, Refused
 from transcription.library.retention import TextDeleted
 from transcription.transcripts.revisions import NotCompleted, Stale

@@ -26,11 +26,12 @@ from portal.http.outage import AWAY
 from portal.http.routes import ALWAYS, REMOVING, Credentials, route_of
 from portal.http.sessions import actor_of_session, actors_of_sessions, operator_of_session, session_key_of
 from portal.tickets import service as tickets
-from tenants import access, addresses, announcements, api_keys, directory, people_addresses
-from tenants.access import Actor, AddressRefused, Page, TenantClosed, TenantMismatch
+from tenants import addresses, announcements, api_keys, directory, people_addresses, session_access
+from tenants.access import Actor
 from tenants.announcements import ReadingOnly
 from tenants.api_keys import Bearer, KeyRefused
 from tenants.models import User
+from tenants.session_access import AddressRefused, Page, TenantClosed, TenantMismatch
 
 SCOPE_KEY = "portal.caller"
 TICKET, PAGE_TENANT = "ticket", "tenant"
@@ -190,7 +191,7 @@ def check_csrf(request: HttpRequest, actor: Actor) -> None:
 
     Another site can't send a key, so those need none.
     """
-    if actor.key is not None or request.method in access.SAFE_METHODS:
+    if actor.key is not None or request.method in session_access.SAFE_METHODS:
         return
     check = CSRFCheck(lambda _request: HttpResponse())
     check.process_request(request)
@@ -226,7 +227,7 @@ def _admitted(scope: Scope, actor: Actor | None) -> Actor | None:
     if scope["type"] == "websocket":
         changes = path.rstrip("/") == REALTIME
     else:
-        changes = method not in access.SAFE_METHODS and ALWAYS.fullmatch(f"{method} {path}") is None
+        changes = method not in session_access.SAFE_METHODS and ALWAYS.fullmatch(f"{method} {path}") is None
     if actor is not None and changes:
         announcements.require_changes(actor, removes=REMOVING.fullmatch(f"{method} {path}") is not None)
     return actor
@@ -243,7 +244,9 @@ def _request_actor(scope: Scope) -> Actor | None:
             return api_keys.authenticate(secret.strip(), address)
         if credentials is Credentials.KEY:
             return None
-    page = Page(header(scope, access.PAGE_TENANT_HEADER.lower()), scope["method"] not in access.SAFE_METHODS)
+    page = Page(
+        header(scope, session_access.PAGE_TENANT_HEADER.lower()), scope["method"] not in session_access.SAFE_METHODS
+    )
     return actor_of_session(_session_key(scope), address=address, page=page)
 
 
@@ -268,9 +271,9 @@ def _caller_by_django_session(request: HttpRequest) -> Caller:
     session: Any = request.session
     try:
         address, page = addresses.of_request(request), Page.of_request(request)
-        actor = access.session_actor(request.user.pk, session, address, page)
+        actor = session_access.session_actor(request.user.pk, session, address, page)
         if actor is None or actor.visit is None:
-            session.pop(access.SUPPORT, None)  # the visit is over
+            session.pop(session_access.SUPPORT, None)  # the visit is over
         return Caller(_admitted(scope_of(request), actor))
     except (TenantMismatch, TenantClosed, ReadingOnly) as refusal:
         return _refused(refusal)

@@ -31,10 +31,11 @@ from portal.http.asgi import (
 from portal.http.outage import AWAY, log_outage
 from portal.http.routes import Body, route_of
 from portal.http.thread_pools import in_thread, thread_user
-from tenants.access import Actor, TenantClosed, TenantMismatch
+from tenants.access import Actor
 from tenants.announcements import ReadingOnly
 from tenants.api_keys import KeyRefused
 from tenants.rate_limit import TooManyRequests
+from tenants.session_access import TenantClosed, TenantMismatch
 from transcription.errors import InvalidOption, Refused
 
 log = logging.getLogger(__name__)

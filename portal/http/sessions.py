@@ -16,10 +16,11 @@ from django.http import HttpRequest, parse_cookie
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 
-from tenants import access, support
-from tenants.access import Actor, Page, SignedBy
+from tenants import access, session_access, support
+from tenants.access import Actor
 from tenants.models import Member, User
 from tenants.second_factors import is_missing_for_operator, who_have_one
+from tenants.session_access import Page, SignedBy
 
 
 def session_key_of(cookie_header: str) -> str | None:
@@ -29,7 +30,7 @@ def session_key_of(cookie_header: str) -> str | None:
 def user_of(request: HttpRequest) -> User | AnonymousUser:
     """Returns who is signed in, and ends the session whose provider's word no longer holds."""
     user, session = get_user(request), cast(Any, request.session)
-    if isinstance(user, User) and access.is_over(user.pk, session):
+    if isinstance(user, User) and session_access.is_over(user.pk, session):
         session.flush()
         return AnonymousUser()
     return user
@@ -43,7 +44,7 @@ def is_operator(user: object, session: Mapping[str, Any]) -> bool:
     """
     if not isinstance(user, User) or not (user.is_active and user.is_staff):
         return False
-    is_own = access.signed_by_of(session) is None and not is_missing_for_operator(user)
+    is_own = session_access.signed_by_of(session) is None and not is_missing_for_operator(user)
     return is_own and support.going_on(user, session) is None
 
 
@@ -72,7 +73,7 @@ def actors_of_sessions(asked: Collection[tuple[str, UUID, str]]) -> dict[tuple[s
     actors = {}
     for key, tenant_id, address in asked:
         member = members.get((key, tenant_id))
-        if member is None or not access.lets_in(member.tenant, address):
+        if member is None or not session_access.lets_in(member.tenant, address):
             continue
         _user_id, signed_by = people[key]
         has_factor = member.user_id in secured or (signed_by is not None and signed_by["factor"])
@@ -86,8 +87,11 @@ def _members_by_session(
 ) -> dict[tuple[str, UUID], Member]:
     """Returns the memberships of these tenants that sessions open, by session and tenant."""
     own_ids = {user_id for user_id, signed_by in people.values() if signed_by is None}
-    own = {(one.user_id, one.tenant_id): one for one in access.own_members(own_ids, {tenant for _key, tenant in asked})}
-    tied = access.tied_members({signed_by["identity"] for _user_id, signed_by in people.values() if signed_by})
+    own = {
+        (one.user_id, one.tenant_id): one
+        for one in session_access.own_members(own_ids, {tenant for _key, tenant in asked})
+    }
+    tied = session_access.tied_members({signed_by["identity"] for _user_id, signed_by in people.values() if signed_by})
     members = {}
     for key, tenant_id in asked:
         user_id, signed_by = people.get(key, (0, None))
@@ -106,9 +110,9 @@ def _user_and_provider(session: Mapping[str, Any]) -> tuple[int, SignedBy | None
     """Returns whose session it is, and who signed them in if not themselves; None where it may act for a member."""
     user_id = str(session.get(SESSION_KEY, ""))
     is_open = session.get(BACKEND_SESSION_KEY) in settings.AUTHENTICATION_BACKENDS
-    if access.SUPPORT in session or not user_id.isdecimal() or not is_open:
+    if session_access.SUPPORT in session or not user_id.isdecimal() or not is_open:
         return None
-    return int(user_id), access.signed_by_of(session)
+    return int(user_id), session_access.signed_by_of(session)
 
 
 def _is_of(session: Mapping[str, Any], user: User) -> bool:
@@ -131,7 +135,7 @@ def actor_of_session(
     user, session = _signed_in(session_key)
     if not user.is_authenticated:
         return None
-    return access.session_actor(user.pk, session, address, page, tenant_id)
+    return session_access.session_actor(user.pk, session, address, page, tenant_id)
 
 
 def _signed_in(session_key: str) -> tuple[AbstractBaseUser | AnonymousUser, Any]:

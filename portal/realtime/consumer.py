@@ -30,11 +30,12 @@ from portal.http.outage import AWAY
 from portal.http.sockets import ClosingConsumer
 from portal.realtime import events, live_metrics
 from portal.realtime.events import Append, Clear, Commit, Event, Session, Update
-from tenants.access import Actor, TenantMismatch
+from tenants.access import Actor
 from tenants.announcements import ReadingOnly
 from tenants.api_keys import KeyRefused
 from tenants.quota import QuotaExceeded
 from tenants.rate_limit import TooManyRequests
+from tenants.session_access import TenantMismatch
 from transcription import request_id
 from transcription.engine.types import SAMPLE_RATE
 from transcription.errors import InvalidOption

@@ -9,7 +9,6 @@ from functools import lru_cache
 from uuid import UUID
 
 from django import template
-from django.contrib.messages.storage.base import Message
 from django.template import Context
 from django.template.defaultfilters import date as date_format
 from django.templatetags.static import static
@@ -27,16 +26,16 @@ from portal.web.languages import language_name
 from portal.web.undo import move_to_undo, name_to_undo, recording_to_restore
 from portal.web.word_positions import word_positions
 from tenants import units
-from tenants.access import PAGE_TENANT_FIELD, Actor
+from tenants.access import Actor
 from tenants.audit import ACTIONS
 from tenants.models import Tenant
 from tenants.notices import LOWEST
+from tenants.session_access import PAGE_TENANT_FIELD
 from tenants.templatetags.moments import last_day
 from transcription.errors import reason_for_people
 from transcription.exports import WRITERS, spoken_language, text_language
-from transcription.fetches import access
+from transcription.fetches import access as fetches
 from transcription.fetches import failures as fetch_failures
-from transcription.fetches.models import Fetch
 from transcription.folders.folders import label
 from transcription.models import Folder, Mode, Recording, Revision, Segment, Transcription
 from transcription.options import audio_tracks
@@ -56,7 +55,11 @@ ROW_LABELS = {
 }
 register.filter("language_name", language_name)
 register.filter("text_language", text_language)
+register.simple_tag(fetches.recent, name="recent_fetches")
 register.filter("reason", reason_for_people)
+register.filter("undone_recording", recording_to_restore)
+register.filter("undone_name", name_to_undo)
+register.filter("undone_move", move_to_undo)
 register.filter("audio", units.audio)
 register.filter("fetch_reason", fetch_failures.reason_for_people)
 register.filter("segment_tag", segment_tag)
@@ -164,12 +167,6 @@ def span(seconds: float) -> str:
     if minutes or not hours:
         parts.append(_("{n} min").format(n=minutes))
     return " ".join(parts)
-
-
-@register.simple_tag
-def recent_fetches(actor: Actor) -> list[Fetch]:
-    """Returns the fetches that are under way or failed within a day."""
-    return access.recent(actor)
 
 
 @register.filter
@@ -326,18 +323,6 @@ def export_formats(chosen: str = "") -> list[tuple[str, str]]:
 
 
 @register.filter
-def undone_move(message: Message) -> tuple[UUID, str] | None:
-    """Returns the recording that the message's Undo button moves back, and the id of its folder."""
-    return move_to_undo(message)
-
-
-@register.filter
-def undone_name(message: Message) -> tuple[UUID, str] | None:
-    """Returns the recording that the message's Undo button renames, and the name that it had."""
-    return name_to_undo(message)
-
-
-@register.filter
 def found_in(passages: dict[UUID, list[Match]], transcription: Transcription | None) -> list[Match]:
     """Returns where a search's words stand in a transcription, each passage from shortly before them on."""
     found = passages.get(transcription.pk, []) if transcription else []
@@ -354,9 +339,3 @@ def marked(parts: list[TextSpan]) -> SafeString:
 def folder_label(folder: Folder, actor: Actor) -> str:
     """Returns how a folder is called to the actor."""
     return label(actor, folder)
-
-
-@register.filter
-def undone_recording(message: Message) -> UUID | None:
-    """Returns the id of the recording that the message's Undo button restores."""
-    return recording_to_restore(message)

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Concatenate, ParamSpec
+from typing import Any, Concatenate, ParamSpec
 
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods
 
 from portal.http.authentication import caller_of_request
 from portal.http.folders import on_its_page
 from tenants import scope, user_sessions
-from tenants.access import Actor, NotSignedIn
+from tenants.access import Actor
 from tenants.models import User
+from tenants.session_access import NotSignedIn
 
 Parameters = ParamSpec("Parameters")
+View = Callable[..., HttpResponseBase]
 
 
 class TenantRequest(HttpRequest):
@@ -60,3 +63,14 @@ def member_required(
         return guarded  # type: ignore[return-value]
 
     return decorate
+
+
+def by_method(*, get: View, post: View) -> View:
+    """Returns the view of an address that `get` reads and `post` changes, each with its own permission."""
+
+    @require_http_methods(["GET", "HEAD", "POST"])
+    @wraps(get)
+    def view(request: HttpRequest, **arguments: Any) -> HttpResponseBase:
+        return (post if request.method == "POST" else get)(request, **arguments)
+
+    return view

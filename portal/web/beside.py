@@ -5,16 +5,15 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from django.http import HttpRequest, JsonResponse
-from django.http.response import HttpResponseBase
+from django.http import JsonResponse
 from django.template.defaultfilters import date as date_format
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext
-from django.views.decorators.http import require_GET, require_http_methods
+from django.views.decorators.http import require_GET
 
-from portal.web.access import TenantRequest, member_required
+from portal.web.access import TenantRequest, by_method, member_required
 from portal.web.languages import language_name
 from portal.web.script_errors import nothing_without_text, script_errors
 from transcription import exports
@@ -23,12 +22,6 @@ from transcription.intake import translation
 from transcription.library import read_audit
 from transcription.models import Status, Task, Transcription
 from transcription.transcripts import editing
-
-
-@require_http_methods(["GET", "HEAD", "POST"])
-def texts(request: HttpRequest, transcription_id: UUID) -> HttpResponseBase:
-    answer = translate if request.method == "POST" else show
-    return answer(request, transcription_id=transcription_id)
 
 
 @member_required("recordings.view")
@@ -45,6 +38,9 @@ def translate(request: TenantRequest, transcription_id: UUID) -> JsonResponse:
     asked = translation.ask(request.actor, transcription_id)
     state = _state(editing.transcript(request.actor, transcription_id)) | {"asked": str(asked.id)}
     return JsonResponse(state, status=201)
+
+
+texts = by_method(get=show, post=translate)
 
 
 @require_GET

@@ -6,23 +6,17 @@ from uuid import UUID
 
 from django.contrib import messages
 from django.core.paginator import Paginator
-from django.http import HttpRequest, HttpResponse
-from django.http.response import HttpResponseBase
+from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
-from django.views.decorators.http import require_http_methods, require_POST
+from django.views.decorators.http import require_POST
 
-from portal.web.access import TenantRequest, member_required
+from portal.web.access import TenantRequest, by_method, member_required
 from transcription.library import holds
 from transcription.library import recordings as library
 
 ON_A_PAGE = 50
-
-
-@require_http_methods(["GET", "HEAD", "POST"])
-def recycle_bin(request: HttpRequest) -> HttpResponseBase:
-    return empty(request) if request.method == "POST" else index(request)
 
 
 @member_required("recordings.delete")
@@ -38,6 +32,9 @@ def empty(request: TenantRequest) -> HttpResponse:
     text = ngettext("%(n)d recording is erased.", "%(n)d recordings are erased.", count)
     messages.success(request, text % {"n": count})
     return redirect("web:bin")
+
+
+recycle_bin = by_method(get=index, post=empty)
 
 
 @require_POST

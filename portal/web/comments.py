@@ -10,14 +10,13 @@ from uuid import UUID
 
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, JsonResponse
-from django.http.response import HttpResponseBase
 from django.template.loader import render_to_string
 from django.utils.html import escape, linebreaks
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_http_methods, require_POST
+from django.views.decorators.http import require_POST
 
-from portal.web.access import TenantRequest, member_required
+from portal.web.access import TenantRequest, by_method, member_required
 from portal.web.script_errors import script_errors
 from portal.web.scripts import body_of, problem, seconds_of, words_of
 from transcription.comments import mentions, threads
@@ -31,12 +30,6 @@ from transcription.transcripts.striking import Words
 
 Way = Callable[..., object]
 """One to write, of a member or of a link's holder."""
-
-
-@require_http_methods(["GET", "HEAD", "POST"])
-def comments(request: HttpRequest, recording_id: UUID) -> HttpResponseBase:
-    answer = add if request.method == "POST" else show
-    return answer(request, recording_id=recording_id)
 
 
 @member_required("recordings.view")
@@ -63,6 +56,9 @@ def add(request: TenantRequest, recording_id: UUID) -> JsonResponse:
         say(body, partial(threads.reply, request.actor, recording_id), comment_on)
 
     return _changed(request, recording_id, write)
+
+
+comments = by_method(get=show, post=add)
 
 
 @require_POST

@@ -10,7 +10,17 @@ from django.http import HttpRequest
 from django.utils.functional import SimpleLazyObject
 
 from portal.web.tenant import memberships
-from tenants import access, addresses, announcements, identity_providers, mails, notices, quota, second_factors
+from tenants import (
+    addresses,
+    announcements,
+    identity_providers,
+    mails,
+    notices,
+    quota,
+    second_factors,
+    session_access,
+)
+from tenants.access import Actor
 from tenants.notices import CurrentNotice
 from tenants.quota import QuotaSnapshot
 
@@ -34,31 +44,31 @@ def portal(request: HttpRequest) -> dict[str, Any]:
     }
 
 
-def _actor(request: HttpRequest) -> access.Actor | None:
+def _actor(request: HttpRequest) -> Actor | None:
     """Returns None, too, for a member whom the tenant does not let in as they come."""
-    actor: access.Actor | None = getattr(request, "actor", None)
+    actor: Actor | None = getattr(request, "actor", None)
     if actor is None and request.user.is_authenticated:
-        with suppress(access.TenantClosed):
+        with suppress(session_access.TenantClosed):
             session: Any = request.session
-            actor = access.session_actor(request.user.pk, session, addresses.of_request(request))
+            actor = session_access.session_actor(request.user.pk, session, addresses.of_request(request))
     return actor
 
 
-def _second_factor_due(request: HttpRequest, actor: access.Actor | None) -> datetime | None:
+def _second_factor_due(request: HttpRequest, actor: Actor | None) -> datetime | None:
     """Returns from when on the tenant requires a second factor of somebody who has none."""
     if not actor or actor.user is None or actor.is_support or actor.tenant.second_factor_from is None:
         return None
     session: Any = request.session
-    signed_by = access.signed_by_of(session)
+    signed_by = session_access.signed_by_of(session)
     if signed_by is not None and signed_by["factor"]:
         return None
     return None if second_factors.has_one(actor.user.pk) else actor.tenant.second_factor_from
 
 
-def _suspension(actor: access.Actor | None) -> str:
+def _suspension(actor: Actor | None) -> str:
     return announcements.suspension_text(actor.tenant) if actor and actor.tenant.suspended_from else ""
 
 
-def _notices(actor: access.Actor | None, snapshot: QuotaSnapshot) -> list[CurrentNotice]:
+def _notices(actor: Actor | None, snapshot: QuotaSnapshot) -> list[CurrentNotice]:
     """Returns the notices of those who may dismiss them."""
     return notices.current(actor.tenant, snapshot) if actor and actor.may("notices.manage") else []

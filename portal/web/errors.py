@@ -17,10 +17,10 @@ from portal.http.error_bodies import PROBLEM_TYPE, openai_error_body, problem_bo
 from portal.http.outage import AWAY, RETRY_HEADERS, log_outage
 from portal.http.statuses import status_of
 from portal.web.tenant import memberships
-from tenants import access
-from tenants.access import AddressRefused, NotSignedIn, SecondFactorMissing, TenantMismatch
+from tenants import session_access
 from tenants.announcements import ReadingOnly
 from tenants.api_keys import ADDRESS
+from tenants.session_access import AddressRefused, NotSignedIn, SecondFactorMissing, TenantMismatch
 from transcription.errors import Refused
 
 FOR_PROGRAMS = ("/v1/", "/api/")
@@ -62,7 +62,7 @@ def address_refused(request: HttpRequest, error: AddressRefused) -> HttpResponse
     """Answers 403, and offers people their organisations that let them in."""
     if _wants_json(request):
         return _problem(request, 403, str(error), ADDRESS)
-    others = [member.tenant for member in memberships(request) if access.lets_in(member.tenant, error.address)]
+    others = [member.tenant for member in memberships(request) if session_access.lets_in(member.tenant, error.address)]
     context = {"exception": error, "others": others, "actor": None, "notices": []}
     return render(request, "address_refused.html", context, status=403)
 
@@ -132,7 +132,7 @@ def _wants_json(request: HttpRequest) -> bool:
 
 
 class ErrorMiddleware(AsyncMiddleware):
-    """Answers what Django has no handler for: large bodies, what tenants.access raises, refusals, outages."""
+    """Answers what Django has no handler for: large bodies, what tenants.session_access raises, refusals, outages."""
 
     async def __call__(self, request: HttpRequest) -> HttpResponseBase:
         limit = exceeded_limit(request)

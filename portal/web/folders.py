@@ -9,13 +9,12 @@ from django.contrib import messages
 from django.core.paginator import Paginator
 from django.db import transaction
 from django.db.models import Count
-from django.http import HttpRequest, HttpResponse, JsonResponse
-from django.http.response import HttpResponseBase
+from django.http import HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.views.decorators.http import require_GET, require_POST
 
-from portal.web.access import TenantRequest, member_required
+from portal.web.access import TenantRequest, by_method, member_required
 from portal.web.library_choices import people_choices
 from portal.web.undo import moved_with_undo
 from tenants.access import Actor
@@ -42,11 +41,6 @@ SHOWN_FIRST = 8
 makers_only = member_required(service.CREATE)
 
 
-@require_http_methods(["GET", "HEAD", "POST"])
-def folders(request: HttpRequest) -> HttpResponseBase:
-    return create(request) if request.method == "POST" else index(request)
-
-
 @member_required("recordings.view")
 def index(request: TenantRequest) -> HttpResponse:
     search = request.GET.get("search", "")[:LONGEST_FOLDER]
@@ -70,6 +64,9 @@ def create(request: TenantRequest) -> HttpResponse:
     return redirect("web:folder", row.id)
 
 
+folders = by_method(get=index, post=create)
+
+
 @require_GET
 @member_required("recordings.view")
 def names(request: TenantRequest) -> JsonResponse:
@@ -83,11 +80,6 @@ def names(request: TenantRequest) -> JsonResponse:
     if request.actor.may(service.ADD) and folded_name(search) in folded_name(private):
         offered = {private: "", **offered}
     return JsonResponse({"folders": offered})
-
-
-@require_http_methods(["GET", "HEAD", "POST"])
-def folder(request: HttpRequest, folder_id: UUID) -> HttpResponseBase:
-    return change(request, folder_id=folder_id) if request.method == "POST" else show(request, folder_id=folder_id)
 
 
 @member_required("recordings.view")
@@ -133,6 +125,9 @@ def change(request: TenantRequest, folder_id: UUID) -> HttpResponse:
     else:
         messages.success(request, _("Saved."))
     return redirect("web:folder", folder_id)
+
+
+folder = by_method(get=show, post=change)
 
 
 @require_POST

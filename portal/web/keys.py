@@ -7,13 +7,12 @@ from uuid import UUID
 from django.conf import settings
 from django.contrib import messages
 from django.core.paginator import Paginator
-from django.http import HttpRequest, HttpResponse
-from django.http.response import HttpResponseBase
+from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_http_methods, require_POST
+from django.views.decorators.http import require_POST
 
-from portal.web.access import TenantRequest, member_required
+from portal.web.access import TenantRequest, by_method, member_required
 from portal.web.key_forms import KeyChangeForm, KeyForm, RotationForm
 from tenants import api_keys
 from tenants.api_keys import InvalidKey, KeyConflict
@@ -22,16 +21,6 @@ from transcription.errors import InvalidOption
 from transcription.folders import of_keys
 
 ON_A_PAGE = 50
-
-
-@require_http_methods(["GET", "HEAD", "POST"])
-def keys(request: HttpRequest) -> HttpResponseBase:
-    return create(request) if request.method == "POST" else index(request)
-
-
-@require_http_methods(["GET", "HEAD", "POST"])
-def key(request: HttpRequest, key_id: UUID) -> HttpResponseBase:
-    return change(request, key_id) if request.method == "POST" else detail(request, key_id)
 
 
 @member_required("keys.manage")
@@ -60,6 +49,9 @@ def create(request: TenantRequest) -> HttpResponse:
     return _list(request, KeyForm(), made, secret)
 
 
+keys = by_method(get=index, post=create)
+
+
 @member_required("keys.manage")
 def detail(request: TenantRequest, key_id: UUID) -> HttpResponse:
     api_key = api_keys.key(request.actor, key_id)
@@ -82,6 +74,9 @@ def change(request: TenantRequest, key_id: UUID) -> HttpResponse:
     else:
         messages.success(request, _("Saved."))
     return redirect("web:key", key_id)
+
+
+key = by_method(get=detail, post=change)
 
 
 @require_POST

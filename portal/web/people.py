@@ -9,14 +9,13 @@ from django.conf import settings
 from django.contrib import messages
 from django.core.paginator import Paginator
 from django.db import transaction
-from django.http import HttpRequest, HttpResponse
-from django.http.response import HttpResponseBase
+from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_POST
 
-from portal.web.access import TenantRequest, member_required
+from portal.web.access import TenantRequest, by_method, member_required
 from portal.web.people_forms import InvitationForm, LeavingForm, ListForm, RoleForm, SecondFactorForm
 from tenants import enrolled_voices, factor_changes, invitations, mails, members, second_factors
 from tenants.former_members import KeyDecision
@@ -26,11 +25,6 @@ from tenants.models import AllowedDomain
 from transcription.shares import leavers, links
 
 ON_A_PAGE = 50
-
-
-@require_http_methods(["GET", "HEAD", "POST"])
-def people(request: HttpRequest) -> HttpResponseBase:
-    return invite(request) if request.method == "POST" else index(request)
 
 
 @member_required("people.view")
@@ -44,6 +38,9 @@ def invite(request: TenantRequest) -> HttpResponse:
     if form.is_valid() and _invited(request, form, form.wanted):
         return redirect("web:people")
     return _page(request, form=form)
+
+
+people = by_method(get=index, post=invite)
 
 
 @require_POST

@@ -8,17 +8,17 @@ from uuid import UUID
 from django import forms
 from django.contrib import messages
 from django.core.paginator import Paginator
-from django.http import HttpRequest, HttpResponse
-from django.http.response import HttpResponseBase
+from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.functional import Promise, lazy
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from django.views.decorators.http import require_http_methods, require_POST
+from django.views.decorators.http import require_POST
 
-from portal.web.access import TenantRequest, member_required
+from portal.web.access import TenantRequest, by_method, member_required
+from portal.web.refusable_form import RefusableForm
 from tenants.access import Actor
 from transcription.errors import InvalidOption, Refused
 from transcription.exchange import deliveries, disk, places, trial
@@ -42,7 +42,7 @@ def by_kind(**texts: Promise) -> Any:
     return lazy(_by_kind, SafeString)(texts)
 
 
-class PlaceForm(forms.Form):
+class PlaceForm(RefusableForm):
     """The settings of a place; `places` checks them."""
 
     name = forms.CharField(label=gettext_lazy("Name"), max_length=LONGEST["name"], required=False)
@@ -144,15 +144,6 @@ class PlaceForm(forms.Form):
     def wanted(self) -> PlaceSettings:
         return PlaceSettings(**self.cleaned_data | {"trust": self.cleaned_data["trust"] or Place.Trust.DMARC.value})
 
-    def refuse(self, error: InvalidOption | Refused) -> None:
-        param = error.param if isinstance(error, InvalidOption) else ""
-        self.add_error(param if param in self.fields else None, str(error))
-
-
-@require_http_methods(["GET", "HEAD", "POST"])
-def index(request: HttpRequest) -> HttpResponseBase:
-    return create(request) if request.method == "POST" else show_all(request)
-
 
 @managers_only
 def show_all(request: TenantRequest) -> HttpResponse:
@@ -173,9 +164,7 @@ def create(request: TenantRequest) -> HttpResponse:
     return _index(request, form)
 
 
-@require_http_methods(["GET", "HEAD", "POST"])
-def place(request: HttpRequest, place_id: UUID) -> HttpResponseBase:
-    return change(request, place_id) if request.method == "POST" else show(request, place_id)
+index = by_method(get=show_all, post=create)
 
 
 @managers_only
@@ -196,6 +185,9 @@ def change(request: TenantRequest, place_id: UUID) -> HttpResponse:
             messages.success(request, _("Saved."))
             return redirect("web:place", place_id)
     return _page(request, row, form)
+
+
+place = by_method(get=show, post=change)
 
 
 @require_POST

@@ -3,21 +3,15 @@
 from __future__ import annotations
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse, QueryDict
-from django.http.response import HttpResponseBase
+from django.http import HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_http_methods, require_POST
+from django.views.decorators.http import require_POST
 
 from portal.preferences import AccessForm
-from portal.web.access import TenantRequest, member_required
+from portal.web.access import TenantRequest, by_method, member_required
 from portal.web.forms import AddressesForm, PreferencesForm
 from tenants import people_addresses
-
-
-@require_http_methods(["GET", "HEAD", "POST"])
-def preferences(request: HttpRequest) -> HttpResponseBase:
-    return change(request) if request.method == "POST" else index(request)
 
 
 @member_required("preferences.manage")
@@ -33,6 +27,9 @@ def change(request: TenantRequest) -> HttpResponse:
     form.save_for(request.actor)
     messages.success(request, _("Saved. What is accepted from now on is transcribed this way."))
     return redirect("web:preferences")
+
+
+preferences = by_method(get=index, post=change)
 
 
 @require_POST

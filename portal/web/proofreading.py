@@ -5,13 +5,11 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from django.http import Http404, HttpRequest, JsonResponse
-from django.http.response import HttpResponseBase
+from django.http import Http404, JsonResponse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
-from django.views.decorators.http import require_http_methods
 
-from portal.web.access import TenantRequest, member_required
+from portal.web.access import TenantRequest, by_method, member_required
 from portal.web.changes import change_fields
 from portal.web.script_errors import nothing_without_text, script_errors
 from portal.web.scripts import body_of, number_of, tag_of
@@ -32,12 +30,6 @@ from transcription.transcripts.validation import checked_text, checked_time
 AT_ONCE = 300
 PREVIEWED = 50
 READ = ("transcription", "index", "start", "end", "text", "words", "revision", "corrected", "checks", *FIGURES)
-
-
-@require_http_methods(["GET", "HEAD", "POST"])
-def walk(request: HttpRequest, transcription_id: UUID) -> HttpResponseBase:
-    answer = change if request.method == "POST" else show
-    return answer(request, transcription_id=transcription_id)
 
 
 @member_required("transcripts.edit")
@@ -62,6 +54,9 @@ def change(request: TenantRequest, transcription_id: UUID) -> JsonResponse:
     recordings.transcription(request.actor, transcription_id)  # other tenants get 404 before any other error
     row, more = _changed(request, transcription_id, body_of(request))
     return JsonResponse({"etag": list_tag(row), "checked": shown(checks.checked(row))} | more)
+
+
+walk = by_method(get=show, post=change)
 
 
 def _changed(

@@ -27,8 +27,8 @@ from portal.provider_pages import entity_id, redirect_uri, service_provider
 from portal.web.access import TenantRequest, member_required
 from portal.web.provider_form import TESTS, ProviderForm
 from tenants import identity_providers, newcomers
-from tenants.access import SAFE_METHODS, signed_by_of
 from tenants.models import IdentityProvider
+from tenants.session_access import SAFE_METHODS, signed_by_of
 
 OwnersView = Callable[[TenantRequest], HttpResponseBase]
 SAVED_WITHIN = 1800

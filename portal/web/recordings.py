@@ -8,20 +8,19 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse, JsonResponse
-from django.http.response import HttpResponseBase
+from django.http import HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.template.defaultfilters import filesizeformat
 from django.urls import reverse
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.views.decorators.http import require_GET, require_POST
 
 from portal.http.outage import RETRY_HEADERS
 from portal.http.receiving import UploadRefused
 from portal.http.statuses import status_of
 from portal.http.uploads import Upload, received
 from portal.web import beside, saved_views, shares
-from portal.web.access import TenantRequest, member_required
+from portal.web.access import TenantRequest, by_method, member_required
 from portal.web.folders import library_context
 from portal.web.forms import OptionsForm, RehearingForm, new_options
 from portal.web.library_choices import choices, filter_form, remember
@@ -53,11 +52,6 @@ MOST_AT_ONCE = 400
 """Segments of a transcript that its page has from the beginning; of a longer one AT_FIRST, the rest comes later."""
 AT_FIRST = 60
 UPLOAD_STATUS = {"too_large": 413, "no_room": 507, "unavailable": 503}
-
-
-@require_http_methods(["GET", "HEAD", "POST"])
-def recordings(request: HttpRequest) -> HttpResponseBase:
-    return upload(request) if request.method == "POST" else index(request)
 
 
 @member_required("recordings.view")
@@ -106,6 +100,9 @@ def upload(request: TenantRequest) -> JsonResponse:
         "url": reverse("web:recording", args=[transcription.recording_id]),
     }
     return JsonResponse(answer, status=201)
+
+
+recordings = by_method(get=index, post=upload)
 
 
 @require_GET

@@ -5,15 +5,14 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from django.http import HttpRequest, JsonResponse
-from django.http.response import HttpResponseBase
+from django.http import JsonResponse
 from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from django.views.decorators.http import require_http_methods, require_POST
+from django.views.decorators.http import require_POST
 
-from portal.web.access import TenantRequest, member_required
+from portal.web.access import TenantRequest, by_method, member_required
 from portal.web.changes import change_fields
 from portal.web.script_errors import nothing_without_text, script_errors
 from portal.web.scripts import body_of, number_of, problem, seconds_of, tag_of
@@ -40,12 +39,6 @@ def ask(request: TenantRequest, transcription_id: UUID) -> JsonResponse:
     return JsonResponse(_state(request, row), status=201)
 
 
-@require_http_methods(["GET", "HEAD", "POST"])
-def rehearing(request: HttpRequest, transcription_id: UUID, rehearing_id: UUID) -> HttpResponseBase:
-    answer = change if request.method == "POST" else show
-    return answer(request, transcription_id=transcription_id, rehearing_id=rehearing_id)
-
-
 @member_required("transcripts.edit")
 @nothing_without_text
 def show(request: TenantRequest, transcription_id: UUID, rehearing_id: UUID) -> JsonResponse:
@@ -68,6 +61,9 @@ def change(request: TenantRequest, transcription_id: UUID, rehearing_id: UUID) -
         now = _state(request, service.get(request.actor, transcription_id, rehearing_id))
         return problem(412, _("Somebody else changed these lines meanwhile. They are shown as they are now."), now=now)
     return JsonResponse(change_fields(request, row))
+
+
+rehearing = by_method(get=show, post=change)
 
 
 def _where(body: dict[str, Any]) -> Lines | tuple[float, float]:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from uuid import UUID
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
-from django.http.response import HttpResponseBase
+from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
@@ -23,22 +22,14 @@ METHODS = ["GET", "HEAD", "POST"]
 
 
 @require_http_methods(METHODS)
-def folder(request: HttpRequest, folder_id: UUID) -> HttpResponseBase:
-    return _of_folder(request, folder_id=folder_id)
-
-
-@require_http_methods(METHODS)
-def tag(request: HttpRequest, tag_id: UUID) -> HttpResponseBase:
-    return _of_tag(request, tag_id=tag_id)
-
-
 @member_required(MANAGE)
-def _of_folder(request: TenantRequest, folder_id: UUID) -> HttpResponse:
+def folder(request: TenantRequest, folder_id: UUID) -> HttpResponse:
     return _page(request, folders.get(request.actor, folder_id))
 
 
+@require_http_methods(METHODS)
 @member_required(MANAGE)
-def _of_tag(request: TenantRequest, tag_id: UUID) -> HttpResponse:
+def tag(request: TenantRequest, tag_id: UUID) -> HttpResponse:
     return _page(request, tags.get(request.actor, tag_id))
 
 

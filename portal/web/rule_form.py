@@ -12,9 +12,9 @@ from django.utils.translation import gettext_lazy, ngettext
 from portal.preferences import offered, speakers_choices
 from portal.web.forms import NOT_OFFERED, OptionsForm
 from portal.web.languages import language_choices
+from portal.web.refusable_form import RefusableForm
 from tenants.access import Actor
 from tenants.models import ApiKey, Member
-from transcription.errors import InvalidOption, Refused
 from transcription.exchange.models import Place
 from transcription.exports import WRITERS
 from transcription.folders import folders
@@ -86,7 +86,7 @@ class Named:
         return found
 
 
-class RuleForm(forms.Form):
+class RuleForm(RefusableForm):
     """Conditions and effects, but for the options, which have a form of their own; `editing` checks them all."""
 
     name = forms.CharField(label=gettext_lazy("Name"), max_length=LONGEST_RULE_NAME, required=False)
@@ -200,10 +200,6 @@ class RuleForm(forms.Form):
         sent = {name: self.data.get(name, "") for name in GIVEN_OPTIONS if name not in NOT_OFFERED}
         usual = {"task": "transcribe", "mode": "auto"}
         return {name: value for name, value in sent.items() if value and usual.get(name) != value} | self._kept
-
-    def refuse(self, error: InvalidOption | Refused) -> None:
-        param = error.param if isinstance(error, InvalidOption) else ""
-        self.add_error(param if param in self.fields else None, str(error))
 
 
 def _initial(named: Named, rule: Rule) -> dict[str, Any]:

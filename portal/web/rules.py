@@ -5,13 +5,12 @@ from __future__ import annotations
 from uuid import UUID
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
-from django.http.response import HttpResponseBase
+from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.views.decorators.http import require_GET, require_POST
 
-from portal.web.access import TenantRequest, member_required
+from portal.web.access import TenantRequest, by_method, member_required
 from portal.web.rule_form import Named, RuleForm
 from transcription.errors import InvalidOption, Refused
 from transcription.models import Recording
@@ -20,11 +19,6 @@ from transcription.rules.conditions import as_id
 from transcription.rules.models import Rule
 
 managers_only = member_required(editing.PERMISSION)
-
-
-@require_http_methods(["GET", "HEAD", "POST"])
-def rules(request: HttpRequest) -> HttpResponseBase:
-    return create(request) if request.method == "POST" else index(request)
 
 
 @managers_only
@@ -55,9 +49,7 @@ def create(request: TenantRequest) -> HttpResponse:
     return _page(request, form)
 
 
-@require_http_methods(["GET", "HEAD", "POST"])
-def rule(request: HttpRequest, rule_id: UUID) -> HttpResponseBase:
-    return change(request, rule_id) if request.method == "POST" else show(request, rule_id)
+rules = by_method(get=index, post=create)
 
 
 @managers_only
@@ -82,6 +74,9 @@ def change(request: TenantRequest, rule_id: UUID) -> HttpResponse:
             messages.success(request, _("Saved."))
             return redirect("web:rules")
     return _page(request, form, row)
+
+
+rule = by_method(get=show, post=change)
 
 
 @require_POST

@@ -6,14 +6,13 @@ from urllib.parse import urlencode
 from uuid import UUID
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse, QueryDict
-from django.http.response import HttpResponseBase
+from django.http import HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_http_methods, require_POST
+from django.views.decorators.http import require_POST
 
-from portal.web.access import TenantRequest, member_required
+from portal.web.access import TenantRequest, by_method, member_required
 from portal.web.forms import FilterForm
 from tenants.access import Actor
 from transcription.errors import InvalidOption
@@ -23,11 +22,6 @@ from transcription.models import SavedView
 from transcription.models.saved_view import LONGEST_VIEW
 
 members_only = member_required("recordings.view")
-
-
-@require_http_methods(["GET", "HEAD", "POST"])
-def views(request: HttpRequest) -> HttpResponseBase:
-    return save(request) if request.method == "POST" else index(request)
 
 
 @members_only
@@ -50,6 +44,9 @@ def save(request: TenantRequest) -> HttpResponse:
         return redirect(_address(query))
     messages.success(request, _("The view “%(name)s” was saved.") % {"name": row.name})
     return redirect(_address(query))
+
+
+views = by_method(get=index, post=save)
 
 
 @require_POST

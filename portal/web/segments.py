@@ -7,13 +7,12 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
-from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
-from django.http.response import HttpResponseBase
+from django.http import Http404, HttpResponse, JsonResponse
 from django.shortcuts import redirect
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_http_methods, require_POST
+from django.views.decorators.http import require_POST
 
-from portal.web.access import TenantRequest, member_required
+from portal.web.access import TenantRequest, by_method, member_required
 from portal.web.changes import change_fields
 from portal.web.script_errors import CHANGED, nothing_without_text, script_errors
 from portal.web.scripts import body_of, number_of, problem, tag_of
@@ -25,12 +24,6 @@ from transcription.strikes import redacted_segments, spans_of
 from transcription.transcripts import editing, revisions, striking
 from transcription.transcripts.revisions import NotCompleted, Stale
 from transcription.transcripts.validation import checked_shift, checked_text, checked_time
-
-
-@require_http_methods(["GET", "HEAD", "POST"])
-def segment(request: HttpRequest, transcription_id: UUID, index: int) -> HttpResponseBase:
-    answer = save if request.method == "POST" else show
-    return answer(request, transcription_id=transcription_id, index=index)
 
 
 @member_required("recordings.view")
@@ -57,6 +50,9 @@ def save(request: TenantRequest, transcription_id: UUID, index: int) -> JsonResp
         read_audit.read(request.actor, current.transcription, "page")
         return problem(412, _("Somebody else changed this segment meanwhile."), now=_fields(current))
     return JsonResponse(_fields(saved) | {"change": change_fields(request, saved.transcription)})
+
+
+segment = by_method(get=show, post=save)
 
 
 @require_POST

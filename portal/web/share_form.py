@@ -15,13 +15,12 @@ from django.utils.translation import gettext_lazy
 
 from portal.web.forms import LinesField
 from portal.web.key_forms import LAST_DAY
-from transcription.errors import InvalidOption, Refused
+from portal.web.refusable_form import RefusableForm
 from transcription.shares import links
 from transcription.shares.links import LinkOptions
 from transcription.shares.models import LONGEST_LABEL, Level, levels
 
 MOMENT = re.compile(r"(?:(?:(\d{1,3}):)?(\d{1,4}):)?(\d{1,6}(?:[.,]\d{1,3})?)", re.ASCII)
-FIELDS = {"expires_at": "expires_on", "email": "guests_by_mail"}
 
 
 class MomentField(forms.CharField):
@@ -42,9 +41,10 @@ class MomentField(forms.CharField):
         return 3600 * int(hours or 0) + 60 * int(minutes or 0) + float(seconds.replace(",", "."))
 
 
-class ShareForm(forms.Form):
+class ShareForm(RefusableForm):
     """What a link shows, to whom and for how long; `links` checks it."""
 
+    field_of = {"expires_at": "expires_on", "email": "guests_by_mail"}
     prefix = "share"
     label = forms.CharField(
         label=gettext_lazy("For whom?"),
@@ -141,11 +141,6 @@ class ShareForm(forms.Form):
         values["level"] = values["level"] or Level.VIEW
         values["origins"] = str(values["origins"]).replace(",", " ").split()
         return LinkOptions(expires_at=self._end_of(values.pop("expires_on")), **values)
-
-    def refuse(self, error: InvalidOption | Refused) -> None:
-        name = error.param if isinstance(error, InvalidOption) else ""
-        field = FIELDS.get(name, name)
-        self.add_error(field if field in self.fields else None, str(error))
 
     def _end_of(self, day: date | None) -> datetime | None:
         """The end of the chosen day in the portal's time zone."""

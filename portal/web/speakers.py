@@ -6,14 +6,12 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from django.http import HttpRequest, JsonResponse
-from django.http.response import HttpResponseBase
+from django.http import JsonResponse
 from django.template.loader import render_to_string
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from django.views.decorators.http import require_http_methods
 
-from portal.web.access import TenantRequest, member_required
+from portal.web.access import TenantRequest, by_method, member_required
 from portal.web.script_errors import CHANGED, nothing_without_text, script_errors
 from portal.web.scripts import body_of, number_of, problem, tag_of
 from transcription.errors import InvalidOption
@@ -31,12 +29,6 @@ class ShownShare:
     speaker: Speaker
     seconds: float
     percent: int
-
-
-@require_http_methods(["GET", "HEAD", "POST"])
-def speakers(request: HttpRequest, transcription_id: UUID) -> HttpResponseBase:
-    answer = change if request.method == "POST" else show
-    return answer(request, transcription_id=transcription_id)
 
 
 @member_required("recordings.view")
@@ -58,6 +50,9 @@ def change(request: TenantRequest, transcription_id: UUID) -> JsonResponse:
         current = editing.transcript(request.actor, transcription_id)
         return problem(412, str(CHANGED), now=_state(request, current))
     return JsonResponse(_state(request, row))
+
+
+speakers = by_method(get=show, post=change)
 
 
 def shares_of(row: Transcription) -> list[ShownShare]:

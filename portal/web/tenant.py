@@ -9,14 +9,14 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.views.decorators.http import require_POST, require_safe
 
-from tenants import access
+from tenants import session_access
 from tenants.models import Member, User
 
 
 def memberships(request: HttpRequest) -> list[Member]:
     """Returns the memberships of the signed-in person that the session opens; none for anybody else."""
     session: Any = request.session
-    return access.reachable(request.user.pk, session) if request.user.is_authenticated else []
+    return session_access.reachable(request.user.pk, session) if request.user.is_authenticated else []
 
 
 @require_safe
@@ -33,5 +33,5 @@ def switch(request: HttpRequest) -> HttpResponse:
     wanted = request.POST.get("tenant", "")
     if wanted not in {str(member.tenant_id) for member in memberships(request)}:
         raise Http404
-    request.session[access.SESSION_TENANT] = wanted
+    request.session[session_access.SESSION_TENANT] = wanted
     return redirect("web:recordings")

@@ -8,8 +8,7 @@ from uuid import UUID
 from django import forms
 from django.contrib import messages
 from django.core.paginator import Paginator
-from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
-from django.http.response import HttpResponseBase
+from django.http import HttpResponse, StreamingHttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -17,7 +16,8 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from portal.web import spreadsheet
-from portal.web.access import TenantRequest, member_required
+from portal.web.access import TenantRequest, by_method, member_required
+from portal.web.refusable_form import RefusableForm
 from transcription.errors import InvalidOption, Refused
 from transcription.exports import escape_formulas
 from transcription.folders import folders
@@ -50,7 +50,7 @@ class ImportForm(forms.Form):
             raise forms.ValidationError(_("Save the file as UTF-8.")) from None
 
 
-class TermForm(forms.Form):
+class TermForm(RefusableForm):
     """A term; `transcripts.terms` validates it."""
 
     text = forms.CharField(label=gettext_lazy("As it is to be written"), max_length=LONGEST)
@@ -74,24 +74,14 @@ class TermForm(forms.Form):
         lines = [line for line in self.cleaned_data["spellings"].splitlines() if line.strip()]
         return self.cleaned_data | {"spellings": lines}
 
-    def refuse(self, error: InvalidOption | Refused) -> None:
-        param = error.param if isinstance(error, InvalidOption) else ""
-        self.add_error(param if param in self.fields else None, str(error))
-
-
-@require_http_methods(["GET", "HEAD", "POST"])
-def terms(request: HttpRequest, folder_id: UUID | None = None) -> HttpResponseBase:
-    answer = create if request.method == "POST" else index
-    return answer(request, folder_id=folder_id)
-
 
 @member_required("recordings.view")
-def index(request: TenantRequest, folder_id: UUID | None) -> HttpResponse:
+def index(request: TenantRequest, folder_id: UUID | None = None) -> HttpResponse:
     return _index(request, _folder(request, folder_id), TermForm())
 
 
 @editors_only
-def create(request: TenantRequest, folder_id: UUID | None) -> HttpResponse:
+def create(request: TenantRequest, folder_id: UUID | None = None) -> HttpResponse:
     form, folder = TermForm(request.POST), _folder(request, folder_id)
     if form.is_valid():
         try:
@@ -102,6 +92,9 @@ def create(request: TenantRequest, folder_id: UUID | None) -> HttpResponse:
             messages.success(request, _("Added. It counts for what is completed from now on."))
             return redirect(_address(folder))
     return _index(request, folder, form)
+
+
+terms = by_method(get=index, post=create)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

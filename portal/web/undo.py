@@ -29,19 +29,20 @@ def renamed_with_undo(request: HttpRequest, text: str, recording_id: UUID, befor
 
 
 def name_to_undo(message: Message) -> tuple[UUID, str] | None:
-    """Returns a renamed recording, and the name that it had."""
+    """Returns the recording that a message's Undo button renames, and the name that it had."""
     tag = message.extra_tags or ""
     recording_id, _colon, before = tag.removeprefix(RENAMED).partition(":")
     return (UUID(recording_id), before) if tag.startswith(RENAMED) else None
 
 
 def move_to_undo(message: Message) -> tuple[UUID, str] | None:
-    """Returns a moved recording, and the id of the folder that it was in; NOWHERE for none."""
+    """Returns the recording that a message's Undo button moves back, and its folder's id; NOWHERE for none."""
     tag = message.extra_tags or ""
     recording_id, _colon, folder = tag.removeprefix(MOVED).partition(":")
     return (UUID(recording_id), folder) if tag.startswith(MOVED) else None
 
 
 def recording_to_restore(message: Message) -> UUID | None:
+    """Returns the recording that a message's Undo button restores."""
     tag = message.extra_tags or ""
     return UUID(tag.removeprefix(TAG)) if tag.startswith(TAG) else None

@@ -5,17 +5,17 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
+from django.http import Http404, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.http.response import HttpResponseBase
 from django.template.defaultfilters import filesizeformat
 from django.urls import reverse
 from django.utils.http import content_disposition_header
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django.views.decorators.http import require_POST, require_safe
 
 from portal.http.ranges import ranged
-from portal.web.access import TenantRequest, member_required
+from portal.web.access import TenantRequest, by_method, member_required
 from portal.web.script_errors import script_errors
 from portal.web.scripts import body_of
 from transcription.exports import Layout
@@ -23,12 +23,6 @@ from transcription.library import read_audit, recordings
 from transcription.media import storage
 from transcription.models import SubtitledVideo
 from transcription.videos import orders
-
-
-@require_http_methods(["GET", "HEAD", "POST"])
-def videos(request: HttpRequest, transcription_id: UUID) -> HttpResponseBase:
-    answer = ask if request.method == "POST" else show
-    return answer(request, transcription_id=transcription_id)
 
 
 @member_required("recordings.view")
@@ -48,6 +42,9 @@ def ask(request: TenantRequest, transcription_id: UUID) -> JsonResponse:
     answer = _listed(request, transcription_id)
     answer.status_code = 201
     return answer
+
+
+videos = by_method(get=show, post=ask)
 
 
 @require_safe

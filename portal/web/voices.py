@@ -11,14 +11,13 @@ from typing import Any
 from django.conf import settings
 from django.contrib import messages
 from django.core.files.uploadedfile import UploadedFile
-from django.http import HttpRequest, HttpResponse, JsonResponse
-from django.http.response import HttpResponseBase
+from django.http import HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
-from django.views.decorators.http import require_http_methods, require_POST
+from django.views.decorators.http import require_POST
 
-from portal.web.access import TenantRequest, member_required
+from portal.web.access import TenantRequest, by_method, member_required
 from portal.web.scripts import problem
 from tenants import enrolled_voices
 from tenants.access import Actor
@@ -37,11 +36,6 @@ class Sentence:
     field: str
     text: str
     error: str = ""
-
-
-@require_http_methods(["GET", "HEAD", "POST"])
-def voice(request: HttpRequest) -> HttpResponseBase:
-    return enrol(request) if request.method == "POST" else show(request)
 
 
 @member_required("recordings.view")
@@ -66,6 +60,9 @@ def enrol(request: TenantRequest) -> HttpResponse:
     text = _("Your voice is enrolled. New recordings in which you speak name you %(name)s.")
     messages.success(request, text % {"name": row.name})
     return JsonResponse({"enrolled": True}) if _is_script(request) else redirect("web:voice")
+
+
+voice = by_method(get=show, post=enrol)
 
 
 @require_POST

@@ -3,12 +3,12 @@ from __future__ import annotations
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
-from transcription.errors import InvalidOption, Refused
+from portal.web.refusable_form import RefusableForm
 from transcription.webhooks.endpoints import LONGEST_DESCRIPTION
 from transcription.webhooks.models import SUBSCRIBABLE, Endpoint, EventType
 
 
-class WebhookForm(forms.Form):
+class WebhookForm(RefusableForm):
     """The URL, description and events of a webhook; `endpoints` validates them."""
 
     url = forms.CharField(
@@ -46,7 +46,3 @@ class WebhookForm(forms.Form):
             [] if len(events) == len(SUBSCRIBABLE) else events,
             self.cleaned_data["only_by_rules"],
         )
-
-    def refuse(self, error: InvalidOption | Refused) -> None:
-        param = error.param if isinstance(error, InvalidOption) else ""
-        self.add_error(param if param in self.fields else None, str(error))

@@ -8,13 +8,12 @@ from uuid import UUID
 
 from django.contrib import messages
 from django.core.paginator import Paginator
-from django.http import HttpRequest, HttpResponse
-from django.http.response import HttpResponseBase
+from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_http_methods, require_POST
+from django.views.decorators.http import require_POST
 
-from portal.web.access import TenantRequest, member_required
+from portal.web.access import TenantRequest, by_method, member_required
 from portal.web.webhook_form import WebhookForm
 from transcription.errors import InvalidOption, Refused
 from transcription.webhooks import deliveries, endpoints
@@ -22,11 +21,6 @@ from transcription.webhooks.models import Endpoint
 
 ON_A_PAGE = 25
 managers_only = member_required(endpoints.PERMISSION)
-
-
-@require_http_methods(["GET", "HEAD", "POST"])
-def webhooks(request: HttpRequest) -> HttpResponseBase:
-    return create(request) if request.method == "POST" else index(request)
 
 
 @managers_only
@@ -48,9 +42,7 @@ def create(request: TenantRequest) -> HttpResponse:
     return _index(request, form)
 
 
-@require_http_methods(["GET", "HEAD", "POST"])
-def webhook(request: HttpRequest, endpoint_id: UUID) -> HttpResponseBase:
-    return change(request, endpoint_id) if request.method == "POST" else show(request, endpoint_id)
+webhooks = by_method(get=index, post=create)
 
 
 @managers_only
@@ -71,6 +63,9 @@ def change(request: TenantRequest, endpoint_id: UUID) -> HttpResponse:
             messages.success(request, _("Saved."))
             return redirect("web:webhook", endpoint_id)
     return _page(request, endpoint, form)
+
+
+webhook = by_method(get=show, post=change)
 
 
 @require_POST

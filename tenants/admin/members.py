@@ -21,10 +21,10 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from tenants import addresses, second_factors, support
-from tenants.access import MAY_ACT, SESSION_TENANT
 from tenants.admin.base import IsSet, OfTenant, ReadOnly, column
 from tenants.admin.transfers import MemberResource, Transfers
 from tenants.models import Member, SupportVisit, User
+from tenants.session_access import MAY_ACT, SESSION_TENANT
 
 
 class ReasonForm(forms.Form):

@@ -11,7 +11,6 @@ from uuid import UUID
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.db.models import Exists, OuterRef, QuerySet
-from django.http import Http404
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -22,6 +21,7 @@ from tenants.api_keys import secrets
 from tenants.api_keys.errors import EXPIRED, InvalidKey, KeyConflict
 from tenants.api_keys.secrets import Secret
 from tenants.models import ApiKey, KeyScope, Member, Role, Tenant, User
+from tenants.shortcuts import first_or_404
 
 LONGEST_NAME = 100
 MAX_ADDRESSES = 50
@@ -56,10 +56,7 @@ def with_makers(rows: QuerySet[ApiKey]) -> QuerySet[ApiKey]:
 
 def key(actor: Actor, key_id: UUID) -> ApiKey:
     """Returns one of the tenant's keys. Raises PermissionDenied and Http404."""
-    api_key = keys(actor).filter(id=key_id).first()
-    if api_key is None:
-        raise Http404(_("There is no such key."))
-    return api_key
+    return first_or_404(keys(actor).filter(id=key_id), _("There is no such key."))
 
 
 def create(

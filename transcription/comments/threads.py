@@ -9,12 +9,12 @@ from uuid import UUID
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.db.models import Prefetch, Q, QuerySet
-from django.http import Http404
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from tenants import audit
 from tenants.access import Actor
+from tenants.shortcuts import first_or_404
 from tenants.throttle import Limit
 from transcription import tenant_lock
 from transcription.comments import mentions
@@ -218,10 +218,9 @@ def announce(recording: Recording) -> None:
 def _get(actor: Actor, recording_id: UUID, comment_id: UUID) -> Comment:
     """Raises Http404."""
     recordings.recording(actor, recording_id)
-    row = _of(actor, recording_id).filter(id=comment_id).select_related("recording").first()
-    if row is None:
-        raise Http404(_("There is no such comment."))
-    return row
+    return first_or_404(
+        _of(actor, recording_id).filter(id=comment_id).select_related("recording"), _("There is no such comment.")
+    )
 
 
 def _of(actor: Actor, recording_id: UUID) -> QuerySet[Comment]:

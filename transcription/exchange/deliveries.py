@@ -10,11 +10,11 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Now
-from django.http import Http404
 from django.utils.translation import gettext as _
 
 from tenants import audit, outbound_hold, scope
 from tenants.access import Actor, system_actor
+from tenants.shortcuts import first_or_404
 from transcription import leases
 from transcription.exchange import places
 from transcription.exchange.models import Delivery, Place
@@ -126,9 +126,7 @@ def again(actor: Actor, place_id: UUID, delivery_id: UUID) -> Delivery:
     Delivery.objects.filter(id__in=rows.values("id")).update(
         state=Delivery.State.PENDING, fence=F("fence") + 1, **fresh
     )
-    row = rows.first()
-    if row is None:
-        raise Http404(_("There is no such delivery."))
+    row = first_or_404(rows, _("There is no such delivery."))
     Place.objects.filter(id=place_id).update(not_before=Now())
     return row
 

@@ -15,12 +15,12 @@ from cryptography.fernet import InvalidToken
 from django.db import transaction
 from django.db.models import F
 from django.db.models.functions import Now
-from django.http import Http404
 from django.utils.translation import gettext as _
 
 from tenants import audit
 from tenants.access import Actor
 from tenants.encryption import ciphers
+from tenants.shortcuts import first_or_404
 from transcription import leases, tenant_lock
 from transcription.errors import InvalidOption, Refused
 from transcription.exchange import disk
@@ -84,10 +84,9 @@ def visible(actor: Actor) -> list[Place]:
 def get(actor: Actor, place_id: UUID) -> Place:
     """Raises Http404."""
     actor.require(PERMISSION)
-    found = Place.objects.filter(tenant=actor.tenant, id=place_id).first()
-    if found is None:
-        raise Http404(_("There is no such folder, bucket or mailbox."))
-    return found
+    return first_or_404(
+        Place.objects.filter(tenant=actor.tenant, id=place_id), _("There is no such folder, bucket or mailbox.")
+    )
 
 
 def create(actor: Actor, wanted: PlaceSettings) -> Place:

@@ -13,6 +13,7 @@ from uuid import UUID
 from django.http import Http404
 from django.utils.translation import gettext as _
 
+from tenants.shortcuts import first_or_404
 from transcription.errors import InvalidOption
 from transcription.library.retention import require_text
 from transcription.models import WHOLE, Segment, Status, Task, Transcription
@@ -43,9 +44,7 @@ def asked(row: Transcription, other_id: UUID | str) -> Transcription:
 def other(row: Transcription, other_id: UUID) -> Transcription:
     """Returns one of `others`, with its recording. Raises Http404 and TextDeleted."""
     rows = Transcription.objects.filter(WHOLE, id=other_id, recording=row.recording_id, status=Status.COMPLETED)
-    found = rows.exclude(id=row.id).select_related("recording").first()
-    if found is None:
-        raise Http404(_("There is no such transcription."))
+    found = first_or_404(rows.exclude(id=row.id).select_related("recording"), _("There is no such transcription."))
     require_text(found)
     return found
 

@@ -12,13 +12,13 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Now
-from django.http import Http404
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from tenants import quota
 from tenants.access import Actor
 from tenants.quota import QuotaExceeded
+from tenants.shortcuts import first_or_404
 from transcription import tenant_lock
 from transcription.errors import InvalidOption, Refused, over_quota
 from transcription.fetches.models import UNDER_WAY, Fetch
@@ -101,10 +101,7 @@ def recent(actor: Actor) -> list[Fetch]:
 
 def fetch(actor: Actor, fetch_id: UUID) -> Fetch:
     """Returns a fetch. Raises Http404."""
-    found = fetches(actor).filter(id=fetch_id).first()
-    if found is None:
-        raise Http404(_("There is no such fetch."))
-    return found
+    return first_or_404(fetches(actor).filter(id=fetch_id), _("There is no such fetch."))
 
 
 def cancel(actor: Actor, fetch_id: UUID) -> tuple[Fetch, bool]:

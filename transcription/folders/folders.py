@@ -14,13 +14,13 @@ from django.conf import settings
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.db.models import Case, IntegerField, Q, QuerySet, When
-from django.http import Http404
 from django.utils import translation
 from django.utils.translation import gettext as _
 
 from tenants import audit
 from tenants.access import PERMISSIONS, Actor
 from tenants.models import Member, User
+from tenants.shortcuts import first_or_404
 from transcription import tenant_lock
 from transcription.errors import InvalidOption, Refused
 from transcription.folders.visibility import MANAGE, among, usable, within_limits
@@ -58,10 +58,7 @@ def not_others(actor: Actor) -> Q:
 
 def get(actor: Actor, folder_id: UUID) -> Folder:
     """Raises Http404."""
-    found = visible(actor).filter(id=folder_id).first()
-    if found is None:
-        raise Http404(_("There is no such folder."))
-    return found
+    return first_or_404(visible(actor).filter(id=folder_id), _("There is no such folder."))
 
 
 def label(actor: Actor, folder: Folder) -> str:
@@ -284,9 +281,10 @@ def remove_member(actor: Actor, folder_id: UUID, member_id: int) -> FolderMember
         row = get(actor, folder_id) if leaves else _managed(actor, folder_id)
         if row.is_private:
             raise InvalidOption("email", _("A private folder is its person’s alone: it stays as it is."))
-        found = FolderMember.objects.filter(folder=row, member=member_id).select_related("member__user").first()
-        if found is None:
-            raise Http404(_("There is no such member."))
+        found = first_or_404(
+            FolderMember.objects.filter(folder=row, member=member_id).select_related("member__user"),
+            _("There is no such member."),
+        )
         _require_another_manager(actor, found)
         audit.record(actor, "folder.member_removed", row, email=found.member.user.email, left=leaves)
         FolderMember.objects.filter(id=found.pk).delete()

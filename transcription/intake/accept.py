@@ -262,8 +262,7 @@ def _stored_recording(request: TranscriptionRequest, recording_id: UUID) -> Reco
     Raises Http404, PermissionDenied, Refused if its audio was deleted, and InvalidOption if it has no such audio track.
     """
     recording = recordings.recording(request.actor, recording_id, permission="recordings.create")
-    if recording.audio_deleted_at is not None:
-        raise Refused("audio_deleted", retention.why_no_audio(recording))
+    retention.require_audio(recording)
     audio_tracks.check(recording, request.options.audio_track)
     return recording
 

@@ -9,13 +9,12 @@ from functools import cached_property
 from typing import Any
 from uuid import UUID
 
-from django.http import Http404
 from django.utils.translation import gettext as _
 
 from tenants import quota
 from tenants.access import Actor
 from transcription.engine.types import Span
-from transcription.errors import InvalidOption, Refused
+from transcription.errors import InvalidOption
 from transcription.folders.visibility import among
 from transcription.intake import commit, deduplicate
 from transcription.intake.request import INTERACTIVE_SECONDS, CallContext, TranscriptionRequest
@@ -87,7 +86,7 @@ def ask(
     def insert() -> Transcription:
         if heard := _heard_before(request):
             return heard
-        recording = _recording(row)
+        recording = retention.recording_with_audio(row)
         if unfinished := deduplicate.find_unfinished(request, recording):
             return unfinished
         new = request.new_transcription(recording, request.options)
@@ -137,16 +136,6 @@ def _options(row: Transcription, sent: Mapping[str, Any]) -> TranscriptionOption
         word_timestamps=has_words,
         named_model=True,
     )
-
-
-def _recording(row: Transcription) -> Recording:
-    """Reads the recording inside the commit, where nobody deletes it or its audio. Raises Http404 and Refused."""
-    recording = Recording.objects.filter(id=row.recording_id, deleted_at=None).first()
-    if recording is None:
-        raise Http404(_("There is no such recording."))
-    if recording.audio_deleted_at is not None:
-        raise Refused("audio_deleted", retention.why_no_audio(recording))
-    return recording
 
 
 def _heard_seconds(row: Transcription) -> float:

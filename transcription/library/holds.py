@@ -7,12 +7,12 @@ from contextlib import contextmanager
 from uuid import UUID
 
 from django.db import transaction
-from django.http import Http404
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from tenants import audit
 from tenants.access import Actor
+from tenants.shortcuts import first_or_404
 from transcription import tenant_lock
 from transcription.errors import Refused
 from transcription.folders.visibility import seen
@@ -60,8 +60,9 @@ def _locked(actor: Actor, recording_id: UUID) -> Iterator[Recording]:
     actor.require(PERMISSION)
     with transaction.atomic():
         tenant_lock.lock(actor.tenant.id)
-        row = Recording.objects.filter(seen(actor), tenant=actor.tenant, id=recording_id, deleted_at=None).first()
-        if row is None:
-            raise Http404(_("There is no such recording."))
+        row = first_or_404(
+            Recording.objects.filter(seen(actor), tenant=actor.tenant, id=recording_id, deleted_at=None),
+            _("There is no such recording."),
+        )
         yield row
         row.save(update_fields=["held_at", "held_by", "hold_reason"])

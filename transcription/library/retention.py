@@ -23,7 +23,9 @@ from django.utils.translation import ngettext, pgettext
 from tenants import audit, quota, scope
 from tenants.access import system_actor
 from tenants.models import Tenant
+from tenants.shortcuts import first_or_404
 from transcription import search, tenant_lock
+from transcription.errors import Refused
 from transcription.library import periods, recordings, videos
 from transcription.library.periods import RetentionPeriod
 from transcription.media import storage
@@ -125,6 +127,23 @@ def why_no_audio(recording: Recording) -> str:
 
 class TextDeleted(Exception):
     """The tenant's retention deleted the text. The message is for people."""
+
+
+def recording_with_audio(row: Transcription) -> Recording:
+    """Reads a transcription's recording anew, for a transaction where nobody deletes it or its audio.
+
+    Raises Http404 and Refused.
+    """
+    rows = Recording.objects.filter(id=row.recording_id, deleted_at=None)
+    recording = first_or_404(rows, _("There is no such recording."))
+    require_audio(recording)
+    return recording
+
+
+def require_audio(recording: Recording) -> None:
+    """Raises Refused."""
+    if recording.audio_deleted_at is not None:
+        raise Refused("audio_deleted", why_no_audio(recording))
 
 
 def require_text(row: Transcription) -> None:

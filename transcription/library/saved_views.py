@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 
 from tenants import audit
 from tenants.access import Actor
+from tenants.shortcuts import first_or_404
 from transcription import tenant_lock
 from transcription.errors import InvalidOption
 from transcription.folders.visibility import MANAGE
@@ -50,10 +51,7 @@ def visible(actor: Actor) -> QuerySet[SavedView]:
 
 def get(actor: Actor, view_id: UUID) -> SavedView:
     """Raises Http404."""
-    row = visible(actor).filter(id=view_id).first()
-    if row is None:
-        raise Http404(_("There is no such view."))
-    return row
+    return first_or_404(visible(actor).filter(id=view_id), _("There is no such view."))
 
 
 def save(actor: Actor, name: str, query: Mapping[str, str], *, shared: bool = False) -> tuple[SavedView, bool]:

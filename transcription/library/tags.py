@@ -12,11 +12,11 @@ from uuid import UUID
 
 from django.db import transaction
 from django.db.models import Count, QuerySet
-from django.http import Http404
 from django.utils.translation import gettext as _
 
 from tenants import audit
 from tenants.access import Actor
+from tenants.shortcuts import first_or_404
 from transcription import tenant_lock
 from transcription.errors import InvalidOption
 from transcription.folders.visibility import MANAGE, among, seen, sees_all
@@ -37,10 +37,7 @@ def visible(actor: Actor) -> QuerySet[Tag]:
 
 def get(actor: Actor, tag_id: UUID) -> Tag:
     """Raises Http404."""
-    found = visible(actor).filter(id=tag_id).first()
-    if found is None:
-        raise Http404(_("There is no such tag."))
-    return found
+    return first_or_404(visible(actor).filter(id=tag_id), _("There is no such tag."))
 
 
 def named(actor: Actor, name: str) -> Tag | None:

@@ -7,12 +7,12 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
-from django.http import Http404
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from tenants import audit
 from tenants.access import Actor
+from tenants.shortcuts import first_or_404
 from transcription import tenant_lock
 from transcription.errors import InvalidOption, Refused
 from transcription.folders.visibility import seen
@@ -36,10 +36,7 @@ def visible(actor: Actor) -> list[Rule]:
 def get(actor: Actor, rule_id: UUID) -> Rule:
     """Raises Http404."""
     actor.require(PERMISSION)
-    found = Rule.objects.filter(tenant=actor.tenant, id=rule_id).first()
-    if found is None:
-        raise Http404(_("There is no such rule."))
-    return found
+    return first_or_404(Rule.objects.filter(tenant=actor.tenant, id=rule_id), _("There is no such rule."))
 
 
 def create(actor: Actor, name: str, asked: Mapping[str, Any], given: Mapping[str, Any], *, active: bool = True) -> Rule:

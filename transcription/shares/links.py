@@ -19,13 +19,13 @@ from django.core.validators import validate_email
 from django.db import transaction
 from django.db.models import BooleanField, ExpressionWrapper, Q, QuerySet
 from django.db.models.functions import Coalesce
-from django.http import Http404
 from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 
 from tenants import audit, scope
 from tenants.access import Actor
 from tenants.models import Quota, Tenant, User
+from tenants.shortcuts import first_or_404
 from tenants.throttle import Limit
 from transcription import tenant_lock
 from transcription.errors import InvalidOption, Refused
@@ -197,9 +197,7 @@ def get(actor: Actor, share_id: UUID) -> Share:
     actor.require(SHARE)
     rows = Share.objects.filter(seen(actor, "recording"), tenant=actor.tenant, id=share_id)
     rows = rows.filter(recording__deleted_at=None).select_related("recording__folder")
-    found = with_makers(rows).first()
-    if found is None:
-        raise Http404(_("There is no such link."))
+    found = first_or_404(with_makers(rows), _("There is no such link."))
     among(actor, found.recording.folder).require(SHARE)
     return found
 

@@ -15,12 +15,12 @@ from uuid import UUID
 
 from django.db import transaction
 from django.db.models import Q, QuerySet
-from django.http import Http404
 from django.utils.translation import gettext as _
 
 from tenants import audit
 from tenants.access import Actor, system_actor
 from tenants.models import Tenant
+from tenants.shortcuts import first_or_404
 from transcription import tenant_lock
 from transcription.errors import InvalidOption
 from transcription.folders import folders
@@ -57,10 +57,7 @@ def get(actor: Actor, term_id: UUID) -> Term:
     """Raises Http404."""
     actor.require("recordings.view")
     rows = Term.objects.filter(Q(folder=None) | Q(folder__in=usable(actor)), tenant=actor.tenant, id=term_id)
-    found = rows.select_related("folder").first()
-    if found is None:
-        raise Http404(_("There is no such term."))
-    return found
+    return first_or_404(rows.select_related("folder"), _("There is no such term."))
 
 
 def create(

@@ -6,10 +6,10 @@ from datetime import datetime
 from uuid import UUID
 
 from django.db.models import QuerySet
-from django.http import Http404
 from django.utils.translation import gettext as _
 
 from tenants.access import Actor
+from tenants.shortcuts import first_or_404
 from transcription.errors import Refused
 from transcription.folders.folders import ADD
 from transcription.folders.visibility import VIEW, among, seen_arriving
@@ -37,9 +37,7 @@ def upload(actor: Actor, upload_id: UUID, way: str = "", permission: str = VIEW)
     Raises Http404, and PermissionDenied where the actor may not do that in the folder that it goes to.
     """
     rows = uploads(actor).filter(id=upload_id).select_related("tenant__quota", "api_key", "folder")
-    found = (rows.filter(way=way) if way else rows).first()
-    if found is None:
-        raise Http404(_("There is no such upload."))
+    found = first_or_404(rows.filter(way=way) if way else rows, _("There is no such upload."))
     among(actor, found.folder).require(permission)
     return found
 

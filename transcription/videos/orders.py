@@ -7,12 +7,12 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
-from django.http import Http404
 from django.utils.translation import gettext as _
 
 from tenants import audit, quota
 from tenants.access import Actor
 from tenants.quota import QuotaExceeded
+from tenants.shortcuts import first_or_404
 from transcription import exports, tenant_lock
 from transcription.errors import InvalidOption, Refused, over_quota_noted
 from transcription.exports import Layout
@@ -48,7 +48,7 @@ def ask(
         raise Refused("no_subtitles", _("This text is empty: there is nothing to show in a video."))
     with transaction.atomic():
         tenant_lock.lock(actor.tenant.id)
-        recording = _recording(row)
+        recording = retention.recording_with_audio(row)
         wanted = Q(transcription=row, beside=beside, kind=kind, error="", struck=recording.struck)
         wanted &= Q(max_line_length=layout.max_line_length, max_lines=layout.max_lines)
         wanted &= Q(revision=row.revision, beside_revision=beside.revision if beside else 0)
@@ -86,10 +86,7 @@ def video(actor: Actor, video_id: UUID) -> SubtitledVideo:
     actor.require("recordings.view")
     rows = SubtitledVideo.objects.select_related("recording__folder", "transcription", "beside")
     rows = rows.filter(seen(actor, "recording"), tenant=actor.tenant, recording__deleted_at=None)
-    row = rows.filter(id=video_id).first()
-    if row is None:
-        raise Http404(_("There is no such video."))
-    return row
+    return first_or_404(rows.filter(id=video_id), _("There is no such video."))
 
 
 def delete(actor: Actor, video_id: UUID) -> SubtitledVideo:
@@ -157,16 +154,6 @@ def reason(row: SubtitledVideo) -> str:
         "failed": _("The video could not be made, after three attempts. Ask for it again, or tell your administrator."),
     }
     return reasons.get(row.error, reasons["failed"])
-
-
-def _recording(row: Transcription) -> Recording:
-    """Reads the recording inside the transaction. Raises Http404 and Refused."""
-    recording = Recording.objects.filter(id=row.recording_id, deleted_at=None).first()
-    if recording is None:
-        raise Http404(_("There is no such recording."))
-    if recording.audio_deleted_at is not None:
-        raise Refused("audio_deleted", retention.why_no_audio(recording))
-    return recording
 
 
 def _check_room(actor: Actor, recording: Recording) -> None:

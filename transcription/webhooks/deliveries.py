@@ -10,12 +10,12 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import Case, Count, Exists, F, Min, OuterRef, QuerySet, Subquery, When
 from django.db.models.functions import Coalesce, Greatest, Now
-from django.http import Http404
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from tenants import database_clock, outbound_hold, scope
 from tenants.access import Actor
+from tenants.shortcuts import first_or_404
 from transcription import leases, stage_times
 from transcription.leases import Claim
 from transcription.lookout import Lookout
@@ -204,10 +204,7 @@ def log_of(actor: Actor, endpoint_id: UUID, state: str = "") -> QuerySet[Deliver
 def get(actor: Actor, endpoint_id: UUID, delivery_id: UUID) -> Delivery:
     """Returns a delivery with its event and attempts. Raises Http404."""
     rows = log_of(actor, endpoint_id).prefetch_related("attempts")
-    found = rows.filter(id=delivery_id).first()
-    if found is None:
-        raise Http404(_("There is no such delivery."))
-    return found
+    return first_or_404(rows.filter(id=delivery_id), _("There is no such delivery."))
 
 
 def replay(actor: Actor, endpoint_id: UUID, delivery_id: UUID) -> Delivery:

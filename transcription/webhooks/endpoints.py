@@ -12,12 +12,12 @@ from uuid import UUID, uuid4
 from django.db import transaction
 from django.db.models import Exists, F, OuterRef
 from django.db.models.functions import Now
-from django.http import Http404
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from tenants import audit, scope
 from tenants.access import Actor
+from tenants.shortcuts import first_or_404
 from transcription import tenant_lock
 from transcription.errors import InvalidOption, Refused
 from transcription.outbound import requests
@@ -49,10 +49,9 @@ def visible(actor: Actor) -> list[Endpoint]:
 def get(actor: Actor, endpoint_id: UUID) -> Endpoint:
     """Returns an endpoint. Raises Http404."""
     actor.require(PERMISSION)
-    found = Endpoint.objects.filter(tenant=actor.tenant, id=endpoint_id, deleted_at=None).first()
-    if found is None:
-        raise Http404(_("There is no such webhook."))
-    return found
+    return first_or_404(
+        Endpoint.objects.filter(tenant=actor.tenant, id=endpoint_id, deleted_at=None), _("There is no such webhook.")
+    )
 
 
 def running(actor: Actor, endpoint_id: UUID) -> Endpoint:

@@ -9,8 +9,8 @@ from django.test import Client
 from portal.http.authentication import renewed
 from portal.http.sessions import actor_of_session
 from tenants import scope
-from tenants.access import AddressRefused
 from tenants.models import AuditEntry, Member, Tenant, User
+from tenants.session_access import AddressRefused
 from tests.conftest import Character, create_tenant
 from tests.portal.ops.test_audit import form_of, save
 from tests.portal.web.conftest import Make, act_for, signed_in

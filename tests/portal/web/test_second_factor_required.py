@@ -17,8 +17,8 @@ from portal.http.authentication import renewed
 from portal.http.sessions import actor_of_session
 from portal.web.urls import urlpatterns
 from tenants import scope
-from tenants.access import SecondFactorMissing
 from tenants.models import AuditEntry, Member, Tenant, User
+from tenants.session_access import SecondFactorMissing
 from tests.conftest import Character, create_member, create_tenant
 from tests.portal.web.conftest import Mailed, Make, signed_in
 
