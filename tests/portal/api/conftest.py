@@ -24,8 +24,9 @@ def http(stack: Stack) -> Iterator[httpx.Client]:
         yield client
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def web_process(django_db_setup: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebProcess]:
+    """It tells the test database of itself now and then, so it doesn't outlive the module that wants it."""
     database = Path(settings.DATABASES["default"]["NAME"])
     with serving(database, tmp_path_factory.mktemp("web") / "web.log") as process:
         yield process
