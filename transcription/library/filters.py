@@ -14,17 +14,20 @@ from tenants import scope
 from tenants.access import Actor
 from tenants.models import User
 from transcription import search
-from transcription.folders.visibility import sees_all
 from transcription.models import MAIN, SHOWN_AT, Favourite, Recording, Status, Tag, Tagging, Transcription
 from transcription.models.tag import MOST_ON_ONE, folded_name
 
 TO_CHECK, CHECKED = "to_check", "checked"
 PEOPLE, PROGRAMS, EVERYBODY = "people", "programs", "all"
 NO_FOLDER = "none"
-MOST_COUNTED, MOST_FOUND = 500, 200
+MOST_COUNTED, MOST_FOUND = 500, 100
 """Up to which recordings of a list are counted, and those that a search finds, each of which is looked at.
 
 Where it finds more, a page of them is looked for row by row, in the order shown.
+"""
+COMMON, RARE, MOST_RARE = 8, 2, 1000
+"""From how many matches among search.PROBE_SIZE recordings on all are tried row by row, and up to how many so many are
+read from the index that the page is among them: row by row it would take thousands to fill it.
 """
 
 
@@ -60,8 +63,8 @@ class Filter:
         """Filters a queryset of the recordings of the actor's tenant."""
         return self.searched(rows, actor)[0]
 
-    def searched(self, rows: QuerySet[Recording], actor: Actor) -> tuple[QuerySet[Recording], list[UUID] | None]:
-        """Returns those that match, and what a search has found of them: all, or more than MOST_FOUND."""
+    def searched(self, rows: QuerySet[Recording], actor: Actor) -> tuple[QuerySet[Recording], int | None]:
+        """Returns those that match, and how many a search has found: all of them, or more than MOST_FOUND, or None."""
         rows, part = self._narrowed(rows, actor), self.search.replace("\x00", "")
         if not self.search or rows.query.is_empty():
             return rows, None
@@ -69,18 +72,23 @@ class Filter:
         named, tagged = Q(name__icontains=part), Q(id__in=_tagged(folded__contains=part))
         if not terms or connection.vendor != "postgresql":
             return rows.filter(named | Q(id__in=search.matching_recordings(tenant_id, terms)) | tagged), None
-        by_row = Q(search.is_matching(tenant_id, terms)) | named | tagged
-        if not sees_all(actor) and search.is_common(rows, tenant_id, terms):
-            found = list(_ids(rows.filter(by_row)))
-        else:
-            found = list(
-                _ids(rows.filter(id__in=search.matching_recordings(tenant_id, terms))).union(
-                    _ids(rows.filter(named, id__in=search.names_containing(tenant_id, terms))),
-                    _ids(rows.filter(named, search_entry__edition=0)),
-                    _ids(rows.filter(tagged)),
-                )[: MOST_FOUND + 1]
-            )
-        return rows.filter(by_row if len(found) > MOST_FOUND else Q(id__among=found)), found
+        by_row = rows.filter(Q(search.is_matching(tenant_id, terms)) | named | tagged)
+        probed = search.matches_among_some(rows, tenant_id, terms)
+        if probed >= COMMON:
+            return by_row, None
+        most = MOST_RARE if probed <= RARE else MOST_FOUND
+        ways = (
+            rows.filter(id__in=search.matching_recordings(tenant_id, terms)),
+            rows.filter(named, id__in=search.names_containing(tenant_id, terms)),
+            rows.filter(named, search_entry__edition=0),
+            rows.filter(tagged),
+        )
+        first, *others = (way.order_by().values_list("id", flat=True)[: most + 1] for way in ways)
+        found = list(first.union(*others)[: most + 1])
+        if len(found) > most:
+            return by_row, len(found)
+        with scope.across_tenants("they were found among the tenant's, whose index is slower than theirs"):
+            return Recording.objects.filter(id__among=found), len(found)
 
     def _narrowed(self, rows: QuerySet[Recording], actor: Actor) -> QuerySet[Recording]:
         """Filters by all but the search."""
@@ -154,10 +162,6 @@ class Filter:
             done = Q(checked_share__gte=1.0)
             rows = rows.filter({CHECKED: done, TO_CHECK: ~done}.get(self.checked, Q(pk__in=())))
         return rows
-
-
-def _ids(rows: QuerySet[Recording]) -> QuerySet[Recording, UUID]:
-    return rows.order_by().values_list("id", flat=True)[: MOST_FOUND + 1]
 
 
 def _tagged(**name: str) -> QuerySet[Tagging, UUID]:

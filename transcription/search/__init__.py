@@ -4,7 +4,14 @@ from transcription.models import SearchEntry
 from transcription.search.folding import LONGEST_QUERY, Term, terms_of
 from transcription.search.highlighting import TextSpan, excerpt
 from transcription.search.index import index_missing, index_recording, rebuild, remove_recording
-from transcription.search.lookup import Cursor, is_common, is_matching, matching_recordings, names_containing, page
+from transcription.search.lookup import (
+    Cursor,
+    is_matching,
+    matches_among_some,
+    matching_recordings,
+    names_containing,
+    page,
+)
 from transcription.search.results import Match, SearchResult, matches_in, results
 
 __all__ = [
@@ -18,8 +25,8 @@ __all__ = [
     "excerpt",
     "index_missing",
     "index_recording",
-    "is_common",
     "is_matching",
+    "matches_among_some",
     "matches_in",
     "matching_recordings",
     "names_containing",

@@ -23,7 +23,6 @@ NEWEST = ("-created_at", "-recording_id")
 PROBE_SIZE = 64
 COMMON_MATCHES = 3
 """With at least this many matches among the probed entries, scanning is cheaper than the index."""
-COMMON_AMONG_PROBED = PROBE_SIZE // 4
 
 
 @dataclass(frozen=True)
@@ -90,13 +89,13 @@ def is_matching(tenant_id: UUID, terms: Sequence[Term]) -> Subquery:
     return Subquery(entry.values_list(test)[:1], output_field=BooleanField())
 
 
-def is_common(recordings: QuerySet[Recording], tenant_id: UUID, terms: Sequence[Term]) -> bool:
-    """Tests whether every fourth of the recordings matches, so that trying each finds them faster than the index.
+def matches_among_some(recordings: QuerySet[Recording], tenant_id: UUID, terms: Sequence[Term]) -> int:
+    """Returns how many of some of the recordings match, PROBE_SIZE at most: how common it is where one looks.
 
     The index has those, too, that the recordings' conditions leave out. PostgreSQL only.
     """
     probed = recordings.order_by().values_list(is_matching(tenant_id, terms), flat=True)[:PROBE_SIZE]
-    return sum(map(bool, probed)) >= COMMON_AMONG_PROBED
+    return sum(map(bool, probed))
 
 
 def _scan(actor: Actor, terms: Sequence[Term], after: Cursor | None, count: int) -> list[SearchEntry]:

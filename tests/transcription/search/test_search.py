@@ -266,9 +266,9 @@ def test_the_list_of_recordings_is_searched_by_name_and_text(alice: Character) -
 def test_the_list_finds_what_names_contain_and_stays_behind_the_walls_however_many_match(
     most: int, common: int, alice: Character, bob: Character, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(filters, "MOST_FOUND", most)
+    for name, value in {"MOST_FOUND": most, "MOST_RARE": most, "COMMON": common}.items():
+        monkeypatch.setattr(filters, name, value)
     monkeypatch.setattr(recordings, "MOST_FOUND", most)
-    monkeypatch.setattr(lookup, "COMMON_AMONG_PROBED", common)
     rows = [
         spoken(alice, name, " We saw a lynx.") for name in ("Meeting.mp3", "meeting 2.mp3", "董事会议.mp3", "x-y.mp3")
     ]
@@ -378,8 +378,12 @@ def test_many_hits_cost_no_more_queries_than_one(alice: Character) -> None:
     assert max(queries[1:]) <= queries[1] + 1  # PostgreSQL reads further among the newest where a word is common
 
 
-def test_what_matches_in_several_ways_is_counted_once(alice: Character, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("rare", [-1, 9])
+def test_what_matches_in_several_ways_is_counted_once(
+    rare: int, alice: Character, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(filters, "MOST_FOUND", 3)
+    monkeypatch.setattr(filters, "RARE", rare)
     monkeypatch.setattr(recordings, "MOST_FOUND", 3)
     for number in range(3):
         spoken(alice, f"Meeting {number}.mp3", " A meeting.")
