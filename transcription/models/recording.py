@@ -133,11 +133,6 @@ class Recording(models.Model):
         verbose_name_plural = _("recordings")
         indexes = (
             models.Index(fields=["tenant", "-created_at"], name="recordings_newest_first"),
-            models.Index(  # a member's page of a list is found in it alone
-                fields=["tenant", "-created_at", "-id", "folder"],
-                condition=Q(deleted_at__isnull=True),
-                name="recordings_newest_by_folder",
-            ),
             models.Index(
                 fields=["tenant", "-created_at", "-id"],
                 condition=~Q(source="api") & Q(deleted_at__isnull=True),
