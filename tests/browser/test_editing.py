@@ -18,6 +18,7 @@ SEGMENT = re.compile(r"/segments/\d+/$")
 def test_a_segment_is_corrected_undone_and_a_conflict_is_shown(
     page: Page, fox: Path, tmp_path: Path, picture: Picture
 ) -> None:
+    page.route_web_socket("**/ws/transcripts/**", lambda _socket: None)  # it hears of nobody else's correction
     open_transcript(page, fox, tmp_path, "corrected.wav")
     shown = page.locator(".segment__text").first
     spoken = shown.inner_text()
