@@ -25,10 +25,11 @@ MOST_COUNTED, MOST_FOUND = 500, 100
 
 Where it finds more, a page of them is looked for row by row, in the order shown.
 """
-COMMON, RARE, MOST_RARE = 8, 2, 1000
-"""From how many matches among search.PROBE_SIZE recordings on all are tried row by row, and up to how many so many are
-read from the index that the page is among them: row by row it would take thousands to fill it.
-"""
+COMMON = 8
+"""With so many matches among lookup.PROBE_SIZE recordings, trying them row by row is cheaper than the index."""
+
+RARE, MOST_RARE = 2, 1000
+"""With so few there, up to MOST_RARE are read from the index: row by row, thousands are tried to fill a page."""
 
 
 @dataclass(frozen=True)
@@ -59,23 +60,22 @@ class Filter:
     created_after: datetime | None = None
     created_before: datetime | None = None
 
-    def applied(self, rows: QuerySet[Recording], actor: Actor) -> QuerySet[Recording]:
-        """Filters a queryset of the recordings of the actor's tenant."""
-        return self.searched(rows, actor)[0]
+    def searched(self, rows: QuerySet[Recording], actor: Actor) -> tuple[QuerySet[Recording], list[UUID] | None, bool]:
+        """Returns those rows of the tenant that match, what a search has found of them, and whether that is all.
 
-    def searched(self, rows: QuerySet[Recording], actor: Actor) -> tuple[QuerySet[Recording], int | None]:
-        """Returns those that match, and how many a search has found: all of them, or more than MOST_FOUND, or None."""
+        What isn't all are more than MOST_FOUND; it is None where the index was not asked.
+        """
         rows, part = self._narrowed(rows, actor), self.search.replace("\x00", "")
         if not self.search or rows.query.is_empty():
-            return rows, None
+            return rows, None, False
         tenant_id, terms = actor.tenant.id, search.terms_of(self.search)
         named, tagged = Q(name__icontains=part), Q(id__in=_tagged(folded__contains=part))
         if not terms or connection.vendor != "postgresql":
-            return rows.filter(named | Q(id__in=search.matching_recordings(tenant_id, terms)) | tagged), None
+            return rows.filter(named | Q(id__in=search.matching_recordings(tenant_id, terms)) | tagged), None, False
         by_row = rows.filter(Q(search.is_matching(tenant_id, terms)) | named | tagged)
         probed = search.matches_among_some(rows, tenant_id, terms)
         if probed >= COMMON:
-            return by_row, None
+            return by_row, None, False
         most = MOST_RARE if probed <= RARE else MOST_FOUND
         ways = (
             rows.filter(id__in=search.matching_recordings(tenant_id, terms)),
@@ -85,10 +85,8 @@ class Filter:
         )
         first, *others = (way.order_by().values_list("id", flat=True)[: most + 1] for way in ways)
         found = list(first.union(*others)[: most + 1])
-        if len(found) > most:
-            return by_row, len(found)
-        with scope.across_tenants("they were found among the tenant's, whose index is slower than theirs"):
-            return Recording.objects.filter(id__among=found), len(found)
+        is_all = len(found) <= most
+        return rows.filter(id__among=found) if is_all else by_row, found, is_all
 
     def _narrowed(self, rows: QuerySet[Recording], actor: Actor) -> QuerySet[Recording]:
         """Filters by all but the search."""
